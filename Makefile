@@ -1,0 +1,39 @@
+# Each target sets up what it needs: a fresh machine runs `make demo` or `make test` with nothing prepared.
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+
+.PHONY: setup demo dev check test fuzz bench clean
+
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing evermoon and its tools into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+demo: setup
+	@$(BIN)/python -m entries.demo
+
+dev: setup
+	@$(BIN)/evermoon dev
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/evermoon check
+
+test: setup
+	$(BIN)/python -m pytest -n 4 --dist loadfile
+
+# The fuzz tests of `make test`, with many more examples.
+fuzz: setup
+	$(BIN)/python -m pytest tests/security/test_fuzz.py --hypothesis-profile=fuzz --timeout=3600
+
+bench: setup
+	$(BIN)/python -m bench
+
+clean:
+	rm -rf $(VENV) .evermoon .mypy_cache .ruff_cache .pytest_cache .hypothesis
