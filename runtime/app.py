@@ -1,0 +1,398 @@
+"""The composition root: a registry, the hosts that run it, the connection to Temporal, and the HTTP server, as one `Runtime`.
+
+Brought up in the order in which things need each other, and taken down in the opposite one: HTTP takes no more requests
+and lets those under way end, then the workers stop polling and finish, then functions, then the embedded server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runtime.errors import UNAVAILABLE, Error
+from runtime.http import Backend, HttpOptions, HttpServer, http_checks
+from runtime.lua.check import lua_checks
+from runtime.lua.program import Programs
+from runtime.modules.options import workflow_options
+from runtime.payload import Payload
+from runtime.process.host import ProcessHost
+from runtime.process.pids import new_node
+from runtime.process.ports import RunDescription, Started, StartRequest
+from runtime.registry import (
+    BundleStore,
+    DirectoryStore,
+    MemoryStore,
+    ProcessLua,
+    Registry,
+    TemporalClient,
+    TemporalWorker,
+)
+from runtime.settings import Settings
+from runtime.temporal.bundleuse import BundleUse, bundle_use
+from runtime.temporal.client import Clients
+from runtime.temporal.devserver import DevServer
+from runtime.temporal.host import queue_of
+from runtime.temporal.nodes import NodeQueues
+from runtime.temporal.runs import Runs
+from runtime.temporal.schedules.checks import schedule_checks
+from runtime.temporal.schedules.keeping import ScheduleKeeper
+from runtime.temporal.schedules.operating import Schedules
+from runtime.temporal.worker import Workers
+
+_log = logging.getLogger("evermoon")
+
+EMBEDDED = "embedded"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a runtime brings up, and how. Times in seconds."""
+
+    temporal: str | None = None
+    """`"embedded"` (a server of its own), `"host:port"`, or None: what the registry's `temporal.client` says."""
+
+    state: Path | None = None
+    """Where the embedded server keeps its database; None: in memory, gone with the runtime."""
+
+    bundles: BundleStore | Path | None = None
+    """Where bundles are kept. None: where the settings say; else in `state`, for an embedded server without one in memory,
+    and for a runtime without workers nowhere: whoever runs a workflow then pins it."""
+
+    workers: bool = True
+    """Whether to poll the task queues of the registry's workers."""
+
+    http: HttpOptions | None = None
+    """How to serve HTTP; None: not at all."""
+
+    shadow: bool = False
+    """Whether workers execute every step twice and compare, where their entry does not say."""
+
+    checked: bool = True
+    """Whether a script that does not compile stops the start. What only acts on runs that exist can do without."""
+
+    patient: bool = False
+    """Whether to wait for a Temporal server that does not answer at start, rather than to fail."""
+
+    grace: float = 5.0
+    """What functions under way get when the runtime closes. Workers and HTTP have their own."""
+
+
+def load_registry(settings: Settings, *, checked: bool = True) -> Registry:
+    """The registry, with every script checked unless told otherwise. Raises `RegistryError` with all that is wrong."""
+    checks = [lua_checks, http_checks, schedule_checks] if checked else []
+    return Registry.load(settings.registry, environ=settings.environ, overrides=settings.overrides, checks=checks)
+
+
+class Runtime:
+    """Evermoon in one process. Made by `open`; usable until its context is left.
+
+    A run is addressed by its PID or by its workflow id, a process of this host by its PID. Values are JSON values; failures are `runtime.errors.Error`.
+    """
+
+    def __init__(self, settings: Settings, options: Options) -> None:
+        self._settings = settings
+        self._options = options
+        self._registry: Registry
+        self._clients: Clients
+        self._runs: Runs
+        self._programs: Programs
+        self._store: BundleStore | None = None
+        self._host: ProcessHost
+        self._node: NodeQueues
+        self._workers: Workers | None = None
+        self._schedules: ScheduleKeeper | None = None
+        self._http: HttpServer | None = None
+        self._embedded: DevServer | None = None
+        self._fatal: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        temporal: str | None = None,
+        state: str | Path | None = None,
+        bundles: BundleStore | str | Path | None = None,
+        workers: bool = True,
+        http: bool | HttpOptions = False,
+        overrides: Sequence[str] = (),
+        environ: Mapping[str, str] | None = None,
+    ) -> AbstractAsyncContextManager[Runtime]:
+        """A runtime for a registry file or directory, as an async context manager.
+
+        `temporal` is `"embedded"`, `"host:port"` or None (what the registry and the environment say); `state` is where an
+        embedded server keeps its database (None: in memory); `bundles` is the bundle store, or its directory (None: see
+        `Options.bundles`). `environ` stands in for the process's environment.
+        Raises `RegistryError` with every mistake, or `Error` UNAVAILABLE when Temporal does not answer.
+        """
+        settings = Settings.read(registry=path, overrides=overrides, environ=environ)
+        serve = http if isinstance(http, HttpOptions) else HttpOptions(move_ports=True) if http else None
+        store = Path(bundles) if isinstance(bundles, str) else bundles
+        options = Options(temporal, Path(state) if state is not None else None, store, workers, serve)
+        return cls.from_settings(settings, options)
+
+    @classmethod
+    @asynccontextmanager
+    async def from_settings(cls, settings: Settings, options: Options) -> AsyncGenerator[Runtime, None]:
+        """As `open`, for hosts that have read their settings already."""
+        runtime = cls(settings, options)
+        async with AsyncExitStack() as stack:
+            await runtime._bring_up(stack)
+            yield runtime
+
+    @property
+    def registry(self) -> Registry:
+        return self._registry
+
+    @property
+    def bundles(self) -> BundleStore | None:
+        """The bundle store, if this runtime has one."""
+        return self._store
+
+    @property
+    def current_bundles(self) -> frozenset[str]:
+        """Hashes of the bundles of the registry's workflows as they are now."""
+        return frozenset(self._programs.current)
+
+    async def bundle_use(self) -> BundleUse:
+        """Which bundles open runs need, in the namespaces of all the registry's clients."""
+        return await bundle_use(self._registry, self._clients)
+
+    @property
+    def schedules(self) -> Schedules:
+        """The schedules on the servers of the registry's workers."""
+        return Schedules(self._registry, self._clients)
+
+    @property
+    def server(self) -> DevServer | None:
+        """The embedded Temporal server, if there is one."""
+        return self._embedded
+
+    @property
+    def address(self) -> str | None:
+        """The Temporal server in use; None when the registry names none."""
+        if self._server_address is not None:
+            return self._server_address
+        clients = self.registry.of_kind(TemporalClient)
+        return self.registry.resolve(clients[0]).address if clients else None
+
+    @property
+    def urls(self) -> Mapping[str, str]:
+        """Base URLs of the HTTP services, by entry id."""
+        return self._http.urls if self._http else {}
+
+    @property
+    def queues(self) -> Mapping[str, str]:
+        """Task queues, by worker entry id."""
+        return {worker.id: queue_of(self.registry, worker) for worker in self.registry.of_kind(TemporalWorker)}
+
+    async def ended(self) -> None:
+        """Waits for ever, unless a worker ends by itself: raises what ended it."""
+        await asyncio.shield(self._fatal)
+
+    async def missing(self) -> list[str]:
+        """What keeps this runtime from doing its work, as sentences; empty when it is ready."""
+        missing = [] if await self._clients.ready() else ["the Temporal server does not answer"]
+        waiting = self._workers.waiting if self._workers else []
+        return [*missing, *(f"worker {worker} does not poll" for worker in waiting)]
+
+    async def start(
+        self,
+        entry: str,
+        *args: Any,
+        id: str | None = None,
+        worker: str | None = None,
+        context: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> Started:
+        """Starts a run: each argument is one payload; `options` are workflow options without prefix, e.g. `execution_timeout="1h"`.
+
+        With an `id`, an open run of that id is used and its PID given back, unless `id_conflict_policy` says otherwise.
+        """
+        request = StartRequest(
+            entry,
+            [Payload.of(arg) for arg in args],
+            id=id,
+            worker=worker,
+            options=workflow_options({f"workflow.{name}": value for name, value in options.items()}),
+            context=context or {},
+        )
+        return await self._runs.start(request)
+
+    async def spawn(
+        self,
+        entry: str,
+        *args: Any,
+        id: str | None = None,
+        worker: str | None = None,
+        context: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> str:
+        """As `start`; the run's PID. A process of this host, when the entry is one: `worker` is its `process.host`."""
+        if isinstance(self._registry.get(entry), ProcessLua):
+            args_of = [Payload.of(arg) for arg in args]
+            request = StartRequest(entry, args_of, id=id, worker=worker, options=options, context=context or {})
+            return self._host.spawn(request).pid
+        return (await self.start(entry, *args, id=id, worker=worker, context=context, **options)).pid
+
+    async def send(self, run: str, topic: str, *args: Any) -> None:
+        """A message to a run, a signal named `topic`; or to a process of this host."""
+        payloads = [Payload.of(arg) for arg in args]
+        if self._host.owns(run):
+            self._host.send(run, topic, payloads)
+        else:
+            await self._runs.signal(run, topic, payloads)
+
+    async def query(self, run: str, name: str, *args: Any) -> Any:
+        return (await self._runs.query(run, name, [Payload.of(arg) for arg in args])).value()
+
+    async def update(self, run: str, name: str, *args: Any) -> Any:
+        return (await self._runs.update(run, name, [Payload.of(arg) for arg in args])).value()
+
+    async def result(self, run: str, timeout: float | None = None) -> Any:
+        """The run's result, through continue-as-new. Raises its failure; TIMEOUT when it still runs after `timeout` seconds."""
+        if self._host.owns(run):
+            return (await self._host.result(run, timeout)).value()
+        return (await self._runs.result(run, timeout)).value()
+
+    async def cancel(self, run: str, reason: str = "") -> None:
+        if self._host.owns(run):
+            self._host.cancel(run, reason)
+        else:
+            await self._runs.cancel(run, reason)
+
+    async def terminate(self, run: str, reason: str = "") -> None:
+        if self._host.owns(run):
+            self._host.terminate(run, reason)
+        else:
+            await self._runs.terminate(run, reason)
+
+    async def describe(self, run: str, *, stack: bool = False) -> RunDescription:
+        return await self._runs.describe(run, stack=stack)
+
+    def list(self, query: str = "", limit: int = 50) -> AsyncIterator[RunDescription]:
+        """Runs as a visibility query finds them, newest first."""
+        return self._runs.list(query, limit)
+
+    async def history(self, run: str) -> dict[str, Any]:
+        """The history, in the form `evermoon replay` reads."""
+        return await self._runs.history(run)
+
+    async def call(
+        self, entry: str, *args: Any, context: Mapping[str, Any] | None = None, timeout: float | None = None
+    ) -> Any:
+        """Runs a function on this host and gives back what it returns. Raises its failure, or TIMEOUT; seconds."""
+        self._node.start()
+        payloads = [Payload.of(arg) for arg in args]
+        return (await self._host.call(entry, payloads, context=context or {}, timeout=timeout)).value()
+
+    def reload(self) -> None:
+        """Reads the registry again: new runs, calls and requests use it, those under way end as they began.
+
+        Raises `RegistryError` or `Error`, and goes on as before, when it cannot be used. What listens or connects
+        (`http.service`, `temporal.client`, `temporal.worker`) is read at start only.
+        """
+        registry = load_registry(self._settings)
+        programs = self._programs.renewed(registry)
+        if self._workers is not None:
+            self._workers.use(registry, programs)
+        runs = Runs(registry, self._clients, self._pinning(programs))
+        if self._http is not None:
+            self._http.reload(registry, runs)
+        self._registry, self._runs, self._programs = registry, runs, programs
+        self._host.use(registry, programs)
+        self._host.workflows = runs
+        if self._schedules is not None:
+            self._schedules.use(registry)
+
+    async def _bring_up(self, stack: AsyncExitStack) -> None:
+        options = self._options
+        registry = self._registry = load_registry(self._settings, checked=options.checked)
+        if options.temporal == EMBEDDED:
+            server = DevServer(options.state, namespaces=_namespaces(registry))
+            self._embedded = await stack.enter_async_context(server)
+        self._store = _store(self._settings, options)
+        programs = self._programs = Programs(registry, self._store)
+        self._clients = Clients(registry, address=self._server_address)
+        self._runs = Runs(registry, self._clients, self._pinning(programs))
+        self._host = ProcessHost(registry, programs, workflows=self._runs, node=new_node())
+        self._node = NodeQueues(self._clients, self._host)
+        stack.push_async_callback(self._host.close, options.grace)
+        stack.push_async_callback(self._node.stop)
+        if options.workers:
+            await self._start_workers(stack, programs)
+            stack.push_async_callback(self._host.services.stop)
+            await self._host.services.start()
+        if options.http is not None:
+            await self._start_http(stack, options.http)
+
+    async def _start_workers(self, stack: AsyncExitStack, programs: Programs) -> None:
+        if not self._options.patient and self._registry.of_kind(TemporalWorker):
+            await self._clients.get()  # so that a wrong address is told at once
+        self._workers = Workers(
+            self._registry,
+            self._clients,
+            programs,
+            self._host,
+            self._runs,
+            on_fatal=self._worker_ended,
+            shadow=self._options.shadow,
+        )
+        self._node.start()
+        stack.push_async_callback(self._workers.stop)
+        await self._workers.start()
+        self._schedules = ScheduleKeeper(self._registry, self._clients)
+        stack.push_async_callback(self._schedules.stop)
+        self._schedules.start()
+        if not self._options.patient:
+            await self._schedules.matched()
+
+    async def _start_http(self, stack: AsyncExitStack, options: HttpOptions) -> None:
+        backend = Backend(self._registry, self._host, self._runs, self.missing, self._host)
+        self._http = HttpServer(backend, options)
+        stack.push_async_callback(self._http.stop)
+        await self._http.start()
+
+    def _pinning(self, programs: Programs) -> Programs | None:
+        """What starts are pinned with: a bundle that nobody else could find would keep the run from going on."""
+        return programs if self._store is not None else None
+
+    @property
+    def _server_address(self) -> str | None:
+        """The address that replaces the registry's, if one does."""
+        if self._embedded is not None:
+            return self._embedded.address
+        return self._options.temporal
+
+    def _worker_ended(self, error: BaseException) -> None:
+        if not self._fatal.done():
+            self._fatal.set_exception(_as_error(error))
+            self._fatal.exception()  # marks it as seen: whether anybody waits for it is up to the host
+
+
+def _store(settings: Settings, options: Options) -> BundleStore | None:
+    if options.bundles is not None:
+        return DirectoryStore(options.bundles) if isinstance(options.bundles, Path) else options.bundles
+    if settings.bundles is not None:
+        return DirectoryStore(settings.bundles)
+    if options.state is not None:
+        return DirectoryStore(options.state / "bundles")
+    if options.temporal == EMBEDDED:
+        return MemoryStore()
+    return DirectoryStore(settings.bundle_folder) if options.workers else None
+
+
+def _as_error(error: BaseException) -> Error:
+    if isinstance(error, Error):
+        return error
+    return Error(UNAVAILABLE, f"a worker ended: {error}", retryable=True)
+
+
+def _namespaces(registry: Registry) -> list[str]:
+    """The Temporal namespaces that the registry's clients use."""
+    return sorted({registry.resolve(client).temporal_namespace for client in registry.of_kind(TemporalClient)})

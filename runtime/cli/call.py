@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from runtime.app import Options, Runtime
+from runtime.cli.common import Cli, command, json_argument, run_async
+from runtime.cli.devstate import DevState
+
+
+@click.command("call")
+@click.argument("entry")
+@click.argument("args", metavar="[JSON]...", nargs=-1, callback=json_argument)
+@command
+def call(cli: Cli, entry: str, args: tuple[Any, ...]) -> None:
+    """Run the function ENTRY on this machine, each JSON one argument, and print what it returns."""
+
+    async def work() -> Any:
+        dev = DevState.read(cli.settings.state)
+        settings = cli.settings.with_environ(dev.env) if dev else cli.settings
+        options = Options(temporal=dev.address if dev else None, workers=False)
+        async with Runtime.from_settings(settings, options) as runtime:
+            return await runtime.call(entry, *args)
+
+    cli.emit(run_async(work()))

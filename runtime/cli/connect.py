@@ -1,0 +1,35 @@
+"""Commands that act on runs: a runtime without workers, connected to the running `dev` server if there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+from runtime.app import Options, Runtime
+from runtime.cli.common import Cli, run_async
+from runtime.cli.devstate import DevState
+
+T = TypeVar("T")
+
+
+def with_runtime(
+    cli: Cli, work: Callable[[Runtime], Awaitable[T]], address: str | None = None, *, checked: bool = False
+) -> T:
+    """The outcome of `work` on a runtime that only looks and speaks. Scripts are looked at only if `checked`: a save that is
+    broken right now is no reason not to speak to a run.
+
+    Which server: `address`, else the running dev server of the state directory, else what the registry's
+    `temporal.client` says (by its placeholder: TEMPORAL_ADDRESS).
+    """
+
+    async def run() -> T:
+        dev = DevState.read(cli.settings.state)
+        settings = cli.settings.with_environ(dev.env) if dev else cli.settings
+        server = address or (dev.address if dev else None)
+        shared = Path(dev.bundles) if dev and dev.bundles and not settings.bundles else None
+        options = Options(temporal=server, bundles=shared, workers=False, checked=checked)
+        async with Runtime.from_settings(settings, options) as runtime:
+            return await work(runtime)
+
+    return run_async(run())

@@ -1,0 +1,116 @@
+"""`evermoon dev`: everything on this machine, reloaded on save."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from contextlib import AsyncExitStack
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from runtime.app import Options, Runtime, load_registry
+from runtime.cli.common import Cli, command
+from runtime.cli.companions import Companions, companions_of
+from runtime.cli.devstate import DevState
+from runtime.cli.lifetime import run_until_stopped
+from runtime.cli.watch import saved
+from runtime.errors import CONFLICT, Error
+from runtime.http import HttpOptions
+from runtime.registry import DirectoryStore, RegistryError, TemporalClient
+
+_log = logging.getLogger("evermoon.dev")
+
+
+@click.command("dev")
+@click.option("--ephemeral", is_flag=True, help="Keep Temporal's state in memory only.")
+@click.option(
+    "--insecure", is_flag=True, help="Allow HTTP on addresses other machines can reach, without authentication."
+)
+@click.option("--no-reload", is_flag=True, help="Do not watch the files.")
+@command
+def dev(cli: Cli, ephemeral: bool, insecure: bool, no_reload: bool) -> None:
+    """Run an embedded Temporal server, workers and HTTP; reload on save.
+
+    Prints the URLs. State is kept in .evermoon/ unless --ephemeral. Ports that are taken are replaced by free ones. The
+    other commands find the running server by themselves. Ctrl-C ends everything.
+    """
+    http = HttpOptions(move_ports=True, insecure=insecure, default_service=True)
+
+    async def work() -> None:
+        await _dev(cli, ephemeral=ephemeral, http=http, watching=not no_reload)
+
+    run_until_stopped(work)
+
+
+async def _dev(cli: Cli, *, ephemeral: bool, http: HttpOptions, watching: bool) -> None:
+    state = cli.settings.state
+    running = DevState.read(state)
+    if running is not None:
+        raise Error(CONFLICT, f"evermoon dev is running already for {state} (process {running.pid})", retryable=False)
+    state.mkdir(parents=True, exist_ok=True)
+    async with AsyncExitStack() as stack:
+        first = load_registry(cli.settings)
+        companions = await stack.enter_async_context(Companions(companions_of(first, state), cli.settings.environ))
+        settings = cli.settings.with_environ(companions.env)
+        options = Options(temporal="embedded", state=None if ephemeral else state, http=http, shadow=True)
+        read_at = time.time()
+        runtime = await stack.enter_async_context(Runtime.from_settings(settings, options))
+        announced = _announce(cli, runtime, state, companions.env)
+        stack.callback(announced.remove, state)
+        if watching:
+            reloading = asyncio.create_task(_reload_on_save(runtime, read_at))
+            stack.callback(reloading.cancel)
+        await runtime.ended()
+
+
+def _namespace(runtime: Runtime) -> str:
+    clients = runtime.registry.of_kind(TemporalClient)
+    return runtime.registry.resolve(clients[0]).temporal_namespace if clients else "default"
+
+
+def _announce(cli: Cli, runtime: Runtime, state: Path, env: dict[str, str]) -> DevState:
+    server = runtime.server
+    assert server is not None
+    store = runtime.bundles
+    found = DevState(
+        server.address,
+        _namespace(runtime),
+        server.ui_url or "",
+        dict(runtime.urls),
+        os.getpid(),
+        env,
+        str(store.path.resolve()) if isinstance(store, DirectoryStore) else None,
+    )
+    found.write(state)
+    for note in runtime.registry.notes:
+        cli.say(str(note))
+
+    def human() -> None:
+        services = [(f"HTTP {id}", url) for id, url in found.http.items()]
+        for name, value in [("Temporal", found.address), ("Temporal UI", found.ui), *services]:
+            click.echo(f"{name:<14} {value}")
+        click.echo("ready; Ctrl-C ends it")
+
+    document = asdict(found)
+    del document["env"]
+    cli.emit(document, human)
+    return found
+
+
+async def _reload_on_save(runtime: Runtime, since: float) -> None:
+    """Never ends. A broken save is reported, and the last good set of files goes on."""
+    async for _ in saved(runtime, since):
+        try:
+            runtime.reload()
+        except RegistryError as error:
+            for problem in error.problems:
+                _log.error("%s", problem)
+            _log.error("not reloaded: the last good files go on running")
+        except Error as error:
+            _log.error("not reloaded: %s", error)
+        else:
+            _log.info("reloaded")

@@ -1,0 +1,49 @@
+"""Logging of a command: one line a record, on standard error."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from runtime.temporal.corelog import forward_core_log
+
+_FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+_OURS = ("evermoon", "runtime")
+
+
+class _OneLine(logging.Formatter):
+    """A script's line says where in the script it was written; a failure says what it was, its traceback only in debug."""
+
+    def __init__(self, tracebacks: bool) -> None:
+        super().__init__(_FORMAT, datefmt="%H:%M:%S")
+        self._tracebacks = tracebacks
+
+    def format(self, record: logging.LogRecord) -> str:
+        shown = logging.makeLogRecord(record.__dict__)
+        about = getattr(record, "evermoon", None)
+        if isinstance(about, Mapping):
+            shown.msg, shown.args = f"{record.getMessage()}{_about(about)}", ()
+        if shown.exc_info and not self._tracebacks:
+            error = shown.exc_info[1]
+            shown.msg, shown.args = f"{record.getMessage()}: {error or type(error).__name__}", ()
+            shown.exc_info = shown.exc_text = None
+        return super().format(shown)
+
+
+def configure_logging(level: str) -> None:
+    """Evermoon at `level`, libraries only when something is wrong. Tracebacks with `debug`."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_OneLine(tracebacks=level == "debug"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    for name in _OURS:
+        logging.getLogger(name).setLevel(level.upper())
+    if level != "debug":
+        logging.getLogger("evermoon.http.access").setLevel(logging.WARNING)
+    forward_core_log()
+
+
+def _about(about: Mapping[str, object]) -> str:
+    fields = about.get("fields")
+    text = "".join(f" {name}={value}" for name, value in fields.items()) if isinstance(fields, Mapping) else ""
+    where = about.get("at")
+    return f"{text} ({where})" if where else text

@@ -1,0 +1,79 @@
+"""The command `evermoon`. Exit status: 0 done, 1 failed, 2 misused."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+import click
+
+from runtime.cli.bundles import bundles
+from runtime.cli.call import call
+from runtime.cli.check import check
+from runtime.cli.common import FAILED
+from runtime.cli.dev import dev
+from runtime.cli.new import new
+from runtime.cli.ps import ps
+from runtime.cli.replay import replay
+from runtime.cli.result import result
+from runtime.cli.schedules import schedules
+from runtime.cli.serve import serve
+from runtime.cli.show import show
+from runtime.cli.start import start
+from runtime.cli.talk import cancel, query, send, terminate, update
+from runtime.cli.test import test
+
+
+class _InOrder(click.Group):
+    """Lists commands in the order they were added: run, act, look, author."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(cls=_InOrder, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(version("evermoon"), prog_name="evermoon")
+def evermoon() -> None:
+    """Durable workflows written in Lua, on Temporal.
+
+    `evermoon dev` runs everything on this machine; the other commands find it by themselves. Without it they use the
+    cluster that the registry's temporal.client names.
+    """
+
+
+for _command in (
+    dev,
+    serve,
+    start,
+    send,
+    query,
+    update,
+    result,
+    cancel,
+    terminate,
+    ps,
+    show,
+    schedules,
+    call,
+    check,
+    test,
+    replay,
+    bundles,
+    new,
+):
+    evermoon.add_command(_command)
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """The entry point. Always ends in `SystemExit`."""
+    try:
+        evermoon.main(args=None if args is None else list(args), prog_name="evermoon")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(FAILED)
+
+
+if __name__ == "__main__":
+    main()

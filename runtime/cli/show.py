@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import click
+from rich.markup import escape
+
+from runtime.app import Runtime
+from runtime.cli import processes
+from runtime.cli.common import Cli, command, run_async, to_json
+from runtime.cli.connect import with_runtime
+from runtime.process.pids import Pid
+from runtime.process.ports import RunDescription
+
+
+@click.command("show")
+@click.argument("run", metavar="ID")
+@click.option("--url", help="The host of a process; default: that of the running evermoon dev.")
+@command
+def show(cli: Cli, run: str, url: str | None) -> None:
+    """Show run ID: its state, where its Lua code waits, what is pending and what failed last.
+
+    The PID of a process shows that process.
+    """
+    pid = Pid.parse(run)
+    if pid is not None and pid.node is not None:
+        process = run_async(processes.shown(processes.host_url(cli, url), run))
+        cli.emit(process, lambda: _print_process(cli, process))
+        return
+
+    async def work(runtime: Runtime) -> RunDescription:
+        return await runtime.describe(run, stack=True)
+
+    described = with_runtime(cli, work)
+    cli.emit(run_document(described), lambda: _print(cli, described))
+
+
+def run_document(run: RunDescription) -> dict[str, Any]:
+    return asdict(run)
+
+
+def _print_process(cli: Cli, process: Mapping[str, Any]) -> None:
+    for name in ("pid", "entry", "host", "status"):
+        _line(cli, name, process[name])
+    _line(cli, "names", ", ".join(process["names"]))
+    _line(cli, "started", process["started_at"])
+    _line(cli, "by", process["sender"])
+    _line(cli, "waiting", process["waiting"])
+    for watch in process["watches"]:
+        how = [what for what in ("monitors", "links") if watch[what]]
+        _line(cli, "watches", f"{watch['pid']} ({', '.join(how)})")
+    _print_stack(cli, process["stack"])
+
+
+def _line(cli: Cli, name: str, value: object) -> None:
+    if value not in (None, "", 0):
+        cli.out.print(f"[bold]{name:<10}[/bold] {escape(str(value))}")
+
+
+def _print_stack(cli: Cli, stack: Sequence[Mapping[str, Any]]) -> None:
+    for coroutine in stack:
+        _line(cli, "coroutine", f"{coroutine.get('coroutine')} waits for {coroutine.get('waiting_for')}")
+        for frame in coroutine.get("frames", ()):
+            cli.out.print(f"           {escape(str(frame))}")
+
+
+def _print(cli: Cli, run: RunDescription) -> None:
+    def line(name: str, value: object) -> None:
+        _line(cli, name, value)
+
+    line("id", run.id)
+    line("run", run.run_id)
+    line("pid", run.pid)
+    line("entry", run.entry)
+    line("status", f"{run.status} ({run.state})")
+    line("queue", run.task_queue)
+    line("started", run.started_at)
+    line("closed", run.closed_at)
+    line("events", run.history_length)
+    line("bundle", run.bundle)
+    line("details", run.details if isinstance(run.details, str | None) else to_json(run.details))
+    if run.failure:
+        line("failure", run.failure.get("message") or to_json(run.failure))
+    for pending in run.pending:
+        line("pending", _pending(pending))
+    _print_stack(cli, run.stack)
+
+
+def _pending(pending: Any) -> str:
+    text = f"{pending.get('activity')} attempt {pending.get('attempt')} {pending.get('state') or ''}".rstrip()
+    failure = pending.get("last_failure")
+    if failure:
+        text += f"; last failure: {failure.get('message') if isinstance(failure, dict) else failure}"
+    if pending.get("next_retry_at"):
+        text += f"; next retry at {pending['next_retry_at']}"
+    return text

@@ -1,0 +1,85 @@
+"""`send`, `query`, `update`, `cancel`, `terminate`: speak to a run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from runtime.app import Runtime
+from runtime.cli.common import Cli, command, given, json_argument
+from runtime.cli.connect import with_runtime
+
+_RUN = click.argument("run", metavar="ID")
+_VALUE = click.argument("value", metavar="[JSON]", required=False, callback=json_argument)
+
+
+@click.command("send")
+@_RUN
+@click.argument("topic")
+@_VALUE
+@command
+def send(cli: Cli, run: str, topic: str, value: Any) -> None:
+    """Send a message to run ID: a signal named TOPIC with JSON as its payload."""
+
+    async def work(runtime: Runtime) -> None:
+        await runtime.send(run, topic, *given(value))
+
+    with_runtime(cli, work)
+    cli.emit({"id": run, "sent": topic}, lambda: None)
+
+
+@click.command("query")
+@_RUN
+@click.argument("name")
+@_VALUE
+@command
+def query(cli: Cli, run: str, name: str, value: Any) -> None:
+    """Ask run ID the query NAME and print the answer."""
+
+    async def work(runtime: Runtime) -> Any:
+        return await runtime.query(run, name, *given(value))
+
+    cli.emit(with_runtime(cli, work))
+
+
+@click.command("update")
+@_RUN
+@click.argument("name")
+@_VALUE
+@command
+def update(cli: Cli, run: str, name: str, value: Any) -> None:
+    """Run the update NAME on run ID and print its answer; a refusal fails."""
+
+    async def work(runtime: Runtime) -> Any:
+        return await runtime.update(run, name, *given(value))
+
+    cli.emit(with_runtime(cli, work))
+
+
+@click.command("cancel")
+@_RUN
+@click.option("--reason", default="", help="Kept in the run's history.")
+@command
+def cancel(cli: Cli, run: str, reason: str) -> None:
+    """Ask run ID to cancel; it may compensate first."""
+
+    async def work(runtime: Runtime) -> None:
+        await runtime.cancel(run, reason)
+
+    with_runtime(cli, work)
+    cli.emit({"id": run, "cancel": "requested"}, lambda: None)
+
+
+@click.command("terminate")
+@_RUN
+@click.option("--reason", default="", help="Kept in the run's history.")
+@command
+def terminate(cli: Cli, run: str, reason: str) -> None:
+    """End run ID at once; its script is not asked."""
+
+    async def work(runtime: Runtime) -> None:
+        await runtime.terminate(run, reason)
+
+    with_runtime(cli, work)
+    cli.emit({"id": run, "terminated": True}, lambda: None)

@@ -1,0 +1,58 @@
+"""Which saves matter: the definition files of a registry and everything below the directories its sources come from."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from watchfiles import Change, DefaultFilter, awatch
+
+from runtime.app import Runtime
+from runtime.registry import LibraryLua, RunnableLua
+
+_SUFFIXES = (".lua", ".yaml", ".yml")
+
+
+class _Sources(DefaultFilter):
+    def __call__(self, change: Change, path: str) -> bool:
+        return path.endswith(_SUFFIXES) and super().__call__(change, path)
+
+
+#: How soon the files are looked at once after the watch began, in milliseconds.
+_FIRST_LOOK = 500
+
+
+async def saved(runtime: Runtime, since: float) -> AsyncIterator[None]:
+    """Once per burst of saves, for ever; those after `since` (Unix time) that came before the watch began count too."""
+    looked = False
+    watch = awatch(
+        *_directories(runtime),
+        watch_filter=_Sources(),
+        debounce=200,
+        step=50,
+        recursive=True,
+        rust_timeout=_FIRST_LOOK,
+        yield_on_timeout=True,
+    )
+    async for changes in watch:
+        if changes or (not looked and _newer(runtime, since)):
+            yield
+        looked = True
+
+
+def _newer(runtime: Runtime, since: float) -> bool:
+    """Whether a file of the registry was written after a moment."""
+    entries = runtime.registry.entries.values()
+    paths = {entry.file for entry in entries} | {
+        entry.source.path for entry in entries if isinstance(entry, RunnableLua | LibraryLua)
+    }
+    return any(path.stat().st_mtime > since for path in paths if path.exists())
+
+
+def _directories(runtime: Runtime) -> list[Path]:
+    """The outermost directories, so that none is watched twice."""
+    registry = runtime.registry
+    wanted = {entry.root.resolve() for entry in registry.entries.values()}
+    wanted |= {entry.file.resolve().parent for entry in registry.entries.values()}
+    wanted.add(registry.path.resolve() if registry.path.is_dir() else registry.path.resolve().parent)
+    return sorted(path for path in wanted if not any(other in path.parents for other in wanted))

@@ -1,0 +1,132 @@
+"""The one error: kind, message, retryable, details, cause. Every boundary maps this and nothing else.
+
+The wire form (`to_wire`/`from_wire`) is a JSON object ``{kind, message, retryable?, details?, context?, stack?, cause?}``;
+it is what the kernel and its hosts exchange, and what travels in the details of a Temporal ApplicationError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+NOT_FOUND = "NotFound"
+ALREADY_EXISTS = "AlreadyExists"
+INVALID = "Invalid"
+PERMISSION_DENIED = "PermissionDenied"
+UNAVAILABLE = "Unavailable"
+INTERNAL = "Internal"
+CANCELED = "Canceled"
+CONFLICT = "Conflict"
+TIMEOUT = "Timeout"
+RATE_LIMITED = "RateLimited"
+LIMIT_EXCEEDED = "LimitExceeded"
+UNKNOWN = ""
+
+KINDS = frozenset(
+    {
+        NOT_FOUND,
+        ALREADY_EXISTS,
+        INVALID,
+        PERMISSION_DENIED,
+        UNAVAILABLE,
+        INTERNAL,
+        CANCELED,
+        CONFLICT,
+        TIMEOUT,
+        RATE_LIMITED,
+        LIMIT_EXCEEDED,
+        UNKNOWN,
+    }
+)
+
+#: Kinds that a retry cannot mend; everything else is retried when an error does not say.
+NOT_RETRIED = frozenset({INVALID, NOT_FOUND, PERMISSION_DENIED, ALREADY_EXISTS, CONFLICT, LIMIT_EXCEEDED})
+
+HTTP_STATUS: Mapping[str, int] = {
+    INVALID: 400,
+    PERMISSION_DENIED: 403,
+    NOT_FOUND: 404,
+    ALREADY_EXISTS: 409,
+    CONFLICT: 409,
+    RATE_LIMITED: 429,
+    CANCELED: 499,
+    UNAVAILABLE: 503,
+    TIMEOUT: 504,
+}
+
+
+class Error(Exception):
+    """A failure as scripts, clients and hosts see it.
+
+    `kind` is one of the constants above or any other string; `retryable` is True, False or None (unspecified);
+    `details` is a JSON object or None; `context` is the text `errors.wrap` put before the message; `stack` is the Lua
+    traceback, innermost frame first, one frame a line; `cause` is the wrapped error.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        message: str,
+        *,
+        retryable: bool | None = None,
+        details: Mapping[str, Any] | None = None,
+        stack: str | None = None,
+        context: str | None = None,
+        cause: Error | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+        self.retryable = retryable
+        self.details = dict(details) if details else None
+        self.stack = stack
+        self.context = context
+        self.cause = cause
+
+    def __str__(self) -> str:
+        text = f"{self.context}: {self.message}" if self.context else self.message
+        return text or self.kind or "unknown error"
+
+    def __repr__(self) -> str:
+        return f"Error(kind={self.kind!r}, message={self.message!r}, retryable={self.retryable!r})"
+
+    @property
+    def is_retried(self) -> bool:
+        """Whether a retry policy applies: what the error says, else what its kind implies."""
+        return self.kind not in NOT_RETRIED if self.retryable is None else self.retryable
+
+    @property
+    def http_status(self) -> int:
+        return HTTP_STATUS.get(self.kind, 500)
+
+    def to_wire(self) -> dict[str, Any]:
+        wire: dict[str, Any] = {"kind": self.kind, "message": self.message}
+        for name in ("retryable", "details", "stack", "context"):
+            value = getattr(self, name)
+            if value is not None:
+                wire[name] = value
+        if self.cause is not None:
+            wire["cause"] = self.cause.to_wire()
+        return wire
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Error:
+        cause = wire.get("cause")
+        details = wire.get("details")
+        return cls(
+            str(wire.get("kind") or ""),
+            str(wire.get("message") or ""),
+            retryable=wire.get("retryable"),
+            details=details if isinstance(details, Mapping) else None,
+            stack=wire.get("stack"),
+            context=wire.get("context"),
+            cause=cls.from_wire(cause) if isinstance(cause, Mapping) else None,
+        )
+
+
+def invalid(message: str, **details: Any) -> Error:
+    return Error(INVALID, message, retryable=False, details=details)
+
+
+def internal(message: str, **details: Any) -> Error:
+    return Error(INTERNAL, message, retryable=False, details=details)

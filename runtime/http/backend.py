@@ -1,0 +1,55 @@
+"""What the handlers stand on. One object for all services of a server, so that a reload changes it in one place."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from runtime.payload import Payload
+from runtime.process.describing import ProcessDescription
+from runtime.process.ports import HttpRequest, HttpResponse, Workflows
+from runtime.registry import Registry
+
+
+class Functions(Protocol):
+    """The part of the process host that HTTP needs: run a function with a request in its hands."""
+
+    async def call(
+        self,
+        entry_id: str,
+        args: Sequence[Payload],
+        *,
+        context: Mapping[str, Any] = ...,
+        request: HttpRequest | None = ...,
+        response: HttpResponse | None = ...,
+        timeout: float | None = ...,
+    ) -> Payload: ...
+
+
+class Processes(Protocol):
+    """The processes of this host."""
+
+    async def processes(self) -> Sequence[ProcessDescription]: ...
+    async def describe(self, pid: str, *, stack: bool = False) -> ProcessDescription: ...
+
+
+#: What is missing before requests can be served, as sentences; empty when all is well.
+Readiness = Callable[[], Awaitable[Sequence[str]]]
+
+
+async def always_ready() -> Sequence[str]:
+    return ()
+
+
+@dataclass(slots=True)
+class Backend:
+    """`stopping` is set when the server begins to drain; handlers that wait give up then with what they have."""
+
+    registry: Registry
+    functions: Functions
+    workflows: Workflows
+    ready: Readiness = always_ready
+    processes: Processes | None = None
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)

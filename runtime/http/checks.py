@@ -1,0 +1,85 @@
+"""What can be known of a registry's HTTP before anything listens, reported with the registry's other problems."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal
+
+from runtime.http import schema
+from runtime.http.backend import Backend
+from runtime.http.endpoints import join
+from runtime.http.middleware.metrics import Meters
+from runtime.http.middleware.options import dotted, faults
+from runtime.http.middleware.token_auth import variable_id
+from runtime.http.routes import shape
+from runtime.http.server import own_routes
+from runtime.http.static import directory_fault
+from runtime.registry import EnvVariable, HttpEndpoint, HttpRouter, Problem, Registry, WorkflowLua
+from runtime.registry.kinds import HttpStatic
+from runtime.registry.placeholders import is_in
+
+
+def http_checks(registry: Registry) -> Iterable[Problem]:
+    """Input schemas that are none, middleware that would not stand, directories that are not there, and paths that are taken."""
+    yield from _schemas(registry)
+    yield from _middleware(registry)
+    yield from _directories(registry)
+    yield from _taken(registry)
+
+
+def _schemas(registry: Registry) -> Iterator[Problem]:
+    for entry in registry.of_kind(WorkflowLua):
+        fault = schema.fault(entry.input_schema) if entry.input_schema is not None else None
+        if fault:
+            yield Problem(entry.file, entry.line, entry.id, f"input_schema is no JSON Schema: {fault}")
+
+
+def _middleware(registry: Registry) -> Iterator[Problem]:
+    """A guard that would not stand is worse than none: what is listed must work."""
+    for router in registry.of_kind(HttpRouter):
+        for fault in faults(router):
+            severity: Literal["error", "note"] = "note" if fault.note else "error"
+            yield Problem(
+                router.file, router.line, router.id, fault.message, fault.hint, "docs/http.md#middleware", severity
+            )
+        for name in _variables(router):
+            if not isinstance(registry.get(name), EnvVariable):
+                message = f"options: token_auth.variables: {name} is no env.variable"
+                yield Problem(router.file, router.line, router.id, message)
+
+
+def _variables(router: HttpRouter) -> list[str]:
+    written = dotted(router.options).get("token_auth.variables", ())
+    if is_in(written):
+        return []
+    names = written.split(",") if isinstance(written, str) else written if isinstance(written, tuple) else ()
+    return [variable_id(router, str(name).strip()) for name in names]
+
+
+def _directories(registry: Registry) -> Iterator[Problem]:
+    for static in registry.of_kind(HttpStatic):
+        if is_in(static.directory):
+            continue
+        fault = directory_fault(static)
+        if fault:
+            yield Problem(static.file, static.line, static.id, fault)
+
+
+_NOBODY: Any = None  # routes are only listed
+
+
+def _taken(registry: Registry) -> Iterator[Problem]:
+    """Paths that Evermoon answers itself, or two directories on one path. Two endpoints on one the registry finds."""
+    own = {shape(route.method, route.path) for route in own_routes(Backend(registry, _NOBODY, _NOBODY), Meters(), 1)}
+    for endpoint in registry.of_kind(HttpEndpoint):
+        router = registry.get(endpoint.router)
+        path = join(router.prefix, endpoint.path) if isinstance(router, HttpRouter) else ""
+        if path and not is_in(path) and shape(endpoint.method, path) in own:
+            message = f"{endpoint.method} {path} is answered by Evermoon itself"
+            yield Problem(endpoint.file, endpoint.line, endpoint.id, message, docs="docs/http.md#runs")
+    first: dict[tuple[str, str], HttpStatic] = {}
+    for static in registry.of_kind(HttpStatic):
+        other = first.setdefault((static.server, static.path), static)
+        if other is not static:
+            message = f"path {static.path or '/'} is also that of {other.id} ({other.file}:{other.line})"
+            yield Problem(static.file, static.line, static.id, message)

@@ -1,0 +1,104 @@
+"""`http.endpoint`: a route whose handler is a function of the registry, in Lua or Python."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from runtime.errors import CANCELED, Error
+from runtime.http.backend import Backend
+from runtime.http.body import Arriving, read
+from runtime.http.exchange import AT_ONCE, Streamed, as_answer, as_seen
+from runtime.http.routes import Params, Route
+from runtime.process.ports import HttpResponse
+from runtime.registry import FunctionPy, HttpEndpoint, HttpRouter
+
+_log = logging.getLogger("evermoon.http")
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Seconds: `read` for a body (one that streams: for each part), `write` for the handler (None: no limit), `idle` for a client
+    that takes nothing of a streamed answer."""
+
+    read: float = 30.0
+    write: float | None = None
+    idle: float = 75.0
+
+
+class Endpoint:
+    """Runs `function` once per request and turns what it did into the answer.
+
+    What the handler wrote to its response is the answer; what it flushed is sent while it still runs. When it wrote nothing, the value
+    it returned is, as JSON, under the status and headers it set; a returned nil is an answer without a body. A failure
+    is a problem by its kind; after the first flush it breaks the connection off. When the client goes away, the handler is cancelled.
+    """
+
+    def __init__(self, backend: Backend, function: str, times: Times) -> None:
+        self._backend = backend
+        self._function = function
+        self._times = times
+
+    async def __call__(self, request: web.BaseRequest, params: Params) -> web.StreamResponse:
+        body, arriving = await self._body(request)
+        answer, stream = HttpResponse(), Streamed(request, self._times.idle)
+        answer.send = stream.send
+        try:
+            value = await self._backend.functions.call(
+                self._function,
+                [],
+                request=as_seen(request, params, body, arriving),
+                response=answer,
+                timeout=self._times.write,
+            )
+            if stream.response is None:
+                return as_answer(answer, value)
+            await stream.finish(answer)
+        except Error as error:
+            if stream.response is not None:
+                level = logging.DEBUG if error.kind == CANCELED else logging.WARNING
+                _log.log(level, "%s failed in the middle of its answer: %s", self._function, error)
+                stream.break_off()
+            elif arriving is not None and arriving.fault is not None:
+                raise arriving.fault from error
+            else:
+                raise
+        except BaseException:
+            if stream.response is not None:
+                stream.break_off()
+            raise
+        assert stream.response is not None
+        return stream.response
+
+    async def _body(self, request: web.BaseRequest) -> tuple[bytes, Arriving | None]:
+        """All of it, or its beginning and the rest. A Python function is given all of it."""
+        if isinstance(self._backend.registry.get(self._function), FunctionPy):
+            return await read(request, self._times.read), None
+        arriving = Arriving(request, self._times.read)
+        body = await arriving.beginning(AT_ONCE)
+        return body, None if arriving.at_end else arriving
+
+
+def endpoint_routes(
+    backend: Backend, routers: list[HttpRouter], endpoints: list[HttpEndpoint], times: Times
+) -> list[Route]:
+    """The routes of `endpoints` whose router is among `routers`."""
+    by_id = {router.id: router for router in routers}
+    return [
+        Route(
+            endpoint.method.upper(),
+            join(by_id[endpoint.router].prefix, endpoint.path),
+            Endpoint(backend, endpoint.func, times),
+            endpoint.id,
+            endpoint.router,
+        )
+        for endpoint in endpoints
+        if endpoint.router in by_id
+    ]
+
+
+def join(prefix: str, path: str) -> str:
+    """A router's prefix before an endpoint's path; the prefix `/` adds nothing."""
+    return "/" + "/".join(part for part in (prefix.strip("/"), path.removeprefix("/")) if part)

@@ -1,0 +1,59 @@
+"""`/api/v1/entries`: what can be started, with schemas and source. Placeholders are shown as written, never resolved."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from aiohttp import web
+
+from runtime.http.answers import API, json_response
+from runtime.http.backend import Backend
+from runtime.http.problem import refuse
+from runtime.http.routes import Params, Route
+from runtime.registry import Registry, WorkflowLua
+
+
+class Entries:
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("GET", f"{API}/entries", self.index),
+            Route("GET", f"{API}/entries/{{id}}", self.show),
+        ]
+
+    async def index(self, request: web.BaseRequest, params: Params) -> web.Response:
+        registry = self._backend.registry
+        entries = [_document(registry, entry) for entry in registry.of_kind(WorkflowLua)]
+        return json_response({"entries": entries, "count": len(entries)})
+
+    async def show(self, request: web.BaseRequest, params: Params) -> web.Response:
+        registry = self._backend.registry
+        entry = registry.get(params["id"])
+        if not isinstance(entry, WorkflowLua):
+            raise refuse(404, f"{params['id'][:200]} cannot be started: no such workflow", entry=params["id"][:200])
+        source = {"name": entry.source.name, "text": entry.source.text}
+        return json_response({**_document(registry, entry), "source": source})
+
+
+def _document(registry: Registry, entry: WorkflowLua) -> dict[str, Any]:
+    workflow = entry.workflow
+    return {
+        "id": entry.id,
+        "kind": entry.kind,
+        "workflow_type": registry.workflow_type(entry),
+        "worker": workflow.worker,
+        "method": entry.method,
+        "modules": list(entry.modules),
+        "imports": dict(entry.imports),
+        "input_schema": entry.input_schema,
+        "signals": workflow.signals,
+        "queries": workflow.queries,
+        "updates": workflow.updates,
+        "links": {
+            "self": f"{API}/entries/{quote(entry.id, safe=':')}",
+            "start": f"{API}/workflows/{quote(entry.id, safe=':')}",
+        },
+    }

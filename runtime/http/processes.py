@@ -1,0 +1,49 @@
+"""`/api/v1/processes`: look at the processes of this host."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from aiohttp import web
+
+from runtime.errors import NOT_FOUND, Error
+from runtime.http.answers import API, json_response, whole_number
+from runtime.http.backend import Backend, Processes
+from runtime.http.routes import Params, Route
+from runtime.process.describing import ProcessDescription
+
+_PROCESSES = f"{API}/processes"
+
+
+class ProcessRoutes:
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("GET", _PROCESSES, self.index),
+            Route("GET", f"{_PROCESSES}/{{pid}}", self.show),
+        ]
+
+    async def index(self, request: web.BaseRequest, params: Params) -> web.Response:
+        """Oldest first, `?limit=` of them at most; `count` is how many there are."""
+        found = list(await self._here().processes())
+        shown = found[: whole_number(request, "limit", 1000, 10_000)]
+        return json_response({"processes": [_summary(process) for process in shown], "count": len(found)})
+
+    async def show(self, request: web.BaseRequest, params: Params) -> web.Response:
+        stack = request.query.get("stack", "true") not in ("false", "0", "no")
+        return json_response(asdict(await self._here().describe(params["pid"], stack=stack)))
+
+    def _here(self) -> Processes:
+        if self._backend.processes is None:
+            raise Error(NOT_FOUND, "this server runs no processes", retryable=False)
+        return self._backend.processes
+
+
+def _summary(process: ProcessDescription) -> dict[str, Any]:
+    document = asdict(process)
+    for detail in ("stack", "watches"):
+        del document[detail]
+    return document

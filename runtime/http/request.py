@@ -1,0 +1,62 @@
+"""A request on its way through the server, and what the parts of the server tell each other about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+
+Decorate = Callable[[web.StreamResponse], None]
+
+
+class Request(web.BaseRequest):
+    """A request whose answer can be given headers before anybody knows who will answer: also streams, files and problems.
+
+    `client`: its address, where a trusted proxy said which it is. `route`: the path of the route that answers, as it was defined.
+    """
+
+    ATTRS = web.BaseRequest.ATTRS | {"client", "route", "decorations"}
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.client: str | None = None
+        self.route = ""
+        self.decorations: list[Decorate] = []
+
+    async def _prepare_hook(self, response: web.StreamResponse) -> None:
+        for decorate in self.decorations:
+            decorate(response)
+
+
+def on_head(request: web.BaseRequest, decorate: Decorate) -> None:
+    """Has `decorate` called with the answer just before its head is sent."""
+    _ours(request).decorations.append(decorate)
+
+
+def set_client(request: web.BaseRequest, address: str) -> None:
+    _ours(request).client = address
+
+
+def client_of(request: web.BaseRequest) -> str:
+    return _ours(request).client or request.remote or ""
+
+
+def set_route(request: web.BaseRequest, path: str) -> None:
+    _ours(request).route = path
+
+
+def route_of(request: web.BaseRequest) -> str:
+    return _ours(request).route
+
+
+def vary(response: web.StreamResponse, name: str) -> None:
+    """Adds `name` to `Vary`, once."""
+    known = [part.strip() for part in response.headers.get("Vary", "").split(",") if part.strip()]
+    if name.lower() not in map(str.lower, known):
+        response.headers["Vary"] = ", ".join([*known, name])
+
+
+def _ours(request: web.BaseRequest) -> Request:
+    assert isinstance(request, Request)
+    return request

@@ -1,0 +1,136 @@
+"""Which handler answers a request. Our own table rather than aiohttp's, because endpoints change while the server runs.
+
+A path is literal segments, `{name}` (one segment, not empty) and a final `{name...}` (the rest, perhaps empty). Literal
+beats parameter beats rest, from left to right, so the order in which routes are added never matters.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+from urllib.parse import unquote
+
+from aiohttp import web
+
+from runtime.errors import invalid
+from runtime.http.problem import refuse
+
+Params = Mapping[str, str]
+Handler = Callable[[web.BaseRequest, Params], Awaitable[web.StreamResponse]]
+
+_PARAMETER = re.compile(r"\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<rest>\.\.\.)?\}")
+_LITERAL, _ONE, _REST = range(3)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One method on one path. `owner` is who asked for it: an entry id, or "" for Evermoon's own; `router` its router's id.
+
+    `public`: answers whoever asks, without a token.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    owner: str = ""
+    router: str | None = None
+    public: bool = False
+
+
+class Found(NamedTuple):
+    route: Route
+    params: Params
+
+
+class Routes:
+    """A set of routes, fixed once made. Raises `Error` INVALID on a malformed path or two routes that cannot be told apart."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        compiled = [(_compile(route.owner, route.path), route) for route in routes]
+        self._routes = sorted(compiled, key=lambda item: [kind for kind, _ in item[0]])
+        self._refuse_twins()
+
+    def __iter__(self) -> Iterable[Route]:
+        return iter([route for _, route in self._routes])
+
+    def find(self, method: str, raw_path: str) -> Found:
+        """The route for a request line (path still percent-encoded). Answers 404, or 405 with `Allow`."""
+        segments = split(raw_path)
+        allowed: set[str] = set()
+        for pattern, route in self._routes:
+            params = _match(pattern, segments)
+            if params is None:
+                continue
+            if route.method in (method, "*") or (method == "HEAD" and route.method == "GET"):
+                return Found(route, params)
+            allowed.add(route.method)
+        if not allowed:
+            raise refuse(404, "nothing is served at this path")
+        allow = ", ".join(sorted(allowed | {"OPTIONS"} | ({"HEAD"} if "GET" in allowed else set())))
+        raise refuse(405, f"{method} is not allowed here; {allow} is", headers={"Allow": allow})
+
+    def _refuse_twins(self) -> None:
+        seen: dict[Shape, Route] = {}
+        for pattern, route in self._routes:
+            twin = seen.setdefault(_shape(route.method, pattern), route)
+            if twin is not route:
+                raise invalid(
+                    f"{route.method} {route.path} is served twice: by {twin.owner or 'Evermoon'} and {route.owner}"
+                )
+
+
+Pattern = list[tuple[int, str]]
+Shape = tuple[object, ...]
+
+
+def shape(method: str, path: str) -> Shape:
+    """Equal for two routes that cannot be told apart. Raises `Error` INVALID for a path that is none."""
+    return _shape(method, _compile(path, path))
+
+
+def _shape(method: str, pattern: Pattern) -> Shape:
+    return (method, *((kind, text if kind == _LITERAL else "") for kind, text in pattern))
+
+
+def _compile(owner: str, path: str) -> Pattern:
+    if not path.startswith("/"):
+        raise invalid(f"{owner}: path {path!r} must begin with /")
+    pattern: Pattern = []
+    for segment in path[1:].split("/"):
+        found = _PARAMETER.fullmatch(segment)
+        if found is None and ("{" in segment or "}" in segment):
+            raise invalid(f"{owner}: {segment!r} in path {path!r} is not {{name}} or {{name...}}")
+        if pattern and pattern[-1][0] == _REST:
+            raise invalid(f"{owner}: {{{pattern[-1][1]}...}} must be the last part of path {path!r}")
+        if found is None:
+            pattern.append((_LITERAL, segment))
+        else:
+            pattern.append((_REST if found["rest"] else _ONE, found["name"]))
+    return pattern
+
+
+def split(raw_path: str) -> list[str]:
+    """The parts of a path, decoded. Answers 400 when they are not UTF-8."""
+    try:
+        return [unquote(part, errors="strict") for part in raw_path.removeprefix("/").split("/")]
+    except UnicodeDecodeError:
+        raise refuse(400, "the path is not UTF-8") from None
+
+
+def _match(pattern: Pattern, segments: list[str]) -> dict[str, str] | None:
+    params: dict[str, str] = {}
+    for index, (kind, text) in enumerate(pattern):
+        if kind == _REST:
+            params[text] = "/".join(segments[index:])
+            return params
+        if index >= len(segments):
+            return None
+        if kind == _LITERAL and segments[index] != text:
+            return None
+        if kind == _ONE:
+            if not segments[index]:
+                return None
+            params[text] = segments[index]
+    return params if len(segments) == len(pattern) else None

@@ -1,0 +1,161 @@
+"""The HTTP server: every `http.service` of the registry, each with the runs API and the endpoints of its routers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from runtime.errors import PERMISSION_DENIED, Error
+from runtime.http.backend import Backend
+from runtime.http.dispatch import Dispatch
+from runtime.http.endpoints import Times, endpoint_routes
+from runtime.http.entries import Entries
+from runtime.http.health import Health
+from runtime.http.listen import Address
+from runtime.http.middleware.metrics import Meters
+from runtime.http.mount import Mounts
+from runtime.http.processes import ProcessRoutes
+from runtime.http.routes import Route, Routes
+from runtime.http.runs import Runs
+from runtime.http.service import Service, tls_context
+from runtime.http.starting import Starting
+from runtime.http.static import static_routes
+from runtime.process.ports import Workflows
+from runtime.registry import HttpEndpoint, HttpRouter, HttpService, Registry
+from runtime.registry.kinds import HttpStatic
+from runtime.registry.models import Place
+
+#: The service that is served when a registry names none and one is wanted.
+DEFAULT_ID = "evermoon:http"
+
+
+@dataclass(frozen=True, slots=True)
+class HttpOptions:
+    """`move_ports`: take the next free port when the wanted one is taken. `insecure`: other addresses than loopback are
+    allowed without authentication. `default_service`: serve 127.0.0.1:8080 when the registry has no `http.service`.
+    `grace`: seconds that requests under way get when the server stops.
+    """
+
+    move_ports: bool = False
+    insecure: bool = False
+    default_service: bool = False
+    grace: float = 10.0
+
+
+class HttpServer:
+    """Made with what it serves; nothing listens before `start`, nothing is left listening after `stop`."""
+
+    def __init__(self, backend: Backend, options: HttpOptions | None = None) -> None:
+        self._backend = backend
+        self._options = options or HttpOptions()
+        self._services: list[Service] = []
+        self._mounts = Mounts()
+
+    @property
+    def urls(self) -> Mapping[str, str]:
+        """The base URL of each service by entry id, with the port it really has."""
+        return {service.id: service.url for service in self._services}
+
+    async def start(self) -> None:
+        """Listens on every service, or on none: raises `Error` (INVALID, PERMISSION_DENIED, UNAVAILABLE) and stops what began."""
+        registry = self._backend.registry
+        services = [self._service(entry, registry) for entry in _services(registry, self._options.default_service)]
+        try:
+            for service in services:
+                await service.start(move=self._options.move_ports)
+                self._services.append(service)
+        except BaseException:
+            await self.stop()
+            raise
+
+    def reload(self, registry: Registry, workflows: Workflows) -> None:
+        """Answers from another registry from now on. Addresses stay as they are until a restart.
+
+        Raises `Error` and changes nothing: INVALID when the new routes do not fit together, PERMISSION_DENIED when a
+        service that others can reach would lose its guard.
+        """
+        by_id = {entry.id: entry for entry in _services(registry, self._options.default_service)}
+        tables = []
+        for service in self._services:
+            entry = by_id.get(service.id)
+            if entry is not None:
+                self._refuse_exposure(entry, service.address, registry)
+                tables.append((service, self._dispatch(entry, service.address, registry)))
+        self._backend.registry, self._backend.workflows = registry, workflows
+        for service, dispatch in tables:
+            service.answer = dispatch
+
+    async def stop(self) -> None:
+        """Takes no new requests, lets those under way end within the grace, then closes all connections."""
+        self._backend.stopping.set()
+        services, self._services = self._services, []
+        for service in services:
+            await service.stop()
+
+    def _service(self, entry: HttpService, registry: Registry) -> Service:
+        wanted = Address.parse(entry.addr)
+        self._refuse_exposure(entry, wanted, registry)
+        tls = entry.tls
+        return Service(
+            entry.id,
+            wanted,
+            self._dispatch(entry, wanted, registry),
+            max_body=entry.max_body,
+            tls=tls_context(entry.id, entry.root / tls.cert, entry.root / tls.key) if tls else None,
+            read=entry.timeouts.read.total_seconds(),
+            idle=entry.timeouts.idle.total_seconds(),
+            grace=self._options.grace,
+        )
+
+    def _dispatch(self, entry: HttpService, address: Address, registry: Registry) -> Dispatch:
+        routers = [registry.resolve(router) for router in _routers(entry, registry)]
+        mounts = [self._mounts.of(router, registry) for router in routers]
+        return Dispatch(self._routes(entry, registry, routers), mounts, exposed=not address.is_loopback)
+
+    def _routes(self, entry: HttpService, registry: Registry, routers: list[HttpRouter]) -> Routes:
+        read = entry.timeouts.read.total_seconds()
+        write = entry.timeouts.write.total_seconds() if entry.timeouts.write else None
+        times = Times(read, write, entry.timeouts.idle.total_seconds())
+        endpoints = [registry.resolve(endpoint) for endpoint in registry.of_kind(HttpEndpoint)]
+        files = [registry.resolve(static) for static in registry.of_kind(HttpStatic) if static.server == entry.id]
+        own = own_routes(self._backend, self._mounts.meters, read)
+        return Routes([*own, *endpoint_routes(self._backend, routers, endpoints, times), *static_routes(files)])
+
+    def _refuse_exposure(self, entry: HttpService, wanted: Address, registry: Registry) -> None:
+        guarded = any("token_auth" in router.middleware for router in _routers(entry, registry))
+        if wanted.is_loopback or guarded or self._options.insecure:
+            return
+        raise Error(
+            PERMISSION_DENIED,
+            f"{entry.id}: {wanted.host}:{wanted.port} can be reached from other machines and nothing asks who is calling; "
+            "bind 127.0.0.1, give a router token_auth, or say --insecure",
+            retryable=False,
+        )
+
+
+def own_routes(backend: Backend, meters: Meters, read: float) -> list[Route]:
+    """What every service answers by itself. `read`: seconds a body may take."""
+    return [
+        *Health(backend).routes(),
+        *meters.routes(),
+        *Entries(backend).routes(),
+        *Starting(backend, read).routes(),
+        *Runs(backend, read).routes(),
+        *ProcessRoutes(backend).routes(),
+    ]
+
+
+def _routers(entry: HttpService, registry: Registry) -> list[HttpRouter]:
+    return [router for router in registry.of_kind(HttpRouter) if router.server == entry.id]
+
+
+def _services(registry: Registry, default: bool) -> Sequence[HttpService]:
+    found = [registry.resolve(entry) for entry in registry.of_kind(HttpService)]
+    return found or ([default_service()] if default else [])
+
+
+def default_service() -> HttpService:
+    namespace, _, name = DEFAULT_ID.partition(":")
+    place = Place(file=Path(), line=0, namespace=namespace, root=Path())
+    return HttpService(name=name, kind="http.service", place=place)

@@ -1,0 +1,80 @@
+"""One address: its socket, its server, and what it answers from at the moment."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+from aiohttp import web
+
+from runtime.errors import INVALID, Error
+from runtime.http.listen import Address, take
+from runtime.http.protocol import Handler, Server
+
+
+class Service:
+    """`answer` may be replaced at any time; requests that already found their handler keep it."""
+
+    def __init__(
+        self,
+        id: str,
+        wanted: Address,
+        answer: Handler,
+        *,
+        max_body: int,
+        tls: ssl.SSLContext | None = None,
+        read: float = 30.0,
+        idle: float = 75.0,
+        grace: float = 10.0,
+    ) -> None:
+        self.id = id
+        self.answer = answer
+        self._read = read
+        self._wanted = wanted
+        self._max_body = max_body
+        self._tls = tls
+        self._idle = idle
+        self._grace = grace
+        self._runner: web.ServerRunner | None = None
+        self._address: Address | None = None
+
+    @property
+    def address(self) -> Address:
+        """Where it really listens; before `start`, where it will try to."""
+        return self._address or self._wanted
+
+    @property
+    def url(self) -> str:
+        return self.address.url("https" if self._tls else "http")
+
+    async def start(self, *, move: bool) -> None:
+        """Listens; with `move` on the next free port when the wanted one is taken. Raises `Error` INVALID or UNAVAILABLE."""
+        try:
+            sock = take(self._wanted, move=move)
+        except Error as error:
+            raise Error(error.kind, f"{self.id}: {error.message}", retryable=error.kind != INVALID) from error
+        self._address = Address(self._wanted.host, sock.getsockname()[1])
+        server = Server(self._answer, self._max_body, head=self._read, idle=self._idle)
+        self._runner = web.ServerRunner(server, shutdown_timeout=self._grace)
+        await self._runner.setup()
+        await web.SockSite(self._runner, sock, ssl_context=self._tls).start()
+
+    async def stop(self) -> None:
+        """Stops listening, waits up to the grace for requests under way, then closes every connection."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        return await self.answer(request)
+
+
+def tls_context(id: str, cert: Path, key: Path) -> ssl.SSLContext:
+    """A server context from PEM files: TLS 1.2 or newer. Raises `Error` INVALID naming the service."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(cert, key)
+    except (OSError, ssl.SSLError) as error:
+        raise Error(INVALID, f"{id}: the certificate or key of tls cannot be read", retryable=False) from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context

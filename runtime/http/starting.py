@@ -1,0 +1,118 @@
+"""`POST /api/v1/workflows/{entry}`: start a run, once per idempotency key.
+
+The key becomes the workflow id, so Temporal itself decides who was first: of many posts at once, on any number of
+machines, before and after restarts, one start is accepted and the rest are told that the id is taken. What the first
+post said is remembered as a digest in the run's memo, which lives exactly as long as the run is retained.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from aiohttp import web
+
+from runtime.errors import ALREADY_EXISTS, Error
+from runtime.http import schema
+from runtime.http.answers import API, duration, json_response, run_links, run_path
+from runtime.http.backend import Backend
+from runtime.http.body import JsonBody, read_json
+from runtime.http.problem import refuse
+from runtime.http.routes import Params, Route
+from runtime.process.ports import Started, StartRequest
+from runtime.registry import WorkflowLua
+
+#: Memo field of a run that was started with a key: {"key": digest of entry and key, "body": digest of the JSON value}.
+MEMO = "evermoon.idempotency"
+
+KEY_HEADER = "Idempotency-Key"
+REPLAYED_HEADER = "Idempotency-Replayed"
+_MAX_KEY = 255
+_MAX_ID = 1000
+_RETRY_AFTER = "1"
+
+
+class Starting:
+    def __init__(self, backend: Backend, body_timeout: float) -> None:
+        self._backend = backend
+        self._body_timeout = body_timeout
+
+    def routes(self) -> list[Route]:
+        return [Route("POST", f"{API}/workflows/{{entry}}", self.post)]
+
+    async def post(self, request: web.BaseRequest, params: Params) -> web.Response:
+        entry = self._workflow(params["entry"])
+        key = _key(request)
+        body = await read_json(request, self._body_timeout)
+        if entry.input_schema is not None:
+            schema.check(entry.id, entry.input_schema, body.value)
+        memo = None if key is None else {"key": _digest(entry.id, key), "body": body.digest()}
+        start = _start_request(request, entry, body, memo)
+        try:
+            started = await self._backend.workflows.start(start)
+        except Error as error:
+            if error.kind != ALREADY_EXISTS or memo is None or start.id is None:
+                raise
+            return await self._replay(start.id, memo, error)
+        return _accepted(started, "RUNNING", {})
+
+    async def _replay(self, run: str, memo: dict[str, str], taken: Error) -> web.Response:
+        """The answer to a key that was used before: the same run, or 422 when the body differs."""
+        described = await self._backend.workflows.describe(run)
+        first = described.memo.get(MEMO)
+        if not isinstance(first, dict) or first.get("key") != memo["key"]:
+            raise taken
+        if first.get("body") != memo["body"]:
+            raise refuse(422, f"{KEY_HEADER} was used before with another body", run=run)
+        started = Started(described.id, described.run_id, described.pid, created=False)
+        return _accepted(started, described.status, {REPLAYED_HEADER: "true"})
+
+    def _workflow(self, name: str) -> WorkflowLua:
+        registry = self._backend.registry
+        entry = registry.get(name)
+        if isinstance(entry, WorkflowLua):
+            return entry
+        found = registry.find_workflow(name)
+        if found is None:
+            what = "is not a workflow" if entry is not None else "is not in the registry"
+            raise refuse(404, f"{name[:200]} {what}", entry=name[:200])
+        return found
+
+
+def _start_request(
+    request: web.BaseRequest, entry: WorkflowLua, body: JsonBody, memo: dict[str, str] | None
+) -> StartRequest:
+    options: dict[str, Any] = {"id_conflict_policy": "fail"}
+    for parameter, option in (("timeout", "execution_timeout"), ("start_delay", "start_delay")):
+        text = request.query.get(parameter)
+        if text is not None:
+            options[option] = round(duration(parameter, text).total_seconds() * 1000)
+    run_id = request.query.get("id")
+    if run_id is not None and not 0 < len(run_id) <= _MAX_ID:
+        raise refuse(400, f"?id= must have 1 to {_MAX_ID} characters", parameter="id")
+    if memo is not None:
+        run_id = run_id or f"{entry.name}-{memo['key'][:32]}"
+        options |= {"id_reuse_policy": "reject_duplicate", "memo": {MEMO: memo}}
+    return StartRequest(entry.id, body.args, id=run_id, worker=request.query.get("worker") or None, options=options)
+
+
+def _accepted(started: Started, status: str, headers: dict[str, str]) -> web.Response:
+    content = {
+        "id": started.id,
+        "run_id": started.run_id,
+        "pid": started.pid,
+        "status": status,
+        "links": run_links(started.id),
+    }
+    return json_response(content, 202, {"Location": run_path(started.id), "Retry-After": _RETRY_AFTER, **headers})
+
+
+def _key(request: web.BaseRequest) -> str | None:
+    key = request.headers.get(KEY_HEADER)
+    if key is not None and not 0 < len(key) <= _MAX_KEY:
+        raise refuse(400, f"{KEY_HEADER} must have 1 to {_MAX_KEY} characters")
+    return key
+
+
+def _digest(entry: str, key: str) -> str:
+    return hashlib.sha256(f"{entry}\0{key}".encode("utf-8", "surrogateescape")).hexdigest()

@@ -1,0 +1,118 @@
+-- The instruction budget and what keeps it from being caught. A count hook is per coroutine, so every coroutine gets one
+-- when it is created, and is charged for what it may run before its first count; the hook is a Lua function, so pcall
+-- swallows what it raises: `guard` raises it again at every place where a script could go on after it.
+-- Some single instructions take long (`..` of large strings, a call with a million arguments); what counting them does not
+-- bound, the host's clock does. An end by the clock is no property of the script, so in a workflow it fails only the task.
+return function(K)
+  local raw = K.raw
+  local getinfo, sethook, error, host = raw.getinfo, raw.sethook, raw.error, K.host_function
+  local time, cpu = K.clock_seconds, K.cpu_seconds
+
+  local COUNT = 1000 -- what is counted at a time
+  local TICK = 100 -- instructions between two looks at the clock; few, since each may copy a string as large as the memory
+  local ticks = 0
+  local SPENT = {} -- the error value; scripts cannot hold on to it, since every way of catching rethrows
+  local limits = { instructions = 20000000, used = 0, spent = nil, at = nil, SPENT = SPENT, since = time() }
+  K.limits = limits
+
+  -- The innermost line of the script, for the message.
+  local function script_line()
+    for level = 3, 200 do
+      local info = getinfo(level, "Sl")
+      if not info then return nil end
+      if info.what ~= "C" and info.source ~= "=?" then
+        return info.short_src .. ":" .. info.currentline
+      end
+    end
+  end
+
+  local function spend(what)
+    if not limits.spent then
+      limits.spent = what
+      limits.at = script_line()
+    end
+  end
+  limits.spend = spend
+
+  -- Whole seconds are cheap to read: the host, who knows this thread's processor time, is asked only when one has passed, and
+  -- then now and again, since a call into Python may have to wait for other threads.
+  local asked = 0
+  local function check_time()
+    if time() == limits.since then return end
+    local now = cpu()
+    if now - asked < 0.1 then return end
+    asked = now
+    local _, overdue = host("overdue")
+    if overdue then
+      spend("time")
+      error(SPENT, 0)
+    end
+  end
+
+  local function hook()
+    ticks = ticks + TICK
+    if ticks >= COUNT then
+      ticks = 0
+      limits.used = limits.used + COUNT
+    end
+    if limits.spent or limits.used > limits.instructions then
+      spend("instructions")
+      error(SPENT, 0)
+    end
+    check_time()
+  end
+
+  -- Ends the execution for a reason of another file's.
+  function limits.exceed(what)
+    spend(what)
+    error(SPENT, 0)
+  end
+
+  -- A new event has a new budget.
+  function limits.begin()
+    limits.used, limits.since, ticks, asked = 0, time(), 0, 0
+    host("begin")
+  end
+
+  -- The kernel's own thread works for the script too: it encodes results, and asks error values for their text. Only
+  -- within `sheltered`, since nobody would catch what the hook raises elsewhere. Answers as pcall does.
+  local sheltering = false
+  sethook(function()
+    if sheltering then hook() end
+  end, "", TICK)
+  function limits.sheltered(fn, ...)
+    sheltering = true
+    local ok, first, second = raw.pcall(fn, ...)
+    sheltering = false
+    if not ok and first == "not enough memory" then spend("memory") end
+    return ok, first, second
+  end
+
+  function limits.watch(co)
+    limits.used = limits.used + COUNT
+    sethook(co, hook, "", TICK)
+  end
+
+  function limits.charge(n)
+    limits.used = limits.used + n
+    if limits.spent or limits.used > limits.instructions then
+      spend("instructions")
+      error(SPENT, 0)
+    end
+    if n > 250 then check_time() end
+  end
+
+  -- Between the result of a protected call and the script: a spent budget goes on unwinding.
+  function limits.guard(ok, ...)
+    if limits.spent then error(SPENT, 0) end
+    if not ok and (...) == "not enough memory" then
+      spend("memory")
+      error(SPENT, 0)
+    end
+    if not ok and raw.type((...)) == "string" then
+      local inside = K.without_kernel_position((...))
+      if inside then return ok, K.where_prefix() .. inside end
+    end
+    return ok, ...
+  end
+end

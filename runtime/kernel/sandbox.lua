@@ -1,0 +1,178 @@
+-- What a script finds when it starts: an environment built from these lists alone. Whatever is not named here does not
+-- exist for it. The string and table libraries are in `text` and `tables`. Every function that could catch a spent budget, show an address, run long in C or let a script at the
+-- insides of an API object is ours; the rest is Lua's own.
+return function(K)
+  local raw = K.raw
+  local type, error, select, tostring = raw.type, raw.error, raw.select, K.tostring
+  local string, table, math = raw.string, raw.table, raw.math
+  local limits, guard = K.limits, K.limits.guard
+  local getmetatable, setmetatable = raw.getmetatable, raw.setmetatable
+
+  local base = {
+    assert = raw.assert, error = raw.error, ipairs = raw.ipairs, select = raw.select, tonumber = raw.tonumber,
+    type = K.type, tostring = K.tostring, pairs = K.pairs, next = K.next, rawequal = raw.rawequal, _VERSION = "Lua 5.4",
+  }
+
+  function K.no_objects(t, fname)
+    if type(t) ~= "table" then
+      K.misuse("bad argument #1 to '%s' (table expected, got %s)", fname, t == nil and "no value" or K.type(t))
+    end
+    if K.is_sealed(t) or K.is_library(t) then
+      K.misuse("bad argument #1 to '%s' (table expected, got %s)", fname, K.class_name(t) or "library")
+    end
+  end
+
+  local no_objects = K.no_objects
+
+  function base.rawget(t, k)
+    no_objects(t, "rawget")
+    return raw.rawget(t, k)
+  end
+  function base.rawset(t, k, v)
+    no_objects(t, "rawset")
+    return raw.rawset(t, k, v)
+  end
+  function base.rawlen(t)
+    if type(t) ~= "string" then no_objects(t, "rawlen") end
+    return raw.rawlen(t)
+  end
+  function base.getmetatable(value)
+    local meta = getmetatable(value)
+    if meta == nil then return nil end
+    local protected = raw.rawget(meta, "__metatable")
+    if protected ~= nil then return protected end
+    return meta
+  end
+  local FORBIDDEN = { __gc = true, __mode = true }
+  local function check_metatable(meta)
+    for key in raw.next, FORBIDDEN do
+      if raw.rawget(meta, key) ~= nil then
+        K.misuse("a metatable with '%s' depends on garbage collection, which a replay cannot repeat", key)
+      end
+    end
+  end
+  function base.setmetatable(t, meta)
+    no_objects(t, "setmetatable")
+    if meta ~= nil then
+      if type(meta) ~= "table" then K.misuse("bad argument #2 to 'setmetatable' (nil or table expected)") end
+      check_metatable(meta)
+    end
+    local old = getmetatable(t)
+    if old and raw.rawget(old, "__metatable") ~= nil then K.misuse("cannot change a protected metatable") end
+    return setmetatable(t, meta)
+  end
+
+  function base.pcall(...)
+    if select("#", ...) == 0 then K.misuse("bad argument #1 to 'pcall' (value expected)") end
+    return guard(raw.pcall(...))
+  end
+  -- A message handler runs without hooks while the hook that raised is active, so a spent budget must not enter it.
+  function base.xpcall(f, handler, ...)
+    K.check(handler, 2, "xpcall", "function")
+    return guard(raw.xpcall(f, function(err)
+      if limits.spent or err == "not enough memory" then return err end
+      return handler(err)
+    end, ...))
+  end
+
+  -- `default`: the environment of the file that calls it.
+  local function load_text(default, chunk, name, mode, ...)
+    local env = default
+    if select("#", ...) > 0 then env = ... end
+    if type(chunk) == "function" then
+      local parts = {}
+      while true do
+        local part = chunk()
+        if part == nil or part == "" then break end
+        if type(part) ~= "string" then K.misuse("reader function must return a string") end
+        parts[#parts + 1] = part
+      end
+      name = name or "=(load)"
+      chunk = table.concat(parts)
+    end
+    if type(chunk) ~= "string" then K.check(chunk, 1, "load", "string") end
+    K.check(name, 2, "load", "string", true)
+    limits.charge(#chunk * 4) -- a compiler takes longer over a byte than a loop over an instruction
+    if mode ~= nil and mode ~= "t" and mode ~= "bt" then
+      return nil, "attempt to load a binary chunk: only text is accepted"
+    end
+    if name == "=?" then name = "=(load)" end -- the kernel's own frames have this source
+    return raw.load(chunk, name or ("=(load)"), "t", env)
+  end
+
+  local texts = K.use("kernel/text")
+  local strings = texts.strings
+
+  -- math -----------------------------------------------------------------------------------------------------------
+
+  local maths = {}
+  for name, value in raw.next, math do
+    if name ~= "randomseed" then maths[name] = value end
+  end
+  function maths.random(...)
+    K.changes("math.random")
+    return math.random(...)
+  end
+  function maths.randomseed(...)
+    if K.boot.class == "workflow" then
+      K.misuse("math.randomseed: a workflow's random numbers come from its own seed, so that a replay repeats them")
+    end
+    return math.randomseed(...)
+  end
+
+  -- Assembly -------------------------------------------------------------------------------------------------------
+
+  -- The string metatable is shared by every string: scripts reach the wrapped functions through it and nothing else.
+  local string_meta = getmetatable("")
+  for key in raw.next, string_meta do string_meta[key] = nil end
+  string_meta.__index = strings
+  string_meta.__metatable = false
+
+  -- Arithmetic on numeric strings goes through the metatable that was just emptied; keep Lua's own rule for it.
+  local function arithmetic(name, apply)
+    string_meta[name] = function(a, b)
+      local x, y = raw.tonumber(a), raw.tonumber(b)
+      if x == nil or y == nil then
+        local culprit = x == nil and a or b
+        K.misuse("attempt to perform arithmetic on a %s value", K.type(culprit))
+      end
+      return apply(x, y)
+    end
+  end
+  arithmetic("__add", function(x, y) return x + y end)
+  arithmetic("__sub", function(x, y) return x - y end)
+  arithmetic("__mul", function(x, y) return x * y end)
+  arithmetic("__div", function(x, y) return x / y end)
+  arithmetic("__mod", function(x, y) return x % y end)
+  arithmetic("__pow", function(x, y) return x ^ y end)
+  arithmetic("__idiv", function(x, y) return x // y end)
+  arithmetic("__unm", function(x) return -x end)
+
+  K.globals = {
+    string = K.freeze(strings, "string"), table = K.freeze(K.use("kernel/tables"), "table"), math = K.freeze(maths, "math"),
+    utf8 = K.freeze(texts.utf8, "utf8"), coroutine = K.freeze(K.coroutine, "coroutine"),
+  }
+
+  function K.new_env()
+    local env = {}
+    for name, value in raw.next, base do env[name] = value end
+    for name, value in raw.next, K.globals do env[name] = value end
+    env._G = env
+    function env.load(...)
+      if select("#", ...) == 0 then K.misuse("bad argument #1 to 'load' (string expected, got no value)") end
+      return load_text(env, ...)
+    end
+    return env
+  end
+
+  -- Module files get the guarded base library too, but nothing of the script's environment.
+  local module_env = {}
+  for name, value in raw.next, base do module_env[name] = value end
+  module_env.string, module_env.table, module_env.math, module_env.utf8 = string, table, math, raw.utf8
+  module_env.setmetatable, module_env.getmetatable = raw.setmetatable, nil
+  module_env.rawget, module_env.rawset = raw.rawget, raw.rawset
+  module_env.load = nil
+  module_env.coroutine = nil
+  K.env = module_env
+  K.raise = error
+end

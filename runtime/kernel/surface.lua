@@ -1,0 +1,90 @@
+-- What modules need beyond the kernel proper: the clock, log lines, random numbers, durations, copies of tables.
+return function(K)
+  local raw = K.raw
+  local type = raw.type
+
+  function K.pid() return K.boot.pid or "" end
+  function K.now() return K.clock.now end
+
+  local started_at
+  function K.started_at()
+    started_at = started_at or K.clock.now
+    return started_at
+  end
+
+  function K.log(level, message, fields, name)
+    if K.readonly then return end
+    K.emit_line({ op = "log", level = level, message = K.plain(message), fields = K.plain_fields(fields), logger = K.plain(name) })
+  end
+
+  -- Runs `fn` shielded from cancellation of the run; what it spawns is shielded too.
+  function K.detached(fn)
+    local task = K.current
+    if not task then return fn() end
+    task.detached = task.detached + 1
+    local packed = raw.table.pack(raw.pcall(fn))
+    task.detached = task.detached - 1
+    K.limits.guard(packed[1], packed[2])
+    if not packed[1] then raw.error(packed[2], 0) end
+    return raw.table.unpack(packed, 2, packed.n)
+  end
+
+  local random = raw.math.random
+  function K.random_bytes(n)
+    K.changes("random")
+    local out = {}
+    for i = 1, n do out[i] = raw.string.char(random(0, 255)) end
+    return raw.table.concat(out)
+  end
+  function K.random_int(lo, hi)
+    K.changes("random")
+    return random(lo, hi)
+  end
+
+  -- "8-4-4-4-12", version 4, from the run's seed.
+  function K.uuid()
+    local b = { raw.string.byte(K.random_bytes(16), 1, 16) }
+    b[7] = b[7] & 0x0f | 0x40
+    b[9] = b[9] & 0x3f | 0x80
+    return raw.string.format("%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", raw.table.unpack(b))
+  end
+
+  function K.object(t)
+    K.json_marks[t] = "object"
+    return t
+  end
+
+  -- Nanoseconds of a number, Go text or a Duration; or nil and what is wrong.
+  function K.parse_duration(value)
+    local class = K.class_of(value)
+    if class and class.name == "Duration" then return class.state(value).ns end
+    return K.use("modules/time_duration").parse(value)
+  end
+
+  -- Raises for what no duration is made of.
+  function K.check_duration(value, n, fname)
+    local kind, class = type(value), K.class_of(value)
+    if kind ~= "string" and kind ~= "number" and not (class and class.name == "Duration") then
+      K.misuse("bad argument #%d to '%s' (duration expected: text, nanoseconds or Duration; got %s)", n, fname, K.type(value))
+    end
+  end
+
+  -- A copy of `base` with `overlay` on top; for contexts and options.
+  function K.merged(base, overlay)
+    local copy = {}
+    for k, v in raw.next, base or {} do copy[k] = v end
+    for k, v in raw.next, overlay or {} do copy[k] = v end
+    return K.object(copy)
+  end
+
+  -- Deep copies of plain tables, so that what a caller changes later changes nothing that was handed over.
+  function K.copy(value, depth)
+    if type(value) ~= "table" or K.is_sealed(value) or K.is_library(value) then return value end
+    depth = depth or 0
+    if depth > 128 then K.misuse("value is nested deeper than 128 or part of a cycle") end
+    local copy = {}
+    for k, v in raw.next, value do copy[k] = K.copy(v, depth + 1) end
+    if K.json_marks[value] then K.json_marks[copy] = K.json_marks[value] end
+    return copy
+  end
+end

@@ -1,0 +1,103 @@
+"""What can be known of scripts before anything runs: that they compile, and that they list only modules they may use."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from runtime.errors import Error
+from runtime.lua.interpreter import compile_lua
+from runtime.modules.catalogue import ALWAYS, MODULES
+from runtime.modules.definition import HOST
+from runtime.modules.options import activity_options
+from runtime.registry import FunctionLua, FunctionPy, LibraryLua, Problem, ProcessLua, Registry, WorkflowLua
+
+LuaEntry = WorkflowLua | FunctionLua | ProcessLua | LibraryLua
+
+_POSITION = re.compile(r"^(?P<name>.*?):(?P<line>\d+): (?P<message>.*)$", re.DOTALL)
+
+#: Modules of the design that later versions bring; listing one is "not supported yet", not "unknown".
+PLANNED = frozenset({"events", "queue", "security", "stream", "text"})
+
+
+def lua_checks(registry: Registry) -> Iterable[Problem]:
+    """Every problem of every script: syntax (at the script's line), module lists and call options (at the entry)."""
+    compiled: set[Path] = set()
+    for entry in _lua_entries(registry):
+        if entry.source.path not in compiled:
+            compiled.add(entry.source.path)
+            yield from _syntax(entry)
+        yield from _modules(entry)
+    for entry in _lua_entries(registry):
+        if isinstance(entry, WorkflowLua):
+            yield from _workflow_modules(registry, entry)
+    for function in registry.entries.values():
+        if isinstance(function, FunctionLua | FunctionPy):
+            yield from _options(function)
+
+
+def _lua_entries(registry: Registry) -> Iterator[LuaEntry]:
+    for entry in registry.entries.values():
+        if isinstance(entry, WorkflowLua | FunctionLua | ProcessLua | LibraryLua):
+            yield entry
+
+
+def _syntax(entry: LuaEntry) -> Iterator[Problem]:
+    try:
+        compile_lua(entry.source.text.encode(), f"@{entry.source.name}".encode())
+    except Error as error:
+        match = _POSITION.match(error.message)
+        line, message = (int(match["line"]), match["message"]) if match else (1, error.message)
+        yield Problem(
+            file=entry.source.path,
+            line=line,
+            entry_id=entry.id,
+            message=f"the script does not compile: {message}",
+        )
+
+
+def _modules(entry: LuaEntry) -> Iterator[Problem]:
+    for name in entry.modules:
+        if name in MODULES or name in ALWAYS:
+            continue
+        near = difflib.get_close_matches(name, MODULES, n=1)
+        if name in PLANNED:
+            message, hint = f"module '{name}' is not supported yet", None
+        else:
+            message = f"unknown module '{name}'"
+            hint = f"did you mean '{near[0]}'?" if near else f"known modules: {', '.join(sorted(MODULES))}"
+        yield Problem(file=entry.file, line=entry.line, entry_id=entry.id, message=message, hint=hint)
+
+
+def _options(entry: FunctionLua | FunctionPy) -> Iterator[Problem]:
+    try:
+        activity_options(entry.options)
+    except Error as error:
+        yield Problem(file=entry.file, line=entry.line, entry_id=entry.id, message=f"meta.options: {error.message}")
+
+
+def _workflow_modules(registry: Registry, entry: WorkflowLua) -> Iterator[Problem]:
+    """Host-only modules that a workflow, or a library it imports, lists: they would not be the same on a replay."""
+    seen: set[str] = set()
+    waiting: list[tuple[LuaEntry, str]] = [(entry, "")]
+    while waiting:
+        item, through = waiting.pop()
+        if item.id in seen:
+            continue
+        seen.add(item.id)
+        for name in item.modules:
+            definition = MODULES.get(name)
+            if definition is not None and definition.classes == {HOST}:
+                yield Problem(
+                    file=entry.file,
+                    line=entry.line,
+                    entry_id=entry.id,
+                    message=f"module '{name}' cannot be used in a workflow{through}: it is not deterministic",
+                    hint="move what needs it into a function and call that with funcs.call",
+                )
+        for target in item.imports.values():
+            imported = registry.get(target)
+            if isinstance(imported, LibraryLua | FunctionLua):
+                waiting.append((imported, f" (through {imported.id})"))

@@ -1,0 +1,107 @@
+"""One sealed Lua 5.4 interpreter: the only code that touches lupa.
+
+No Python object is ever in a script's reach. The kernel holds the one host function as an upvalue; it takes and gives
+scalars, never raises, and is gone from the globals with everything else before a script is loaded. Attribute access from Lua is
+denied altogether, because a Python callable in a script's reach is a way out.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import cache, lru_cache
+from typing import Any, NoReturn
+
+import lupa.lua54 as lupa
+
+from runtime.errors import INVALID, Error
+from runtime.lua import locales
+
+HostFunction = Callable[..., tuple[Any, ...]]
+
+#: What the kernel and its modules take in a fresh interpreter, so that `limits.memory` is the script's own.
+_KERNEL_BYTES = 8 * 1024 * 1024
+
+#: Tables and strings of many sizes, every other one kept: what comes later lies elsewhere than in an interpreter without them.
+_PADDING = b"""
+local kept = {}
+for i = 1, 400 do
+  local item = { [i] = ("pad"):rep(i % 37) .. i, ["key" .. i] = i }
+  if i % 2 == 0 then kept[#kept + 1] = item end
+end
+return kept
+"""
+
+LuaError = lupa.LuaError
+LuaMemoryError = lupa.LuaMemoryError
+
+
+def _deny(_object: object, name: object, _setting: bool) -> NoReturn:
+    raise AttributeError(f"no attribute {name!r}")
+
+
+def _runtime(memory: int | None = None) -> Any:
+    locales.pin()
+    return lupa.LuaRuntime(
+        encoding=None,  # strings are bytes; text is a matter for whoever reads it
+        unpack_returned_tuples=True,
+        register_eval=False,
+        register_builtins=False,
+        attribute_filter=_deny,
+        max_memory=memory + _KERNEL_BYTES if memory else None,
+    )
+
+
+_compiler_lock = threading.Lock()
+
+
+@cache
+def _dump() -> Any:
+    """A function ``(source, chunk name, strip) -> bytecode | nil, message`` of an interpreter that runs nothing else."""
+    return _runtime().execute(
+        b"local load, dump = load, string.dump; return function(source, name, strip) "
+        b'local f, message = load(source, name, "t"); if not f then return nil, message end; return dump(f, strip) end'
+    )
+
+
+@lru_cache(maxsize=4096)
+def compile_lua(source: bytes, chunk_name: bytes, strip: bool = False) -> bytes:
+    """Bytecode of Lua text, with its line numbers unless stripped. Raises `Error` INVALID with Lua's message (``file:line: what``).
+
+    Bytecode made here is the only kind ever loaded: `load` in a script takes text alone, since forged bytecode can crash
+    the process.
+    """
+    with _compiler_lock:
+        answer = _dump()(source, chunk_name, strip)
+    if isinstance(answer, tuple):
+        raise Error(INVALID, answer[1].decode("utf-8", "replace"), retryable=False)
+    code: bytes = answer
+    return code
+
+
+class Interpreter:
+    """A Lua state with a kernel in it, begun by the kernel's boot chunk. One owner at a time; `close` frees it on the caller's thread.
+
+    `call(name, frame)` enters the kernel; it raises `LuaError` only for a fault in the kernel itself, and
+    `LuaMemoryError` when not even the kernel could allocate. `padded`: the heap begins with things that nobody uses.
+    """
+
+    def __init__(self, host: HostFunction, memory: int, boot_chunk: bytes, *, padded: bool = False) -> None:
+        self._lua = _runtime(memory)
+        self._padding = self._lua.execute(_PADDING) if padded else None
+        boot = self._lua.compile(boot_chunk, name=b"=evermoon/kernel/boot", mode=b"b")
+        self._entry = boot(host)
+
+    def call(self, name: bytes, frame: bytes) -> bytes:
+        answer: bytes = self._entry(name, frame)
+        return answer
+
+    def memory_used(self) -> int:
+        """Bytes allocated by Lua, the kernel's included."""
+        used: int = self._lua.get_memory_used()
+        return used
+
+    def close(self) -> None:
+        self._entry = None
+        self._padding = None
+        self._lua = None

@@ -1,0 +1,59 @@
+"""The Lua that every script runs on: kernel and modules, as one object that can be stored and brought back.
+
+A run keeps the kernel it began with, so there may be several in one process; each compiles its own files when first used.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+
+from runtime.errors import invalid
+from runtime.lua.interpreter import compile_lua
+from runtime.registry.bundles import canonical, sha256
+
+_PACKAGES = ("kernel", "modules")
+
+
+class Kernel:
+    """`sources` by chunk name (``kernel/limits``, ``modules/time``). `data` is the stored form, `hash` its SHA-256. Thread-safe."""
+
+    def __init__(self, sources: Mapping[str, str]) -> None:
+        self._sources = dict(sources)
+        self._chunks: dict[str, bytes] = {}
+        self.data = canonical(self._sources)
+        self.hash = sha256(self.data)
+
+    @classmethod
+    def read(cls, data: bytes) -> Kernel:
+        """The inverse of `data`. Raises `Error` INVALID for what is no kernel."""
+        try:
+            sources = json.loads(data)
+        except ValueError:
+            sources = None
+        if not isinstance(sources, dict) or "kernel/boot" not in sources:
+            raise invalid("this is no kernel")
+        return cls(sources)
+
+    def chunk(self, name: str) -> bytes:
+        """Bytecode of a file; a name without a package is a module's. Raises KeyError for no such file."""
+        code = self._chunks.get(name)
+        if code is None:
+            full = name if name.partition("/")[0] in _PACKAGES else f"modules/{name}"
+            # Stripped: it loads in half the time, and frames without a source are how the kernel tells its own from a script's.
+            code = compile_lua(self._sources[full].encode(), f"=evermoon/{full}".encode(), True)
+            self._chunks[name] = code
+        return code
+
+
+@cache
+def current_kernel() -> Kernel:
+    """The kernel of this version of Evermoon, as its files were when first asked for."""
+    sources: dict[str, str] = {}
+    for package in _PACKAGES:
+        for path in resources.files("runtime").joinpath(package).iterdir():
+            if path.name.endswith(".lua"):
+                sources[f"{package}/{path.name.removesuffix('.lua')}"] = path.read_text(encoding="utf-8")
+    return Kernel(sources)

@@ -1,0 +1,2 @@
+-- errors: see kernel/errors.lua.
+return function(K) return K.errors end

@@ -1,0 +1,108 @@
+"""Where an entry's `http_client` may connect: the public internet, and what the entry's `meta.http_client` adds.
+
+Checked on addresses, not on names: a name is resolved once, every address it has is checked, and only those addresses
+are connected to. So a redirect, a name that points inwards, or one that changes between two look-ups gains nothing.
+An address written in a URL never reaches a resolver; the middleware, which sees every hop, checks it.
+"""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from typing import TYPE_CHECKING
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from runtime.errors import PERMISSION_DENIED, Error
+
+if TYPE_CHECKING:
+    from runtime.registry.kinds.lua import HttpClientMeta
+
+_NAT64 = IPv6Network("64:ff9b::/96")
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """`hosts`: names or addresses, with or without a port, that may be private. `allow_private` without `hosts` means any
+    private address except link-local ones, where cloud machines keep their credentials: those need naming."""
+
+    allow_private: bool = False
+    hosts: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, meta: HttpClientMeta | None) -> Policy:
+        """What a (resolved) entry says; nothing said: the public internet."""
+        if meta is None:
+            return cls()
+        return cls(meta.allow_private, frozenset(host.lower().strip("[]") for host in meta.hosts))
+
+    def check(self, host: str, port: int | None, address: str) -> None:
+        """Raises `Error` PERMISSION_DENIED when a connection to `address`, found under `host`, is not allowed."""
+        numeric = _unwrap(ip_address(address.partition("%")[0]))
+        if _is_public(numeric) or host.lower() in self.hosts or f"{host.lower()}:{port}" in self.hosts:
+            return
+        if self.allow_private and not self.hosts and not numeric.is_link_local:
+            return
+        raise Error(
+            PERMISSION_DENIED,
+            f"{host} is not on the public internet; the entry's meta.http_client must allow it",
+            retryable=False,
+        )
+
+
+def _unwrap(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """The IPv4 address that an IPv6 address stands for, where it is one in disguise."""
+    if isinstance(address, IPv4Address):
+        return address
+    if address in _NAT64 or (int(address) >> 32 == 0 and int(address) > 1):
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else address)
+
+
+def _is_public(address: IPv4Address | IPv6Address) -> bool:
+    return address.is_global and not address.is_multicast and not address.is_reserved
+
+
+class GuardedResolver(AbstractResolver):
+    """Answers only with addresses the policy allows; one that it does not allow refuses the name."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._resolver = aiohttp.ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        found = await self._resolver.resolve(host, port, family)
+        for result in found:
+            self._policy.check(host, port, result["host"])
+        return found
+
+    async def close(self) -> None:
+        await self._resolver.close()
+
+
+def guard_literals(policy: Policy) -> aiohttp.ClientMiddlewareType:
+    """A middleware that checks hosts written as addresses, the old numeric forms (`2130706433`, `0x7f.1`) included."""
+
+    async def guard(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        host = request.url.host or ""
+        address = _literal(host)
+        if address is not None:
+            policy.check(host, request.url.port, address)
+        return await handler(request)
+
+    return guard
+
+
+def _literal(host: str) -> str | None:
+    try:
+        return str(ip_address(host.partition("%")[0]))
+    except ValueError:
+        pass
+    try:
+        return socket.inet_ntoa(socket.inet_aton(host)) if host else None
+    except (OSError, UnicodeEncodeError):
+        return None

@@ -1,0 +1,2 @@
+-- payload: see kernel/values.lua.
+return function(K) return K.payload end

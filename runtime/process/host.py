@@ -1,0 +1,301 @@
+"""The process host: runs functions and processes of the registry on this machine, outside any workflow."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from runtime.errors import NOT_FOUND, RATE_LIMITED, TIMEOUT, UNAVAILABLE, Error, invalid
+from runtime.lua import protocol
+from runtime.lua.program import Programs
+from runtime.lua.session import Session
+from runtime.payload import NOTHING, Payload
+from runtime.process.booting import boot_of
+from runtime.process.describing import ProcessDescription, describe
+from runtime.process.ends import End, Ends, forgotten
+from runtime.process.lua_run import LuaRun
+from runtime.process.names import Names
+from runtime.process.pids import Pid
+from runtime.process.placing import conflict_policy, process_entry, process_host, taken
+from runtime.process.pools import Permit, Pools
+from runtime.process.ports import Activity, HttpRequest, HttpResponse, StartRequest, Workflows
+from runtime.process.python import PythonFunction
+from runtime.process.python_run import PythonRun
+from runtime.process.resources import Resources
+from runtime.process.runs import Call, Run, not_found
+from runtime.process.services import Log, log_line
+from runtime.process.supervision import Supervisor
+from runtime.process.threads import Threads
+from runtime.process.watches import Watches
+from runtime.registry import Entry, FunctionLua, FunctionPy, ProcessLua, Registry
+from runtime.registry import ProcessHost as HostEntry
+
+#: Seconds a cancelled execution has to end by itself.
+GRACE = 10.0
+#: The same for executions that outlast the grace of `close`.
+_CLOSING_GRACE = 2.0
+_CLOSING = "host shutdown"
+
+
+class ProcessHost:
+    """Runs `function.lua`, `function.py` and `process.lua` entries. One event loop, the one it is used from.
+
+    Each execution has a PID on `node` and, in Lua, a mailbox. `workflows` may be set later: hosts and workers are
+    made before they are connected.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        programs: Programs,
+        *,
+        workflows: Workflows | None = None,
+        node: str = "local",
+        log: Log = log_line,
+        grace: float = GRACE,
+    ) -> None:
+        self.registry = registry
+        self.programs = programs
+        self.workflows = workflows
+        self.node = node
+        self.log = log
+        self.names = Names()
+        self.resources = Resources()
+        self.threads = Threads()
+        self.watches = Watches(self)
+        self.services = Supervisor(self)
+        self._ends = Ends()
+        self._processes = Counter[str]()
+        self._grace = grace
+        self._pools = Pools()
+        self._runs: dict[str, Run] = {}
+        self._functions: dict[str, tuple[Entry, PythonFunction]] = {}
+        self._closing = False
+        # Not from 1: a PID kept from before a restart must not name a function of today.
+        self._first_number = self._last_number = time.time_ns() // 1000
+
+    def use(self, registry: Registry, programs: Programs) -> None:
+        """From now on calls run this registry's entries; those under way end as they began."""
+        self.registry = registry
+        self.programs = programs
+        self.services.reload()
+
+    async def call(
+        self,
+        entry_id: str,
+        args: Sequence[Payload],
+        *,
+        context: Mapping[str, Any] | None = None,
+        sender: str = "",
+        activity: Activity | None = None,
+        request: HttpRequest | None = None,
+        response: HttpResponse | None = None,
+        timeout: float | None = None,
+    ) -> Payload:
+        """Runs a function and waits for its result; seconds. Raises `Error` and nothing else, but for cancellation.
+
+        NOT_FOUND (retryable: a deploy may add it) when no such function is registered; TIMEOUT after `timeout`, or after
+        the entry's own. Cancelling the call, like the timeout, cancels the function and gives it a grace to end in.
+        """
+        self._refuse_when_closing()
+        entry = self._function(entry_id)
+        pid = str(Pid(f"{entry.id}@{self.node}", self._number()))
+        run = self._run(Call(entry, pid, list(args), dict(context or {}), sender, activity, request, response))
+        self._begin(run)
+        return await run.outcome(timeout if timeout is not None else _own_timeout(entry), self._grace)
+
+    def spawn(self, request: StartRequest) -> Run:
+        """Starts a process on the `process.host` that `request.worker` names, and gives it its first messages.
+
+        With an `id` that a process has as its name, that one is used, unless the option `id_conflict_policy` says
+        otherwise. Raises `Error`: NOT_FOUND for an unknown entry or host, INVALID for what is none, ALREADY_EXISTS for a
+        name that may not be used again, RATE_LIMITED for a host that is full.
+        """
+        self._refuse_when_closing()
+        entry, host = self.process_entry(request.entry), process_host(self.registry, request)
+        run = self._named(request)
+        if run is None:
+            self._refuse_when_full(host)
+            pid = str(Pid(f"{host.id}@{self.node}", self._number()))
+            call = Call(entry, pid, list(request.args), dict(request.context), request.sender, host=host.id)
+            run = self._lua_run(call, Permit(None))
+            if request.id:
+                self.names.register(request.id, pid)
+            self._processes[host.id] += 1
+            self._begin(run)
+        for message in request.messages:
+            run.post(protocol.message(message.topic, request.sender, message.args, time.time_ns()))
+        return run
+
+    @property
+    def running(self) -> list[str]:
+        """PIDs of the executions under way, oldest first."""
+        return list(self._runs)
+
+    def find(self, pid: str) -> Run | None:
+        """The execution under way with that PID on this host."""
+        return self._runs.get(pid)
+
+    def end_of(self, pid: str) -> End | None:
+        """How an execution of this host ended; None for one that runs, and for a PID that this host never gave."""
+        known = self._ends.get(pid)
+        if known is not None or pid in self._runs or not self.owns(pid):
+            return known
+        number = int(pid.rpartition("|")[2].rstrip("}"))
+        return forgotten(pid, time.time_ns()) if self._first_number < number <= self._last_number else None
+
+    def send(self, pid: str, topic: str, args: Sequence[Payload], sender: str = "") -> None:
+        """Puts a message into the mailbox of an execution here. Raises `Error` NOT_FOUND when none has that PID."""
+        run = self._runs.get(pid)
+        if run is None or not run.post(protocol.message(topic, sender, args, time.time_ns())):
+            raise not_found(pid)
+
+    def owns(self, run: str) -> bool:
+        """Whether it is the PID of an execution of this host, also of one that has ended."""
+        pid = Pid.parse(run)
+        return pid is not None and pid.node == self.node
+
+    async def describe(self, pid: str, *, stack: bool = False) -> ProcessDescription:
+        """Raises `Error` NOT_FOUND for one that does not run."""
+        return await describe(self._under_way(pid), self.names, self.watches, stack=stack)
+
+    async def processes(self) -> list[ProcessDescription]:
+        """The processes under way, oldest first; without functions, handlers and activities."""
+        runs = [run for run in self._runs.values() if run.call.host is not None]
+        return [await describe(run, self.names, self.watches, stack=False) for run in runs]
+
+    def cancel(self, pid: str, reason: str = "", sender: str = "") -> None:
+        """Asks an execution here to end. Raises `Error` NOT_FOUND."""
+        self._under_way(pid).cancel(reason, sender)
+
+    def terminate(self, pid: str, reason: str = "") -> None:
+        """Ends an execution here at once. Raises `Error` NOT_FOUND."""
+        self._under_way(pid).terminate(reason)
+
+    async def result(self, pid: str, timeout: float | None = None) -> Payload:
+        """The value of an execution, once it has ended; seconds. Raises its failure, NOT_FOUND, or TIMEOUT with `details.waiting`."""
+        run = self._runs.get(pid)
+        if run is not None:
+            try:
+                async with asyncio.timeout(timeout):
+                    await run.ended()
+            except TimeoutError:
+                raise Error(TIMEOUT, f"{pid} still runs", retryable=True, details={"waiting": True}) from None
+            return run.result()
+        end = self.end_of(pid)
+        if end is None:
+            raise not_found(pid)
+        if end.error is not None:
+            raise end.error
+        return end.value or NOTHING
+
+    async def close(self, grace: float) -> None:
+        """Takes no more calls, stops the services, cancels processes, and waits `grace` seconds for all that is under way;
+        then cancels the rest, and lets go of everything."""
+        await self.services.stop()
+        self._closing = True
+        for run in self._runs.values():
+            if run.call.host is not None:
+                run.cancel(_CLOSING)
+        if self._runs:
+            await asyncio.wait({asyncio.create_task(run.ended()) for run in self._runs.values()}, timeout=grace)
+        await asyncio.gather(*(run.wind_down(_CLOSING, _CLOSING_GRACE) for run in list(self._runs.values())))
+        self.watches.close()
+        await self.resources.close()
+        await self.threads.close()
+
+    def is_process_host(self, entry_id: str) -> bool:
+        return isinstance(self.registry.get(entry_id), HostEntry)
+
+    def process_entry(self, entry_id: str) -> ProcessLua:
+        """Raises `Error` NOT_FOUND, or INVALID for what is no process."""
+        return process_entry(self.registry, entry_id)
+
+    def _under_way(self, pid: str) -> Run:
+        run = self._runs.get(pid)
+        if run is None:
+            raise not_found(pid)
+        return run
+
+    def _refuse_when_closing(self) -> None:
+        if self._closing:
+            raise Error(UNAVAILABLE, "this host is shutting down")
+
+    def _begin(self, run: Run) -> None:
+        """Registered before anything else waits for it: whoever hears of its end finds it ended."""
+        self._runs[run.pid] = run
+        run.start().add_done_callback(lambda _: self._ended(run))
+
+    def _ended(self, run: Run) -> None:
+        """Before anybody hears of its end, its names are free."""
+        pid, end = run.pid, run.end()
+        self.names.forget(pid)
+        self._runs.pop(pid, None)
+        if run.call.host is not None:
+            self._processes[run.call.host] -= 1
+        self._ends.add(pid, end)
+        self.watches.ended(pid, end)
+
+    def _named(self, request: StartRequest) -> Run | None:
+        """The process that is to be used instead of a new one."""
+        pid = self.names.get(request.id) if request.id else None
+        run = self._runs.get(pid) if pid is not None else None
+        if run is None or conflict_policy(request) == "use_existing":
+            return run
+        if conflict_policy(request) == "fail":
+            raise taken(request, run.pid)
+        self.names.forget(run.pid)
+        run.terminate("replaced by a process of the same name")
+        return None
+
+    def _refuse_when_full(self, host: HostEntry) -> None:
+        if self._processes[host.id] >= host.max_processes:
+            details = {"host": host.id, "max_processes": host.max_processes}
+            raise Error(RATE_LIMITED, f"{host.id} runs {host.max_processes} processes already", details=details)
+
+    def _function(self, entry_id: str) -> Entry:
+        entry = self.registry.get(entry_id)
+        if entry is None:
+            raise Error(NOT_FOUND, f"function {entry_id} is not registered", retryable=True, details={"id": entry_id})
+        if not isinstance(entry, FunctionLua | FunctionPy):
+            raise invalid(f"{entry_id} is a {entry.kind}, not a function", id=entry_id)
+        return self.registry.resolve(entry)
+
+    def _number(self) -> str:
+        self._last_number += 1
+        return str(self._last_number)
+
+    def _run(self, call: Call) -> Run:
+        entry = call.entry
+        permit = self._pools.permit(entry.id, _pool_size(call))
+        if isinstance(entry, FunctionPy):
+            return PythonRun(call, self._python(entry), permit, self.registry.environ)
+        return self._lua_run(call, permit)
+
+    def _lua_run(self, call: Call, permit: Permit) -> LuaRun:
+        """Each program it becomes is of the registry as it is then."""
+        return LuaRun(call, self, permit, lambda call: Session(self.programs.get(call.entry.id), boot_of(call)))
+
+    def _python(self, entry: FunctionPy) -> PythonFunction:
+        known = self._functions.get(entry.id)
+        if known is None or known[0] != entry:
+            known = (entry, PythonFunction(entry.id, entry.load()))
+            self._functions[entry.id] = known
+        return known[1]
+
+
+def _pool_size(call: Call) -> int | None:
+    """An activity is limited by its worker's slots, which Temporal knows of, unless the entry asks for fewer."""
+    entry = call.entry
+    assert isinstance(entry, FunctionLua | FunctionPy)
+    if call.activity is not None and "pool" not in entry.model_fields_set:
+        return None
+    return entry.pool.size
+
+
+def _own_timeout(entry: Entry) -> float | None:
+    timeout = getattr(entry, "timeout", None)
+    return timeout.total_seconds() if timeout is not None else None

@@ -1,0 +1,238 @@
+"""One execution of a Lua function or process: a session stepped on a thread, its commands carried out between the steps."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from runtime.errors import Error, internal, invalid
+from runtime.lua import protocol
+from runtime.lua.protocol import Batch, Clock, Command, Event
+from runtime.payload import NOTHING, Payload
+from runtime.process.dispatch import Commands
+from runtime.process.queues import Queue
+from runtime.process.resources import Handles, Resources
+from runtime.process.runs import Call, Run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runtime.process.pools import Permit
+    from runtime.process.ports import Activity, HttpRequest, HttpResponse
+    from runtime.process.services import Services
+    from runtime.registry import Entry, Registry
+
+
+#: How much one execution may log: lines, and characters in a line.
+MAX_LINES = 10_000
+MAX_LINE = 16_384
+#: Seconds for which the lines of a process are counted; those of a function are counted for its life.
+_LINES_PERIOD = 60.0
+
+
+class Steps(Protocol):
+    """A `runtime.lua.session.Session`, as far as this host needs it."""
+
+    def step(self, events: Sequence[Event], clock: Clock) -> Batch: ...
+    def query(self, name: str, args: Sequence[Payload]) -> Payload: ...
+    def close(self) -> None: ...
+
+
+class LuaRun(Run):
+    """What host modules see as `HostCall.process`: `entry pid activity request response registry resources handles`."""
+
+    def __init__(self, call: Call, services: Services, permit: Permit, open_session: Callable[[Call], Steps]) -> None:
+        super().__init__(call)
+        self.services = services
+        self.handles = Handles()
+        self._permit = permit
+        self._open_session = open_session
+        self._queue = Queue(protocol.start(call.args))
+        self._woken = asyncio.Event()
+        self._begun = call.host is not None  # a process waits for nobody's turn, so it may always be asked to end
+        self._canceled = False
+        self._ended = False
+        self._lines, self._lines_since = 0, time.monotonic()
+        self._session: Steps | None = None
+        self._stepping = threading.Lock()
+        self._commands = Commands(self, services)
+        self.settled = asyncio.Event()
+        """Set when its main has first waited, or has ended."""
+
+    @property
+    def entry(self) -> Entry:
+        return self.call.entry
+
+    @property
+    def activity(self) -> Activity | None:
+        return self.call.activity
+
+    @property
+    def request(self) -> HttpRequest | None:
+        return self.call.request
+
+    @property
+    def response(self) -> HttpResponse | None:
+        return self.call.response
+
+    @property
+    def registry(self) -> Registry:
+        return self.services.registry
+
+    @property
+    def resources(self) -> Resources:
+        return self.services.resources
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its last step has been taken; messages it sent may still be under way."""
+        return self._ended
+
+    @property
+    def waiting(self) -> int:
+        """Events it has not been given yet."""
+        return len(self._queue)
+
+    def post(self, event: Event) -> bool:
+        if self._ended:
+            return False
+        self._queue.add(event)
+        self._woken.set()
+        return True
+
+    def cancel(self, reason: str, sender: str = "") -> None:
+        """One that still waits for its turn ends at once; one under way gets its turn at once, to clean up."""
+        self._canceled = True
+        if self._begun:
+            self.post(protocol.cancel(reason, sender))
+        else:
+            self.terminate("canceled before it began")
+
+    async def execute(self) -> Payload:
+        await self._permit.hold()
+        self._begun = True
+        try:
+            batch = await self._life()
+            while batch.state == "continue":
+                self._become(batch.continuation or {})
+                batch = await self._life()
+            self._ended = True
+            self.settled.set()
+            await self._commands.finish()
+            return _value(batch)
+        finally:
+            self._ended = True
+            self.settled.set()
+            self._permit.give_back()
+            self._commands.abandon()
+            self._leave()
+
+    async def stack(self) -> Any:
+        """Where each coroutine waits, as the query `__lua_stack` tells it; empty before it begins and after it has ended."""
+        session = self._session
+        return await self.services.threads.run(self._ask, session) if session is not None else []
+
+    async def _life(self) -> Batch:
+        """One program from its start to its end, or to its upgrade."""
+        session = self._session = await self.services.threads.run(self._open_session, self.call)
+        while True:
+            if not self._canceled:
+                await self._permit.hold()
+            events = self._queue.take()
+            self._woken.clear()
+            batch = await self.services.threads.run(self._step, session, events)
+            final = batch.state != "running"
+            self._commands.carry_out(batch.commands, final=final)
+            if final:
+                return batch
+            if not self._queue:
+                if self._commands.is_settled:
+                    self.settled.set()
+                if self._commands.waits_for_functions:
+                    self._permit.give_back()
+                await self._woken.wait()
+
+    def _become(self, continuation: Mapping[str, Any]) -> None:
+        """The next program of a process that is upgraded: same PID, watches and names, unread messages, nothing else."""
+        if self.call.host is None:
+            raise invalid("only a workflow or process can be upgraded")
+        entry_id = str(continuation.get("id") or self.entry.id)
+        entry = self.services.process_entry(entry_id)
+        self._commands.disown()
+        self._leave()
+        self._commands = Commands(self, self.services)
+        context = continuation.get("ctx") or {}
+        self.call = replace(self.call, entry=entry, args=continuation.get("args") or [], context=context)
+        unread = [_message(item) for item in continuation.get("messages") or ()]
+        unread += [_event(item) for item in continuation.get("events") or ()]
+        self._queue.begin_again(protocol.start(self.call.args), unread)
+
+    def _step(self, session: Steps, events: list[Event]) -> Batch:
+        with self._stepping:
+            begun = time.monotonic()
+            batch = session.step(events, Clock(now=time.time_ns()))
+        self._queue.took(time.monotonic() - begun)
+        return batch
+
+    def _ask(self, session: Steps) -> Any:
+        with self._stepping:
+            try:
+                return session.query("__lua_stack", []).value()
+            except Error:
+                return []
+
+    def _leave(self) -> None:
+        """Lets go of the session and of what the program held open.
+
+        Off this thread: a step that was abandoned may still be under way, and ends within its budget.
+        """
+        self.handles.close_all()
+        session, self._session = self._session, None
+        if session is None:
+            return
+
+        def close() -> None:
+            with self._stepping:
+                session.close()
+
+        self.services.threads.submit(close)
+
+    def log(self, command: Command) -> None:
+        """A line of the script's; one that writes without end is cut short, a process's every minute anew."""
+        if self.call.host is not None and time.monotonic() - self._lines_since > _LINES_PERIOD:
+            self._lines, self._lines_since = 0, time.monotonic()
+        self._lines += 1
+        if self._lines > MAX_LINES:
+            return
+        level, message = str(command.data.get("level") or "info"), str(command.data.get("message") or "")[:MAX_LINE]
+        fields = dict(command.data.get("fields") or {})
+        if self._lines == MAX_LINES:
+            level, message, fields = "warn", f"more than {MAX_LINES} lines: the rest is dropped", {}
+        about: dict[str, Any] = {"pid": self.pid, "entry": self.entry.id, "at": command.at, "fields": fields}
+        if command.data.get("logger"):
+            about["logger"] = command.data["logger"]
+        self.services.log(level, message, about)
+
+
+def _message(item: Mapping[str, Any]) -> Event:
+    return protocol.message(item["topic"], item["from"], item["args"], item["at"])
+
+
+def _event(item: Mapping[str, Any]) -> Event:
+    if item["kind"] == "pid.cancel":
+        return protocol.cancel(item.get("reason") or "", item["from"])
+    error = Error.from_wire(item["error"]) if item.get("error") else None
+    return protocol.process_exit(item["from"], item["at"], item.get("value"), error, item["kind"])
+
+
+def _value(batch: Batch) -> Payload:
+    if batch.state == "done":
+        return batch.value or NOTHING
+    raise batch.error or internal("the program failed without an error")
+
+
+__all__ = ["LuaRun", "Steps"]

@@ -1,0 +1,183 @@
+"""How a process host carries out what a program asks of other programs: calls, timers, messages, spawns."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from runtime.errors import invalid
+from runtime.lua import protocol
+from runtime.lua.protocol import Command
+from runtime.modules.options import activity_options
+from runtime.payload import NOTHING, Payload
+from runtime.process import starting
+from runtime.process.pids import Pid
+from runtime.process.runs import not_found
+from runtime.process.watches import Watch
+from runtime.registry import ProcessLua, WorkflowLua
+
+if TYPE_CHECKING:
+    from runtime.process.lua_run import LuaRun
+    from runtime.process.runs import Run
+
+Operation = Callable[["LuaRun", Command], Awaitable[Any]]
+
+
+async def call(run: LuaRun, command: Command) -> Payload:
+    """A function on this host. A workflow or process is spawned on its default host and awaited."""
+    entry_id = str(command.data["id"])
+    entry = run.registry.get(entry_id)
+    if isinstance(entry, WorkflowLua | ProcessLua):
+        host = entry.meta.get("default_host")
+        if not host:
+            raise invalid(f"{entry_id} has no meta.default_host: spawn it on a host", id=entry_id)
+        return await starting.execute(run, command, str(host), {})
+    own = activity_options(entry.meta.get("options") or {}) if entry is not None else {}
+    options = {**own, **(command.data.get("options") or {})}
+    milliseconds = options.get("start_to_close_timeout")
+    return await run.services.call(
+        entry_id,
+        command.args,
+        context=starting.context(run, command),
+        sender=run.pid,
+        timeout=milliseconds / 1000 if milliseconds else None,
+    )
+
+
+async def timer(run: LuaRun, command: Command) -> Payload:
+    await asyncio.sleep(int(command.data["ns"]) / 1e9)
+    return NOTHING
+
+
+async def send(run: LuaRun, command: Command) -> bool:
+    await deliver(run, str(command.data["to"]), str(command.data["topic"]), command)
+    return True
+
+
+async def deliver(run: LuaRun, to: str, topic: str, command: Command) -> None:
+    target = _target(run, to)
+    if isinstance(target, Pid):
+        await starting.workflows(run).signal(target.id, topic, command.args, run.pid)
+    elif not target.post(protocol.message(topic, run.pid, command.args)):
+        raise not_found(to)
+
+
+async def spawn(run: LuaRun, command: Command) -> str:
+    """Nothing is awaited between the start and the watch, so that no end is missed."""
+    pid = await starting.start(run, command, command.data.get("host"), command.data.get("options") or {})
+    if command.data.get("monitor"):
+        run.services.watches.monitor(run.pid, pid)
+    if command.data.get("link"):
+        run.services.watches.link(run.pid, pid)
+    return pid
+
+
+async def execute(run: LuaRun, command: Command) -> Payload:
+    return await starting.execute(run, command, command.data.get("host"), command.data.get("options") or {})
+
+
+async def cancel_process(run: LuaRun, command: Command) -> bool:
+    target, reason = _target(run, str(command.data["to"])), str(command.data.get("reason") or "")
+    if isinstance(target, Pid):
+        await starting.workflows(run).cancel(target.id, reason)
+    else:
+        target.cancel(reason, run.pid)
+    return True
+
+
+async def terminate(run: LuaRun, command: Command) -> bool:
+    target, reason = _target(run, str(command.data["to"])), str(command.data.get("reason") or "")
+    if isinstance(target, Pid):
+        await starting.workflows(run).terminate(target.id, reason)
+    else:
+        target.terminate(reason)
+    return True
+
+
+async def monitor(run: LuaRun, command: Command) -> bool:
+    return await _watch(run, command, Watch(monitors=True))
+
+
+async def link(run: LuaRun, command: Command) -> bool:
+    return await _watch(run, command, Watch(links=True))
+
+
+async def unmonitor(run: LuaRun, command: Command) -> bool:
+    run.services.watches.unmonitor(run.pid, _named(run, command))
+    return True
+
+
+async def unlink(run: LuaRun, command: Command) -> bool:
+    run.services.watches.unlink(run.pid, _named(run, command))
+    return True
+
+
+async def register(run: LuaRun, command: Command) -> bool:
+    pid = str(command.data.get("pid") or run.pid)
+    if run.services.find(pid) is None:
+        raise not_found(pid)
+    run.services.names.register(str(command.data["name"]), pid)
+    return True
+
+
+async def lookup(run: LuaRun, command: Command) -> str:
+    return run.services.names.lookup(str(command.data["name"]))
+
+
+async def unregister(run: LuaRun, command: Command) -> bool:
+    return run.services.names.unregister(str(command.data["name"]))
+
+
+async def _watch(run: LuaRun, command: Command, watch: Watch) -> bool:
+    """What has ended already is told of at once."""
+    pid, watches = _named(run, command), run.services.watches
+    if run.services.find(pid) is None:
+        end = run.services.end_of(pid)
+        if end is not None:
+            watches.tell(run.pid, pid, end, watch)
+            return True
+        workflow = _target(run, str(command.data["to"]))
+        assert isinstance(workflow, Pid)
+        await starting.workflows(run).describe(workflow.id)
+        watches.follow(pid, workflow.id)
+    if watch.monitors:
+        watches.monitor(run.pid, pid)
+    else:
+        watches.link(run.pid, pid)
+    return True
+
+
+def _named(run: LuaRun, command: Command) -> str:
+    """The PID that a destination stands for."""
+    to = str(command.data["to"])
+    return run.services.names.get(to) or to
+
+
+def _target(run: LuaRun, to: str) -> Run | Pid:
+    """A running function here, by PID or name, or the PID of a workflow. Raises `Error` NOT_FOUND for anything else."""
+    found = run.services.find(run.services.names.get(to) or to)
+    if found is not None:
+        return found
+    pid = Pid.parse(to)
+    if pid is None or pid.node is not None:
+        raise not_found(to)
+    return pid
+
+
+OPERATIONS: Mapping[str, Operation] = {
+    "call": call,
+    "timer": timer,
+    "send": send,
+    "spawn": spawn,
+    "exec": execute,
+    "cancel_process": cancel_process,
+    "terminate": terminate,
+    "monitor": monitor,
+    "unmonitor": unmonitor,
+    "link": link,
+    "unlink": unlink,
+    "registry.register": register,
+    "registry.lookup": lookup,
+    "registry.unregister": unregister,
+}

@@ -1,0 +1,37 @@
+"""How many executions of an entry go on at once.
+
+A permit is for executing, not for waiting on another function: who waits hands it back, or functions that call each
+other could hold all permits and wait for one for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+
+class Permit:
+    """Both methods may be called in any state. None as semaphore: no limit."""
+
+    def __init__(self, semaphore: asyncio.Semaphore | None) -> None:
+        self._semaphore = semaphore
+        self._held = False
+
+    async def hold(self) -> None:
+        if self._semaphore is not None and not self._held:
+            await self._semaphore.acquire()
+            self._held = True
+
+    def give_back(self) -> None:
+        if self._semaphore is not None and self._held:
+            self._held = False
+            self._semaphore.release()
+
+
+class Pools:
+    def __init__(self) -> None:
+        self._semaphores: dict[tuple[str, int], asyncio.Semaphore] = {}
+
+    def permit(self, entry_id: str, size: int | None) -> Permit:
+        if size is None:
+            return Permit(None)
+        return Permit(self._semaphores.setdefault((entry_id, size), asyncio.Semaphore(size)))

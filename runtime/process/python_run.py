@@ -1,0 +1,54 @@
+"""One execution of a Python function."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from runtime.lua.protocol import Event
+from runtime.payload import Payload
+from runtime.process.current import Current, enter
+from runtime.process.python import PythonFunction
+from runtime.process.runs import Call, Run
+
+if TYPE_CHECKING:
+    from runtime.process.pools import Permit
+
+
+class PythonRun(Run):
+    """It has a PID, by which it is known as a sender, but no mailbox. Cancelling it cancels its coroutine; a synchronous
+    function goes on until it looks at `current().activity.is_canceled()`, and is abandoned after the grace."""
+
+    def __init__(self, call: Call, function: PythonFunction, permit: Permit, environ: Mapping[str, str]) -> None:
+        super().__init__(call)
+        self._function = function
+        self._permit = permit
+        self._environ = environ
+
+    def post(self, event: Event) -> bool:
+        return False
+
+    def cancel(self, reason: str, sender: str = "") -> None:
+        if self._function.is_async and self._task is not None:
+            self._task.cancel()
+
+    async def execute(self) -> Payload:
+        await self._permit.hold()
+        try:
+            enter(self._current())
+            return await self._function.run(self.call.args)
+        finally:
+            self._permit.give_back()
+
+    def _current(self) -> Current:
+        call = self.call
+        return Current(
+            entry=call.entry.id,
+            pid=call.pid,
+            sender=call.sender,
+            context=dict(call.context),
+            activity=call.activity,
+            request=call.request,
+            response=call.response,
+            environ=self._environ,
+        )

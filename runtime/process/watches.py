@@ -1,0 +1,131 @@
+"""Monitors and links: who hears of whose end as an event.
+
+A monitor looks one way, a link both. Of an end without error each watcher gets one EXIT; of any other a linked one gets
+LINK_DOWN and one that monitors EXIT, in this order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runtime.lua import protocol
+from runtime.process import following
+from runtime.process.ends import End
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runtime.process.services import Services
+
+EXIT = "pid.exit"
+LINK_DOWN = "pid.link.down"
+
+
+@dataclass(slots=True)
+class Watch:
+    monitors: bool = False
+    links: bool = False
+
+
+class Watches:
+    """Of all executions on a host. What they watch are executions here, or workflows."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._watchers: dict[str, dict[str, Watch]] = {}  # by whom they watch
+        self._watched: dict[str, set[str]] = {}
+        self._followed: dict[str, asyncio.Task[None]] = {}
+
+    def monitor(self, watcher: str, pid: str) -> None:
+        self._watch(watcher, pid).monitors = True
+
+    def link(self, one: str, other: str) -> None:
+        """Nobody is linked with itself."""
+        if one != other:
+            self._watch(one, other).links = True
+            self._watch(other, one).links = True
+
+    def unmonitor(self, watcher: str, pid: str) -> None:
+        watch = self._watchers.get(pid, {}).get(watcher)
+        if watch is not None:
+            watch.monitors = False
+            self._drop_unused(watcher, pid, watch)
+
+    def unlink(self, one: str, other: str) -> None:
+        for watcher, pid in ((one, other), (other, one)):
+            watch = self._watchers.get(pid, {}).get(watcher)
+            if watch is not None:
+                watch.links = False
+                self._drop_unused(watcher, pid, watch)
+
+    def follow(self, pid: str, workflow_id: str) -> None:
+        """For the PID of a workflow that is watched: its end comes from Temporal. Once for all who watch it."""
+        if pid not in self._followed:
+            task = asyncio.create_task(self._follow(pid, workflow_id), name=f"follow {pid}")
+            self._followed[pid] = task
+
+    def ended(self, pid: str, end: End) -> None:
+        """Tells those who watch it, and forgets what it watched."""
+        for watcher, watch in self._watchers.pop(pid, {}).items():
+            self._unsee(watcher, pid)
+            self.tell(watcher, pid, end, watch)
+        for other in self._watched.pop(pid, set()):
+            self._drop(pid, other)
+
+    def tell(self, watcher: str, pid: str, end: End, watch: Watch) -> None:
+        """Posts what a watch makes of an end."""
+        run = self._services.find(watcher)
+        if run is not None:
+            for kind in _events(end, watch):
+                run.post(protocol.process_exit(pid, end.at, end.value, end.error, kind))
+
+    def of(self, pid: str) -> dict[str, Watch]:
+        """Whom an execution watches."""
+        return {other: self._watchers[other][pid] for other in sorted(self._watched.get(pid, ()))}
+
+    def close(self) -> None:
+        for task in self._followed.values():
+            task.cancel()
+
+    async def _follow(self, pid: str, workflow_id: str) -> None:
+        workflows = self._services.workflows
+        assert workflows is not None
+        end = await following.end_of(workflows, workflow_id)
+        self._followed.pop(pid, None)
+        self.ended(pid, end)
+
+    def _watch(self, watcher: str, pid: str) -> Watch:
+        self._watched.setdefault(watcher, set()).add(pid)
+        return self._watchers.setdefault(pid, {}).setdefault(watcher, Watch())
+
+    def _drop_unused(self, watcher: str, pid: str, watch: Watch) -> None:
+        if not watch.monitors and not watch.links:
+            self._unsee(watcher, pid)
+            self._drop(watcher, pid)
+
+    def _unsee(self, watcher: str, pid: str) -> None:
+        watched = self._watched.get(watcher)
+        if watched is not None:
+            watched.discard(pid)
+            if not watched:
+                del self._watched[watcher]
+
+    def _drop(self, watcher: str, pid: str) -> None:
+        watchers = self._watchers.get(pid)
+        if watchers is None:
+            return
+        watchers.pop(watcher, None)
+        if not watchers:
+            del self._watchers[pid]
+            following_task = self._followed.pop(pid, None)
+            if following_task is not None:
+                following_task.cancel()
+
+
+def _events(end: End, watch: Watch) -> Iterator[str]:
+    if watch.links and end.error is not None:
+        yield LINK_DOWN
+    if watch.monitors or (watch.links and end.error is None):
+        yield EXIT

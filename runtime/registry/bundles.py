@@ -1,0 +1,144 @@
+"""Bundles: the code a run began with, whole, and identified by the hash of its stored form.
+
+A bundle holds everything that decides what a script does: its source and all it imports, what each file may require, the
+method, the limits, and the hash of the kernel it runs on. Nothing of the registry is needed to run one later.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from runtime.errors import invalid
+from runtime.registry.kinds.lua import LuaEntry, RunnableLua
+from runtime.registry.registry import Registry
+
+#: Part of every bundle, so of every hash; changes with the shape of the stored form.
+FORMAT = 2
+
+#: What stands for a hash where a run takes the newest code at any time.
+LATEST = "latest"
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """One file: its chunk name (path relative to the root), its text, and what it may require."""
+
+    name: str
+    source: str
+    modules: tuple[str, ...]
+    imports: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """`scripts` holds the entry's own file and all it reaches, by entry id. `kernel` is the hash of a kernel's stored form."""
+
+    entry: str
+    method: str
+    kernel: str
+    memory: int
+    instructions: int
+    scripts: Mapping[str, Script]
+
+    @classmethod
+    def of(cls, registry: Registry, entry_id: str, kernel: str) -> Bundle:
+        """The bundle of an entry as the registry has it now: only names relative to a root enter it.
+
+        Raises `Error` NOT_FOUND for an unknown entry, INVALID for one that is not Lua or whose limits lack an
+        environment variable.
+        """
+        entry = _lua(registry, entry_id)
+        return cls(
+            entry=entry_id,
+            method=entry.method if isinstance(entry, RunnableLua) else "",
+            kernel=kernel,
+            memory=entry.limits.memory,
+            instructions=entry.limits.instructions,
+            scripts=_scripts(registry, entry_id),
+        )
+
+    @classmethod
+    def read(cls, data: bytes) -> Bundle:
+        """The inverse of `data`. Raises `Error` INVALID for a form this version does not know."""
+        try:
+            document = json.loads(data)
+            if document["format"] != FORMAT:
+                raise invalid(f"a bundle of format {document['format']!r} needs another version of Evermoon")
+            limits = document["limits"]
+            scripts = {id: _script(item) for id, item in document["scripts"].items()}
+            return cls(
+                document["entry"],
+                document["method"],
+                document["kernel"],
+                limits["memory"],
+                limits["instructions"],
+                scripts,
+            )
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise invalid(f"this is no bundle: {error!r}") from None
+
+    @cached_property
+    def data(self) -> bytes:
+        """The stored form: canonical JSON, the same on every machine that has the same files."""
+        return canonical(
+            {
+                "format": FORMAT,
+                "entry": self.entry,
+                "method": self.method,
+                "kernel": self.kernel,
+                "limits": {"memory": self.memory, "instructions": self.instructions},
+                "scripts": {
+                    id: {
+                        "name": script.name,
+                        "source": script.source,
+                        "modules": list(script.modules),
+                        "imports": dict(script.imports),
+                    }
+                    for id, script in self.scripts.items()
+                },
+            }
+        )
+
+    @cached_property
+    def hash(self) -> str:
+        return sha256(self.data)
+
+
+def canonical(value: Any) -> bytes:
+    """JSON in the one form that is stored and hashed."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _script(item: Mapping[str, Any]) -> Script:
+    return Script(item["name"], item["source"], tuple(item["modules"]), dict(item["imports"]))
+
+
+def _scripts(registry: Registry, entry_id: str) -> dict[str, Script]:
+    """The entry and all it imports, by id."""
+    found: dict[str, Script] = {}
+    waiting = [entry_id]
+    while waiting:
+        id = waiting.pop()
+        if id in found:
+            continue
+        entry = _lua(registry, id)
+        modules = tuple(sorted(set(entry.modules)))
+        found[id] = Script(entry.source.name, entry.source.text, modules, dict(entry.imports))
+        waiting.extend(entry.imports.values())
+    return found
+
+
+def _lua(registry: Registry, id: str) -> LuaEntry:
+    entry = registry.resolve(registry[id])
+    if not isinstance(entry, LuaEntry):
+        raise invalid(f"{id} is a {entry.kind}, and has no bundle")
+    return entry

@@ -1,0 +1,83 @@
+"""Every kind a definition file may name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from runtime.registry.kinds.data import EnvVariable, RegistryEntry
+from runtime.registry.kinds.http import HttpEndpoint, HttpRouter, HttpService, HttpStatic
+from runtime.registry.kinds.lua import FunctionLua, LibraryLua, ProcessLua, WorkflowLua
+from runtime.registry.kinds.process import ProcessHost, ProcessService
+from runtime.registry.kinds.python import FunctionPy
+from runtime.registry.kinds.schedule import TemporalSchedule
+from runtime.registry.kinds.storage import SqlMysql, SqlPostgres, SqlSqlite, StoreMemory, StoreSql
+from runtime.registry.kinds.temporal import TemporalClient, TemporalWorker
+from runtime.registry.models import Entry
+
+MODELS: tuple[type[Entry], ...] = (
+    WorkflowLua,
+    FunctionLua,
+    FunctionPy,
+    ProcessLua,
+    LibraryLua,
+    ProcessHost,
+    ProcessService,
+    TemporalClient,
+    TemporalWorker,
+    TemporalSchedule,
+    HttpService,
+    HttpRouter,
+    HttpEndpoint,
+    HttpStatic,
+    StoreMemory,
+    StoreSql,
+    SqlSqlite,
+    SqlPostgres,
+    SqlMysql,
+    EnvVariable,
+    RegistryEntry,
+)
+
+KINDS: Mapping[str, type[Entry]] = {model.KIND: model for model in MODELS}
+
+#: Kinds of the format that this version does not run: the load says so, rather than calling them unknown.
+NOT_YET: frozenset[str] = frozenset(
+    {
+        "stream.store",
+        "env.storage.memory",
+        "env.storage.os",
+        "env.storage.file",
+        "env.storage.router",
+        "queue.driver.memory",
+        "queue.queue",
+        "queue.consumer",
+        "security.policy",
+    }
+)
+
+__all__ = [
+    "KINDS",
+    "MODELS",
+    "NOT_YET",
+    "EnvVariable",
+    "FunctionLua",
+    "FunctionPy",
+    "HttpEndpoint",
+    "HttpRouter",
+    "HttpService",
+    "HttpStatic",
+    "LibraryLua",
+    "ProcessHost",
+    "ProcessLua",
+    "ProcessService",
+    "RegistryEntry",
+    "SqlMysql",
+    "SqlPostgres",
+    "SqlSqlite",
+    "StoreMemory",
+    "StoreSql",
+    "TemporalClient",
+    "TemporalSchedule",
+    "TemporalWorker",
+    "WorkflowLua",
+]

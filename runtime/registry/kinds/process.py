@@ -1,0 +1,38 @@
+"""Where processes live, and which of them are always there."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from runtime.registry.models import Reference, Service
+from runtime.registry.units import Opaque
+
+
+class ProcessHost(Service):
+    """A place for processes: `process.spawn` names it, and their PIDs do. A spawn beyond `max_processes` is refused."""
+
+    KIND = "process.host"
+
+    kind: Literal["process.host"]
+    max_processes: int = Field(default=10_000, ge=1)
+
+
+class ProcessService(Service):
+    """A process that is started with the runtime, started again when it fails, and stopped with the runtime.
+
+    `input` is its argument; a list has one argument in each place.
+    """
+
+    KIND = "process.service"
+    REFERENCES: ClassVar[tuple[Reference, ...]] = (
+        *Service.REFERENCES,
+        Reference(("process",), ("process.lua",)),
+        Reference(("host",), ("process.host",)),
+    )
+
+    kind: Literal["process.service"]
+    process: str
+    host: str
+    input: Opaque = None

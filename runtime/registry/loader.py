@@ -1,0 +1,90 @@
+"""Definition files → entries and every mistake in them. Each stage goes on over what the one before could make sense of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from runtime.registry import crosschecks, files, overrides, references, sources, validation
+from runtime.registry.drafts import Draft, check_placeholders
+from runtime.registry.kinds import KINDS, NOT_YET
+from runtime.registry.models import Entry
+from runtime.registry.problems import Problem, did_you_mean
+
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """`entries` has all that could be built, also when there are problems. `files` are the definition files read."""
+
+    entries: Mapping[str, Entry]
+    problems: Sequence[Problem]
+    files: Sequence[Path]
+
+
+def load(path: Path, environ: Mapping[str, str], override: Sequence[str]) -> Loaded:
+    """Reads the set at `path`. Never raises for a mistake in it."""
+    found = files.read(path)
+    drafts = _named(found.drafts)
+    launch, problems = overrides.parse(override)
+    problems += found.problems
+    problems += overrides.apply([*found.overrides, *launch], drafts)
+    for draft in found.drafts:
+        _recognise(draft)
+    entries = _build(found.drafts, drafts, environ)
+    crosschecks.check(entries, drafts)
+    for draft in found.drafts:
+        problems += draft.problems
+    return Loaded(entries, problems, found.files)
+
+
+def _build(all_drafts: Iterable[Draft], drafts: Mapping[str, Draft], environ: Mapping[str, str]) -> dict[str, Entry]:
+    """Entries by id. Those that take no part, for want of a name or an id of their own, are checked all the same."""
+    entries = {}
+    for draft in all_drafts:
+        if draft.model is None:
+            continue
+        check_placeholders(draft)
+        references.settle(draft, drafts, environ)
+        sources.fetch(draft, environ)
+        entry = validation.build(draft)
+        if entry is not None and drafts.get(draft.id) is draft:
+            entries[draft.id] = entry
+    return entries
+
+
+def _named(drafts: Iterable[Draft]) -> dict[str, Draft]:
+    """Drafts by id; the first of two with one id stays."""
+    named: dict[str, Draft] = {}
+    for draft in drafts:
+        name = draft.data.get("name")
+        if name is None:
+            draft.complain((), 'missing field "name"')
+        elif not isinstance(name, str) or not NAME.fullmatch(name):
+            draft.complain(("name",), f"{name!r} is not a name", "letters, digits, _, - and dots")
+        else:
+            draft.name = name
+            first = named.setdefault(draft.id, draft)
+            if first is not draft:
+                there = "{}:{}".format(*first.where(()))
+                draft.complain(("name",), f"{draft.id} is defined twice", f"the first is at {there}")
+    return named
+
+
+def _recognise(draft: Draft) -> None:
+    kind = draft.data.get("kind")
+    if kind is None:
+        draft.complain((), 'missing field "kind"')
+    elif not isinstance(kind, str):
+        draft.complain(("kind",), f"kind: expects text, not {kind!r}")
+    elif kind in KINDS:
+        draft.kind, draft.model = kind, KINDS[kind]
+    elif kind in NOT_YET:
+        draft.kind = kind
+        draft.complain(("kind",), f"kind {kind} is not supported yet", f"supported are {', '.join(sorted(KINDS))}")
+    else:
+        draft.kind = kind
+        draft.complain(("kind",), f'unknown kind "{kind}"', did_you_mean(kind, [*KINDS, *sorted(NOT_YET)]))

@@ -1,0 +1,138 @@
+"""The set of entries everything else works from: frozen, complete, and free of the mistakes a load can find."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import TypeVar, cast
+
+from pydantic import ValidationError
+
+from runtime.errors import NOT_FOUND, Error, invalid
+from runtime.registry import loader, placeholders, validation
+from runtime.registry.drafts import dig, put, spell
+from runtime.registry.kinds import WorkflowLua
+from runtime.registry.models import Entry
+from runtime.registry.problems import Problem, RegistryError, did_you_mean, in_order
+
+E = TypeVar("E", bound=Entry)
+
+
+class Registry:
+    """Made by `load`; never changes. To see files that changed, load again."""
+
+    def __init__(
+        self,
+        path: Path,
+        entries: Mapping[str, Entry],
+        *,
+        environ: Mapping[str, str],
+        files: Sequence[Path] = (),
+        notes: Iterable[Problem] = (),
+    ) -> None:
+        self.path = path
+        self.entries: Mapping[str, Entry] = MappingProxyType(dict(entries))
+        self.files: Sequence[Path] = tuple(files)
+        self.notes: list[Problem] = in_order(notes)
+        self._environ = MappingProxyType(dict(environ))
+        #: The environment does not change under a registry, so neither does what an entry resolves to.
+        self._resolved: dict[str, Entry] = {}
+        self._workflows = {entry.workflow.name or entry.id: entry for entry in self.of_kind(WorkflowLua)}
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        environ: Mapping[str, str],
+        overrides: Sequence[str] = (),
+        checks: Sequence[Check] = (),
+    ) -> Registry:
+        """Reads a definition file or a directory of them.
+
+        Every check sees the registry as far as it could be built, which may lack entries that others name; what checks
+        find is reported together with the rest. Raises `RegistryError` with every mistake found.
+        """
+        loaded = loader.load(Path(path), environ, overrides)
+        registry = cls(Path(path), loaded.entries, environ=environ, files=loaded.files)
+        problems = [*loaded.problems, *(problem for check in checks for problem in check(registry))]
+        if any(problem.severity == "error" for problem in problems):
+            raise RegistryError(problems)
+        registry.notes = in_order(problems)
+        return registry
+
+    def __getitem__(self, id: str) -> Entry:
+        """The entry, as defined. Raises `Error` NOT_FOUND."""
+        entry = self.entries.get(id)
+        if entry is None:
+            hint = did_you_mean(id, self.entries)
+            raise Error(NOT_FOUND, f"no entry {id}" + (f"; {hint}" if hint else ""), retryable=False)
+        return entry
+
+    def __contains__(self, id: object) -> bool:
+        return id in self.entries
+
+    def get(self, id: str) -> Entry | None:
+        return self.entries.get(id)
+
+    def of_kind(self, model: type[E]) -> list[E]:
+        """The entries of a model class (or of its subclasses), in the order of definition."""
+        return [entry for entry in self.entries.values() if isinstance(entry, model)]
+
+    def resolve(self, entry: E) -> E:
+        """The entry with its placeholders replaced. Raises `Error` INVALID naming entry and field, never a value."""
+        if self.entries.get(entry.id) is not entry:
+            return self._resolve(entry)
+        resolved = self._resolved.get(entry.id)
+        if resolved is None:
+            resolved = self._resolved[entry.id] = self._resolve(entry)
+        return cast(E, resolved)
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """What placeholders and `env.variable` entries read from."""
+        return self._environ
+
+    def workflow_type(self, entry: WorkflowLua) -> str:
+        """The name Temporal knows a workflow by."""
+        return entry.workflow.name or entry.id
+
+    def find_workflow(self, type_name: str) -> WorkflowLua | None:
+        """The workflow of a type, or of an entry id."""
+        found = self._workflows.get(type_name) or self.entries.get(type_name)
+        return found if isinstance(found, WorkflowLua) else None
+
+    def _resolve(self, entry: E) -> E:
+        if not placeholders.is_in(entry.definition):
+            return entry
+        try:
+            fields = placeholders.resolve(entry.definition, self._environ)
+            return self._rebuild(entry, fields)
+        except placeholders.Unresolved as error:
+            raise invalid(f"{entry.id}: {spell(error.field)}: {error.message}", entry=entry.id) from None
+
+    def _rebuild(self, entry: E, fields: dict[str, object]) -> E:
+        try:
+            return validation.rebuild(entry, fields)
+        except ValidationError as error:
+            details = error.errors()
+        numeric = [detail for detail in details if detail["type"] == "string_type"]
+        if numeric and len(numeric) == len(details):
+            # The default looked like a number, but the field is text.
+            for detail in numeric:
+                _as_text(entry, fields, validation.written(type(entry), tuple(detail["loc"])), self._environ)
+            return self._rebuild(entry, fields)
+        steps = validation.written(type(entry), tuple(details[0]["loc"]))
+        shown = dig(entry.definition, steps)
+        said = f" (given as {shown})" if isinstance(shown, str) else ""
+        raise placeholders.Unresolved(steps, f"{validation.describe(details[0])}{said}")
+
+
+def _as_text(entry: Entry, fields: dict[str, object], steps: tuple[str | int, ...], environ: Mapping[str, str]) -> None:
+    """Puts back as text what a placeholder made a number or a boolean of."""
+    text = dig(entry.definition, steps)
+    put(fields, steps, placeholders.resolve_text(str(text), environ))
+
+
+Check = Callable[[Registry], Iterable[Problem]]

@@ -1,0 +1,116 @@
+"""Search attributes: checked against what the client declares, because a command with an unknown one wedges the run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.common import SearchAttributeKey, SearchAttributePair, SearchAttributeUpdate, TypedSearchAttributes
+
+from runtime.errors import invalid
+
+Declared = Mapping[str, str]
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _whole(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _flag(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def _texts(value: Any) -> list[str] | None:
+    return list(value) if isinstance(value, list) and all(isinstance(item, str) for item in value) else None
+
+
+def _moment(value: Any) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return moment if moment is None or moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+_TYPES: Mapping[str, tuple[Callable[[str], SearchAttributeKey[Any]], Callable[[Any], Any], str]] = {
+    "Keyword": (SearchAttributeKey.for_keyword, _text, "a string"),
+    "Text": (SearchAttributeKey.for_text, _text, "a string"),
+    "Int": (SearchAttributeKey.for_int, _whole, "an integer"),
+    "Double": (SearchAttributeKey.for_float, _number, "a number"),
+    "Bool": (SearchAttributeKey.for_bool, _flag, "a boolean"),
+    "Datetime": (SearchAttributeKey.for_datetime, _moment, "a time"),
+    "KeywordList": (SearchAttributeKey.for_keyword_list, _texts, "an array of strings"),
+}
+
+#: How the server names the types when one is registered.
+INDEXED = {
+    "Keyword": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+    "Text": IndexedValueType.INDEXED_VALUE_TYPE_TEXT,
+    "Int": IndexedValueType.INDEXED_VALUE_TYPE_INT,
+    "Double": IndexedValueType.INDEXED_VALUE_TYPE_DOUBLE,
+    "Bool": IndexedValueType.INDEXED_VALUE_TYPE_BOOL,
+    "Datetime": IndexedValueType.INDEXED_VALUE_TYPE_DATETIME,
+    "KeywordList": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD_LIST,
+}
+
+
+def _key(declared: Declared, name: str) -> tuple[SearchAttributeKey[Any], Callable[[Any], Any], str]:
+    kind = declared.get(name)
+    if kind is None:
+        raise invalid(f'search attribute "{name}" is not declared by the temporal.client', name=name)
+    make, check, wanted = _TYPES[kind]
+    return make(name), check, wanted
+
+
+def _checked(declared: Declared, name: str, value: Any) -> tuple[SearchAttributeKey[Any], Any]:
+    key, check, wanted = _key(declared, name)
+    checked = check(value)
+    if checked is None:
+        raise invalid(f'search attribute "{name}" is {declared[name]}: it takes {wanted}, not {value!r}', name=name)
+    return key, checked
+
+
+def typed(declared: Declared, values: Mapping[str, Any]) -> TypedSearchAttributes | None:
+    """Attributes of a start. Raises `Error` INVALID for an undeclared name or a value of another type.
+
+    The text does not say what is declared: a run that is told it must be told the same after a deploy.
+    """
+    pairs = [SearchAttributePair(*_checked(declared, name, value)) for name, value in values.items()]
+    return TypedSearchAttributes(pairs) if pairs else None
+
+
+def inferred(values: Mapping[str, Any]) -> list[SearchAttributeUpdate[Any]]:
+    """Changes typed by their values alone: for a replay after the declaration went away."""
+    return updates(_kinds(values), values)
+
+
+def inferred_start(values: Mapping[str, Any]) -> TypedSearchAttributes | None:
+    """Attributes of a start typed likewise."""
+    return typed(_kinds(values), values)
+
+
+def _kinds(values: Mapping[str, Any]) -> dict[str, str]:
+    kinds = {bool: "Bool", int: "Int", float: "Double", list: "KeywordList", str: "Keyword", type(None): "Keyword"}
+    return {name: kinds[type(value)] for name, value in values.items()}
+
+
+def updates(declared: Declared, values: Mapping[str, Any]) -> list[SearchAttributeUpdate[Any]]:
+    """Changes to a run's attributes; None removes one. Raises as `typed`."""
+    changes: list[SearchAttributeUpdate[Any]] = []
+    for name, value in values.items():
+        if value is None:
+            changes.append(_key(declared, name)[0].value_unset())
+        else:
+            key, checked = _checked(declared, name, value)
+            changes.append(key.value_set(checked))
+    return changes

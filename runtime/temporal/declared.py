@@ -1,0 +1,85 @@
+"""What a workflow entry declares under `meta.temporal.workflow`: the signals, queries and updates its runs take.
+
+Declarations are of the registry of the day, not of a run's bundle: they guard the door, and nothing behind it depends on them.
+An update or query that does not match its schema is refused before the script sees it. A signal cannot be refused: it is
+delivered, with a warning.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from temporalio import workflow
+from temporalio.api.sdk.v1 import WorkflowInteractionDefinition, WorkflowMetadata
+
+from runtime.errors import Error
+from runtime.modules.json import validate
+from runtime.payload import JSON, NOTHING, Payload
+from runtime.process.services import log_line
+from runtime.temporal import wire
+from runtime.temporal.run import Run
+
+SIGNAL, QUERY, UPDATE = "signal", "query", "update"
+
+_BUILT_IN = {
+    wire.QUERY_STACK: "every coroutine of the run: where it is and what it waits for",
+    wire.QUERY_STATUS: "the last workflow.status",
+    wire.QUERY_INBOX: "topics of unread messages",
+}
+
+
+def check(run: Run, what: str, name: str, args: Sequence[Payload]) -> None:
+    """Raises `Error` INVALID when the argument (null when there is none) does not match the declared schema."""
+    schema = _schemas(run, what).get(name)
+    if not schema:
+        return
+    argument = args[0] if args else NOTHING
+    try:
+        if argument.encoding != JSON:
+            raise Error("Invalid", "data is not JSON", retryable=False)
+        validate(json.dumps(schema, default=dict).encode(), argument.data)
+    except Error as error:
+        raise Error(error.kind, f'{what} "{name}": {error.message}', retryable=False) from None
+
+
+def warn(run: Run, name: str, args: Sequence[Payload]) -> None:
+    """The check for a signal, which is delivered in any case."""
+    if workflow.unsafe.is_replaying():
+        return
+    try:
+        check(run, SIGNAL, name, args)
+    except Error as error:
+        about: dict[str, Any] = {"pid": run.pid, "entry": run.info.workflow_type, "run_id": run.info.run_id}
+        log_line("warn", f"{error.message}; delivered nevertheless", {**about, "at": None, "fields": {}})
+
+
+def describe(run: Run, metadata: WorkflowMetadata) -> None:
+    """Adds what the entry declares, and what the script has announced, to the lists that the Temporal UI shows."""
+    for what, known in (
+        (SIGNAL, metadata.definition.signal_definitions),
+        (QUERY, metadata.definition.query_definitions),
+        (UPDATE, metadata.definition.update_definitions),
+    ):
+        schemas = _schemas(run, what)
+        names = {*schemas, *run.announced.get(what, ()), *(_BUILT_IN if what == QUERY else ())}
+        named = [item for item in known if item.name]  # the dynamic handlers are listed too, as ""
+        missing = names - {item.name for item in named}
+        everything = [*named, *_definitions(missing, schemas)]
+        del known[:]
+        known.extend(sorted(everything, key=lambda item: item.name))
+
+
+def _definitions(names: Iterable[str], schemas: Mapping[str, Any]) -> Iterable[WorkflowInteractionDefinition]:
+    for name in names:
+        text = (schemas.get(name) or {}).get("description") or _BUILT_IN.get(name) or ""
+        yield WorkflowInteractionDefinition(name=name, description=str(text))
+
+
+def _schemas(run: Run, what: str) -> Mapping[str, Any]:
+    entry = run.host.registry.find_workflow(run.info.workflow_type)
+    if entry is None:
+        return {}
+    declared = entry.workflow
+    return {SIGNAL: declared.signals, QUERY: declared.queries, UPDATE: declared.updates}[what]

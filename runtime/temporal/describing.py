@@ -1,0 +1,167 @@
+"""One run as the runs API and the command line show it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from temporalio.api.common.v1 import WorkflowExecution as ExecutionId
+from temporalio.api.enums.v1 import EventType, PendingActivityState
+from temporalio.api.failure.v1 import Failure
+from temporalio.api.workflow.v1 import PendingActivityInfo
+from temporalio.api.workflowservice.v1 import (
+    DescribeWorkflowExecutionResponse,
+    GetWorkflowExecutionHistoryReverseRequest,
+)
+from temporalio.client import (
+    Client,
+    WorkflowExecution,
+    WorkflowExecutionStatus,
+    WorkflowHandle,
+    WorkflowQueryFailedError,
+)
+from temporalio.common import RawValue
+from temporalio.service import RPCError
+
+from runtime.errors import Error
+from runtime.process.pids import Pid
+from runtime.process.ports import RunDescription
+from runtime.registry import Registry
+from runtime.temporal import failures, rpc, wire
+from runtime.temporal.host import worker_of
+
+Handle = WorkflowHandle[Any, RawValue]
+
+#: A run whose worker is away does not answer questions; nobody should wait long to be told the rest.
+_QUESTION = timedelta(seconds=1)
+#: How far back to look for the reason a task keeps failing.
+_LATEST = 10
+#: From the first failed attempt on; the server counts a try that is under way as well.
+_WEDGED_ATTEMPT = 2
+
+_STATES = {
+    WorkflowExecutionStatus.RUNNING: "in_progress",
+    WorkflowExecutionStatus.COMPLETED: "completed",
+    WorkflowExecutionStatus.CONTINUED_AS_NEW: "in_progress",
+}
+_CONVERTER = failures.CONVERTER
+
+
+async def listed(registry: Registry, execution: WorkflowExecution) -> RunDescription:
+    """What a listing shows of a run: no further question is asked."""
+    status = execution.status or WorkflowExecutionStatus.RUNNING
+    memo = dict(await execution.memo())
+    entry = registry.find_workflow(execution.workflow_type)
+    return RunDescription(
+        id=execution.id,
+        run_id=execution.run_id,
+        pid=str(Pid(worker_of(registry, execution.task_queue), execution.id)),
+        entry=entry.id if entry is not None else execution.workflow_type,
+        status=status.name,
+        state=_STATES.get(status, "failed"),
+        task_queue=execution.task_queue,
+        started_at=_moment(execution.start_time),
+        closed_at=_moment(execution.close_time),
+        history_length=execution.history_length,
+        bundle=memo.get(wire.MEMO_BUNDLE),
+        memo={key: value for key, value in memo.items() if key not in (wire.MEMO_BUNDLE, wire.MEMO_START)},
+    )
+
+
+async def describe(registry: Registry, client: Client, handle: Handle, *, stack: bool) -> RunDescription:
+    """Everything about a run. Raises what the SDK raises; `rpc.mapped` is around it."""
+    description = await handle.describe(rpc_timeout=rpc.TIMEOUT)
+    raw = description.raw_description
+    run = await listed(registry, description)
+    closed = description.status != WorkflowExecutionStatus.RUNNING
+    failure = await _failure(client, run, raw, closed)
+    state = _state(run, raw, failure, closed)
+    answering = state in ("in_progress", "completed", "failed")
+    return _extended(
+        run,
+        state=state,
+        failure=failure,
+        pending=[_pending(item) for item in raw.pending_activities],
+        details=await _ask(handle, wire.QUERY_STATUS) if answering else None,
+        stack=(await _ask(handle, wire.QUERY_STACK) or []) if stack and answering and not closed else [],
+    )
+
+
+def _extended(run: RunDescription, **changes: Any) -> RunDescription:
+    fields = {name: getattr(run, name) for name in run.__dataclass_fields__}
+    return RunDescription(**{**fields, **changes})
+
+
+def _state(
+    run: RunDescription, raw: DescribeWorkflowExecutionResponse, failure: Mapping[str, Any] | None, closed: bool
+) -> str:
+    if closed:
+        return run.state
+    if failure is not None:
+        return "wedged"
+    waiting = raw.HasField("pending_workflow_task")
+    return "pending" if waiting and run.history_length <= 2 else "in_progress"
+
+
+async def _failure(
+    client: Client, run: RunDescription, raw: DescribeWorkflowExecutionResponse, closed: bool
+) -> dict[str, Any] | None:
+    """Why a closed run failed, or why the task of an open one keeps failing."""
+    attempts = raw.pending_workflow_task.attempt if raw.HasField("pending_workflow_task") else 0
+    if closed and run.state != "failed":
+        return None
+    if not closed and attempts < _WEDGED_ATTEMPT:
+        return None
+    request = GetWorkflowExecutionHistoryReverseRequest(
+        namespace=client.namespace,
+        execution=ExecutionId(workflow_id=run.id, run_id=run.run_id),
+        maximum_page_size=_LATEST,
+    )
+    response = await client.workflow_service.get_workflow_execution_history_reverse(request, timeout=rpc.TIMEOUT)
+    for event in response.history.events:
+        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED and not closed:
+            failure = event.workflow_task_failed_event_attributes.failure
+            return {**_told(failure), "attempt": attempts, "at": _moment(event.event_time)}
+        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED:
+            return _told(event.workflow_execution_failed_event_attributes.failure)
+    return None
+
+
+def _told(failure: Failure) -> dict[str, Any]:
+    """A failure as a client may see it: ours whole, anything else by kind and message alone."""
+    return failures.from_failure(_CONVERTER.from_failure(failure, failures.PAYLOADS)).to_wire()
+
+
+def _pending(item: PendingActivityInfo) -> dict[str, Any]:
+    pending: dict[str, Any] = {
+        "activity": item.activity_type.name,
+        "activity_id": item.activity_id,
+        "state": PendingActivityState.Name(item.state).removeprefix("PENDING_ACTIVITY_STATE_").lower(),
+        "attempt": item.attempt,
+        "last_failure": _told(item.last_failure) if item.HasField("last_failure") else None,
+        "next_retry_at": _stamp(item, "next_attempt_schedule_time"),
+    }
+    return pending
+
+
+async def _ask(handle: Handle, name: str) -> Any:
+    """The answer to one of the kernel's queries; None when the run does not answer (now)."""
+    try:
+        raw = await handle.query(name, result_type=RawValue, rpc_timeout=_QUESTION)
+        return wire.unraw(raw).value()
+    except (WorkflowQueryFailedError, RPCError, Error):
+        return None
+
+
+def _stamp(message: Any, field: str) -> str | None:
+    return _moment(getattr(message, field)) if message.HasField(field) else None
+
+
+def _moment(value: datetime | Timestamp | None) -> str | None:
+    """RFC 3339 text, UTC."""
+    if value is None:
+        return None
+    moment = value if isinstance(value, datetime) else value.ToDatetime(tzinfo=UTC)
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

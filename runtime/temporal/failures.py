@@ -1,0 +1,138 @@
+"""Our one error to and from Temporal's failures.
+
+Lua to Temporal: an ApplicationError whose type is the kind, whose single detail is the whole chain in wire form (marked,
+so that a foreign detail is not taken for ours), and whose stack trace is the Lua one. The failure is built as a message
+rather than raised as a Python error, because the SDK would put the Python traceback of the raise there: of no use to an
+author, and a leak of host internals.
+
+Temporal to Lua: our chain where there is one; otherwise what the failure tells. Where it happened is added to the details.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from temporalio.api.failure.v1 import Failure
+from temporalio.converter import DefaultFailureConverter, PayloadConverter
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    CancelledError,
+    ChildWorkflowError,
+    FailureError,
+    ServerError,
+    TerminatedError,
+    TimeoutError,
+)
+
+from runtime import errors
+from runtime.errors import Error
+from runtime.payload import Payload
+from runtime.temporal import wire
+
+CONVERTER = DefaultFailureConverter()
+PAYLOADS = PayloadConverter.default
+
+#: What SDKs say for a type nobody registered (Python, TypeScript and Java; Go).
+_NOT_REGISTERED = frozenset({"NotFoundError", "ActivityNotRegisteredError"})
+#: What names us as the source of a failure.
+SOURCE = "evermoon"
+_ACTIVITY_CANCELED = "activity canceled"
+#: The server truncates or refuses larger failures; the chain is cut to its head then.
+_MAX_CHAIN = 512 * 1024
+_MAX_TEXT = 16 * 1024
+
+
+def to_failure(error: Error) -> ApplicationError:
+    """An error as an exception to raise in a workflow or an activity."""
+    failure = _message(error)
+    failure.application_failure_info.details.payloads.append(wire.to_proto(_chain(error)))
+    raised = CONVERTER.from_failure(failure, PAYLOADS)
+    assert isinstance(raised, ApplicationError)
+    return raised
+
+
+def _message(error: Error) -> Failure:
+    failure = Failure(message=str(error)[:_MAX_TEXT], source=SOURCE, stack_trace=(error.stack or "")[:_MAX_TEXT])
+    info = failure.application_failure_info
+    info.type = error.kind or wire.UNTYPED
+    info.non_retryable = not error.is_retried
+    delay = (error.details or {}).get("retry_after")
+    if isinstance(delay, int | float) and not isinstance(delay, bool) and delay > 0:
+        info.next_retry_delay.FromTimedelta(timedelta(milliseconds=delay))
+    if error.cause is not None:
+        failure.cause.CopyFrom(_message(error.cause))
+    return failure
+
+
+def _chain(error: Error) -> Payload:
+    chain = Payload.of({wire.ERROR_MARK: 1, **error.to_wire()})
+    if len(chain.data) <= _MAX_CHAIN:
+        return chain
+    head = {"kind": error.kind, "message": error.message[:_MAX_TEXT], "retryable": error.retryable}
+    return Payload.of({wire.ERROR_MARK: 1, **head, "stack": (error.stack or "")[:_MAX_TEXT]})
+
+
+def from_failure(failure: BaseException) -> Error:
+    """What a script sees of a failed activity, child or run."""
+    if isinstance(failure, ActivityError):
+        return _where(failure, _activity_id=failure.activity_id, _retry_state=_state(failure))
+    if isinstance(failure, ChildWorkflowError):
+        state = _state(failure)
+        return _where(failure, _workflow_id=failure.workflow_id, _run_id=failure.run_id, _retry_state=state)
+    if isinstance(failure, ApplicationError):
+        return _application(failure)
+    if isinstance(failure, CancelledError):
+        return Error(errors.CANCELED, _text(failure, "canceled"), retryable=False)
+    if isinstance(failure, TerminatedError):
+        return Error(errors.CANCELED, "workflow terminated", retryable=False)
+    if isinstance(failure, TimeoutError):
+        return _timeout(failure)
+    if isinstance(failure, ServerError):
+        return Error(errors.INTERNAL, failure.message, retryable=not failure.non_retryable)
+    message = failure.message if isinstance(failure, FailureError) else type(failure).__name__
+    return Error(errors.UNKNOWN, message)
+
+
+def _where(failure: ActivityError | ChildWorkflowError, **place: Any) -> Error:
+    cause = failure.cause
+    error = from_failure(cause) if cause is not None else Error(errors.UNKNOWN, failure.message)
+    if error.kind == errors.CANCELED and isinstance(cause, CancelledError):
+        what = _ACTIVITY_CANCELED if isinstance(failure, ActivityError) else "workflow canceled"
+        error = Error(errors.CANCELED, what, retryable=False, details=error.details)
+    error.details = {**(error.details or {}), **{key: value for key, value in place.items() if value is not None}}
+    return error
+
+
+def _application(failure: ApplicationError) -> Error:
+    for detail in failure.details:
+        if isinstance(detail, Mapping) and wire.ERROR_MARK in detail:
+            return Error.from_wire(detail)
+    cause = from_failure(failure.cause) if isinstance(failure.cause, FailureError) else None
+    kind = failure.type or errors.UNKNOWN
+    if kind in _NOT_REGISTERED and "not registered" in failure.message:
+        return Error(errors.NOT_FOUND, failure.message, retryable=True)
+    if kind not in errors.KINDS:
+        kind = errors.UNKNOWN
+    retryable = False if failure.non_retryable else None
+    details = failure.details[0] if failure.details and isinstance(failure.details[0], Mapping) else None
+    return Error(kind, failure.message, retryable=retryable, details=details, cause=cause)
+
+
+def _timeout(failure: TimeoutError) -> Error:
+    kind = "".join(part.capitalize() for part in failure.type.name.split("_")) if failure.type is not None else ""
+    details: dict[str, Any] = {"timeout_type": kind}
+    if failure.last_heartbeat_details:
+        details["last_heartbeat"] = failure.last_heartbeat_details[0]
+    cause = from_failure(failure.cause) if isinstance(failure.cause, FailureError) else None
+    return Error(errors.TIMEOUT, _text(failure, "timed out"), details=details, cause=cause)
+
+
+def _state(failure: ActivityError | ChildWorkflowError) -> str | None:
+    return failure.retry_state.name if failure.retry_state is not None else None
+
+
+def _text(failure: FailureError, default: str) -> str:
+    return failure.message or default

@@ -1,0 +1,123 @@
+"""What the workflow class of one worker knows of its surroundings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from weakref import WeakSet
+
+from runtime.errors import NOT_FOUND, Error
+from runtime.lua.program import Program, Programs
+from runtime.lua.session import Session
+from runtime.lua.shadow import ShadowSession
+from runtime.modules.options import activity_options, workflow_options
+from runtime.registry import FunctionLua, FunctionPy, Registry, TemporalWorker, WorkflowLua
+from runtime.temporal.decisions import QUESTIONS
+
+
+class BundleUnavailable(Exception):
+    """Fails the workflow task, not the run, and is nothing a script gets to see: the store may have the bundle later."""
+
+
+@dataclass(slots=True)
+class WorkflowHost:
+    """The surroundings of every run on one worker: entries, compiled programs, and which queue belongs to which worker.
+
+    `worker_id` is the id of the `temporal.worker` entry that serves the runs, or the name of its queue where it has no
+    entry; it is the first half of their PIDs. `attributes` are the search attributes the worker's client declares, `waits` the activities and
+    workflows that are waited for when they are cancelled.
+    With `shadow` every step of every run is executed twice and compared.
+    `sessions` are those of runs in memory: the SDK drops what it has cached when a worker ends, without a word.
+    """
+
+    registry: Registry
+    programs: Programs
+    worker_id: str
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    shadow: bool = False
+    sessions: WeakSet[Session] = field(default_factory=WeakSet)
+
+    waits: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        self.waits = _waiting(self.registry)
+
+    def use(self, registry: Registry, programs: Programs) -> None:
+        """From now on runs that are loaded use these; runs in memory go on as they are."""
+        self.registry = registry
+        self.waits = _waiting(registry)
+        self.programs = programs
+
+    def session(self, program: Program, boot: Mapping[str, Any]) -> Session:
+        """A session for a run, freed with this host at the latest."""
+        kind = ShadowSession if self.shadow else Session
+        session = kind(program, boot, questions=QUESTIONS)
+        self.sessions.add(session)
+        return session
+
+    def close(self) -> None:
+        """Frees what runs still hold. Call when the worker has ended, so that no thread steps them any more."""
+        for session in list(self.sessions):
+            session.close()
+
+    def find(self, workflow_type: str) -> WorkflowLua:
+        """The entry of a workflow type. Raises `Error` NOT_FOUND naming the type."""
+        entry = self.registry.find_workflow(workflow_type)
+        if entry is None:
+            raise Error(NOT_FOUND, f'no entry of the registry runs workflow type "{workflow_type}"', retryable=True)
+        return entry
+
+    def activity(self, entry_id: str) -> FunctionLua | FunctionPy | None:
+        """The function that runs as activity `entry_id`, None when there is none."""
+        entry = self.registry.get(entry_id)
+        return entry if isinstance(entry, FunctionLua | FunctionPy) and entry.activity is not None else None
+
+    def queue(self, worker: str | None) -> str | None:
+        """The task queue of a `temporal.worker` entry; any other name is a queue itself. None is the run's own queue."""
+        if worker is None:
+            return None
+        entry = self.registry.get(worker)
+        return queue_of(self.registry, entry) if isinstance(entry, TemporalWorker) else worker
+
+    def worker_of(self, queue: str) -> str:
+        """The worker entry that serves a queue or has that id, for PIDs; a queue nobody here serves stands for itself."""
+        return worker_of(self.registry, queue)
+
+    def bundle(self, entry_id: str) -> str:
+        """What a run of this entry that starts now is pinned to. Raises `BundleUnavailable`."""
+        try:
+            return self.programs.pin(entry_id)
+        except Error as error:
+            raise BundleUnavailable(error.message) from None
+
+
+def _waiting(registry: Registry) -> Sequence[str]:
+    """The activities and workflows whose entry says that who calls them and is cancelled waits for their end."""
+    functions: list[FunctionLua | FunctionPy] = [*registry.of_kind(FunctionLua), *registry.of_kind(FunctionPy)]
+    return [
+        *(entry.id for entry in functions if entry.activity and _says_wait(activity_options, entry.options)),
+        *(entry.id for entry in registry.of_kind(WorkflowLua) if _says_wait(workflow_options, entry.options)),
+    ]
+
+
+def _says_wait(read: Callable[[Mapping[str, Any]], dict[str, Any]], options: Mapping[str, Any]) -> bool:
+    try:
+        return bool(read(options).get("wait_for_cancellation"))
+    except Error:
+        return False  # a call of this entry will say what is wrong with its options
+
+
+def queue_of(registry: Registry, worker: TemporalWorker) -> str:
+    """The task queue of a worker, with the prefix its client gives to queues."""
+    resolved = registry.resolve(worker)
+    client = registry.resolve(registry[resolved.client])
+    return f"{getattr(client, 'tq_prefix', None) or ''}{resolved.task_queue}"
+
+
+def worker_of(registry: Registry, name: str) -> str:
+    """The id of the worker entry called `name` or serving the queue `name`; else `name`."""
+    for worker in registry.of_kind(TemporalWorker):
+        if name == worker.id or name == queue_of(registry, worker):
+            return worker.id
+    return name

@@ -1,0 +1,75 @@
+"""Which code a run has: that of the bundle it began with, for ever.
+
+Who starts a run through us writes the hash of the newest bundle into a header. A run that somebody else started (the Temporal
+CLI, another SDK, a schedule) takes the newest at its first task and records the choice as a patch marker, the one thing a
+workflow can read back at once when it is replayed: a replay tries the markers of all bundles its type has had. Asking for one
+that is not recorded costs nothing.
+
+A worker that lacks the bundle fails the task and tries again. It never guesses: where no known bundle is recorded the newest is
+right only for runs without a pin, and the server's history refuses it for all others, naming the marker, so the hash.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from temporalio import workflow
+
+from runtime.errors import Error
+from runtime.lua.program import Program
+from runtime.registry import LATEST, WorkflowLua
+from runtime.temporal import wire
+from runtime.temporal.host import BundleUnavailable, WorkflowHost
+
+
+class UnknownWorkflowType(Exception):
+    """Fails the workflow task, not the run: a deploy may add the type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """`bundle` is None for a run that takes the newest code at any time. `entry` is None when the registry has it no more."""
+
+    program: Program
+    bundle: str | None
+    entry: WorkflowLua | None
+
+    @property
+    def on_error(self) -> str:
+        return self.entry.workflow.on_error if self.entry is not None else "fail"
+
+
+def pin(host: WorkflowHost) -> Pinned:
+    """The code of the run that is being loaded. Raises `BundleUnavailable` or `UnknownWorkflowType`."""
+    info = workflow.info()
+    entry = host.registry.find_workflow(info.workflow_type)
+    # The runs of a cron schedule all have the headers of the first start, but each is a run that begins anew.
+    chosen = "" if info.cron_schedule else wire.bundle_of(info.headers)
+    try:
+        if chosen and chosen != LATEST:
+            return Pinned(host.programs.bundle(chosen), chosen, entry)
+        if entry is None:
+            raise UnknownWorkflowType(f'no entry of the registry runs workflow type "{info.workflow_type}"')
+        return _newest(host, entry) if chosen else _recorded(host, entry)
+    except Error as error:
+        raise BundleUnavailable(f"workflow type {info.workflow_type}: {error.message}") from None
+
+
+def _newest(host: WorkflowHost, entry: WorkflowLua) -> Pinned:
+    return Pinned(host.programs.get(entry.id), None, entry)
+
+
+def _recorded(host: WorkflowHost, entry: WorkflowLua) -> Pinned:
+    """The bundle that history records; at the first task, the newest one, recorded now."""
+    if workflow.unsafe.is_replaying():
+        hash = next((known for known in host.programs.known(entry.id) if _marked(known)), LATEST)
+    else:
+        hash = host.programs.pin(entry.id)
+    if hash == LATEST or not _marked(hash):
+        return _newest(host, entry)
+    workflow.upsert_memo({wire.MEMO_BUNDLE: hash})
+    return Pinned(host.programs.bundle(hash), hash, entry)
+
+
+def _marked(hash: str) -> bool:
+    return workflow.patched(wire.PIN_MARKER.format(hash=hash))

@@ -1,0 +1,101 @@
+"""Lua workflows and activities for any existing Python worker or replayer, as a Temporal plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from temporalio.client import Client
+from temporalio.plugin import SimplePlugin
+from temporalio.worker import ReplayerConfig, Worker, WorkerConfig
+
+from runtime.lua.program import Programs
+from runtime.process.host import ProcessHost
+from runtime.process.pids import new_node
+from runtime.registry import BundleStore, DirectoryStore, Registry, TemporalWorker
+from runtime.settings import Settings
+from runtime.temporal.activities import lua_activities
+from runtime.temporal.client import Clients, declared
+from runtime.temporal.headers import Interceptor
+from runtime.temporal.host import WorkflowHost, worker_of
+from runtime.temporal.nodes import Delivered, node_worker
+from runtime.temporal.runs import Runs
+from runtime.temporal.workflow import Hosting, LuaWorkflow
+
+
+def _with_headers(client: Client) -> Client:
+    """The same connection, with our headers on what functions start and send."""
+    config = client.config()
+    if not any(isinstance(interceptor, Interceptor) for interceptor in config["interceptors"]):
+        config["interceptors"] = [*config["interceptors"], Interceptor()]
+    return Client(**config)
+
+
+def _plain(client: Client) -> Client:
+    """The same connection without plugins: a worker made with it is nobody's but ours."""
+    config = client.config()
+    config["plugins"] = []
+    return Client(**config)
+
+
+class LuaPlugin(SimplePlugin):
+    """`Worker(client, task_queue=..., plugins=[LuaPlugin("config/registry.yaml")])` runs the registry's Lua workflows and activities.
+
+    Give it to the worker, or to the client (the SDK then passes it on to that client's workers), not to both. `environ` is
+    what placeholders in the registry see; default: the process's environment as settings read it, so pass your own in tests.
+    `bundles` is the bundle store, or its directory (default: EVERMOON_BUNDLES, else `.evermoon/bundles`).
+    The runs' PIDs name the `temporal.worker` entry that has the worker's task queue, else the queue.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        environ: Mapping[str, str] | None = None,
+        bundles: BundleStore | str | Path | None = None,
+    ) -> None:
+        settings = Settings.read(environ=environ)
+        self._registry = Registry.load(path, environ=settings.environ)
+        if bundles is None or isinstance(bundles, str | Path):
+            bundles = DirectoryStore(bundles or settings.bundle_folder)
+        self._programs = Programs(self._registry, bundles)
+        super().__init__("evermoon", interceptors=[Interceptor()])
+        self._hosts: list[tuple[ProcessHost, Client]] = []
+
+    def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
+        config = super().configure_worker(config)
+        self._programs.publish()
+        client, queue = config["client"], config["task_queue"]
+        clients = Clients(self._registry, connected=_with_headers(client))
+        runs = Runs(self._registry, clients, self._programs)
+        host = ProcessHost(self._registry, self._programs, workflows=runs, node=new_node())
+        self._hosts.append((host, _plain(client)))
+        config["workflows"] = [*config.get("workflows", []), LuaWorkflow]
+        config["interceptors"] = [*config.get("interceptors", []), self._hosting(queue)]
+        config["activities"] = [*config.get("activities", []), *lua_activities(host, runs)]
+        return config
+
+    def configure_replayer(self, config: ReplayerConfig) -> ReplayerConfig:
+        config = super().configure_replayer(config)
+        config["workflows"] = [*config.get("workflows", []), LuaWorkflow]
+        config["interceptors"] = [*config.get("interceptors", []), self._hosting("replay")]
+        return config
+
+    def _hosting(self, queue: str) -> Hosting:
+        worker = self._registry.get(worker_of(self._registry, queue))
+        attributes: Mapping[str, str] = {}
+        shadow = False
+        if isinstance(worker, TemporalWorker):
+            attributes = declared(self._registry, worker.client)
+            shadow = bool(worker.worker_options.shadow)
+        return Hosting(
+            WorkflowHost(self._registry, self._programs, worker_of(self._registry, queue), attributes, shadow=shadow)
+        )
+
+    async def run_worker(self, worker: Worker, next: Callable[[Worker], Awaitable[None]]) -> None:
+        async with AsyncExitStack() as stack:
+            for host, client in self._hosts:
+                stack.push_async_callback(host.close, 0)
+                await stack.enter_async_context(node_worker(client, host, Delivered()))
+            await super().run_worker(worker, next)

@@ -1,0 +1,68 @@
+"""What a Temporal client's calls raise, as our one error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from temporalio.client import (
+    RPCTimeoutOrCancelledError,
+    WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
+    WorkflowUpdateFailedError,
+)
+from temporalio.service import RPCError, RPCStatusCode
+
+from runtime import errors
+from runtime.errors import Error
+from runtime.temporal import failures
+
+#: One call, retries by the SDK included. Long enough for a busy server, short enough for somebody at a prompt.
+TIMEOUT = timedelta(seconds=10)
+
+_KINDS = {
+    RPCStatusCode.NOT_FOUND: errors.NOT_FOUND,
+    RPCStatusCode.ALREADY_EXISTS: errors.ALREADY_EXISTS,
+    RPCStatusCode.INVALID_ARGUMENT: errors.INVALID,
+    RPCStatusCode.OUT_OF_RANGE: errors.INVALID,
+    RPCStatusCode.PERMISSION_DENIED: errors.PERMISSION_DENIED,
+    RPCStatusCode.UNAUTHENTICATED: errors.PERMISSION_DENIED,
+    RPCStatusCode.RESOURCE_EXHAUSTED: errors.RATE_LIMITED,
+    RPCStatusCode.FAILED_PRECONDITION: errors.CONFLICT,
+    RPCStatusCode.ABORTED: errors.CONFLICT,
+    RPCStatusCode.UNAVAILABLE: errors.UNAVAILABLE,
+    RPCStatusCode.DEADLINE_EXCEEDED: errors.UNAVAILABLE,
+    RPCStatusCode.CANCELLED: errors.UNAVAILABLE,
+}
+_UNREACHABLE = "the Temporal server does not answer"
+
+
+def unavailable(detail: str = "") -> Error:
+    return Error(errors.UNAVAILABLE, f"{_UNREACHABLE}{detail}", retryable=True)
+
+
+@contextmanager
+def mapped(run: str = "") -> Iterator[None]:
+    """Calls made inside raise `Error` and nothing else; `run` is the id they are about."""
+    try:
+        yield
+    except WorkflowQueryFailedError as error:
+        raise Error(errors.INVALID, str(error), retryable=False) from None
+    except WorkflowQueryRejectedError:
+        raise Error(errors.CONFLICT, f"workflow {run} takes no queries in its state", retryable=False) from None
+    except WorkflowUpdateFailedError as error:
+        raise failures.from_failure(error.cause) from None
+    except RPCTimeoutOrCancelledError:
+        raise unavailable(" in time") from None
+    except RPCError as error:
+        raise _from_status(error, run) from None
+
+
+def _from_status(error: RPCError, run: str) -> Error:
+    kind = _KINDS.get(error.status, errors.INTERNAL)
+    if kind == errors.NOT_FOUND and run:
+        return Error(kind, f'workflow not found: "{run}"', retryable=False, details={"workflow_id": run})
+    if kind == errors.UNAVAILABLE:
+        return unavailable()
+    return Error(kind, error.message)

@@ -1,0 +1,119 @@
+"""Runs, as everything outside a workflow sees them: `runtime.process.ports.Workflows` on a Temporal client."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.common import RawValue
+from temporalio.exceptions import CancelledError, TerminatedError
+
+from runtime import errors
+from runtime.errors import Error
+from runtime.lua.program import Programs
+from runtime.payload import Payload
+from runtime.process.pids import Pid
+from runtime.process.ports import RunDescription, Started, StartRequest
+from runtime.registry import Registry, TemporalWorker
+from runtime.temporal import describing, failures, rpc, wire
+from runtime.temporal.client import Clients
+from runtime.temporal.headers import outgoing
+from runtime.temporal.starting import Starter, check_topic
+
+Handle = WorkflowHandle[Any, RawValue]
+
+
+class Runs:
+    """`run` is a workflow id, or the PID of a run; either means the latest run of that id.
+
+    Every method raises `Error` and nothing else: NOT_FOUND for an unknown run, UNAVAILABLE when the server does not answer.
+    """
+
+    def __init__(self, registry: Registry, clients: Clients, programs: Programs | None = None) -> None:
+        self._registry = registry
+        self._clients = clients
+        self._starter = Starter(registry, clients, programs)
+
+    async def start(self, request: StartRequest) -> Started:
+        return await self._starter.start(request)
+
+    async def signal(self, run: str, topic: str, args: Sequence[Payload], sender: str = "") -> None:
+        check_topic(topic)
+        wire.check_size(f'message "{topic}"', args)
+        handle = await self._handle(run)
+        with rpc.mapped(run), outgoing(wire.headers(sender=sender)):
+            await handle.signal(topic, args=wire.raws(args), rpc_timeout=rpc.TIMEOUT)
+
+    async def query(self, run: str, name: str, args: Sequence[Payload]) -> Payload:
+        handle = await self._handle(run)
+        with rpc.mapped(run):
+            raw = await handle.query(name, args=wire.raws(args), result_type=RawValue, rpc_timeout=rpc.TIMEOUT)
+        return wire.unraw(raw)
+
+    async def update(self, run: str, name: str, args: Sequence[Payload]) -> Payload:
+        handle = await self._handle(run)
+        with rpc.mapped(run):
+            return wire.unraw(await handle.execute_update(name, args=wire.raws(args), result_type=RawValue))
+
+    async def result(self, run: str, timeout: float | None = None) -> Payload:
+        """Waits for the run, through continue-as-new; seconds. TIMEOUT with `details.waiting` when it still runs."""
+        handle = await self._handle(run)
+        with rpc.mapped(run):
+            try:
+                return wire.unraw(await asyncio.wait_for(handle.result(), timeout))
+            except TimeoutError:
+                message = f"workflow {handle.id} still runs"
+                raise Error(errors.TIMEOUT, message, retryable=True, details={"waiting": True}) from None
+            except WorkflowFailureError as failure:
+                raise _ended(failure, handle.id) from None
+
+    async def cancel(self, run: str, reason: str = "") -> None:
+        handle = await self._handle(run)
+        with rpc.mapped(run):
+            await handle.cancel(reason=reason, rpc_timeout=rpc.TIMEOUT)
+
+    async def terminate(self, run: str, reason: str = "") -> None:
+        handle = await self._handle(run)
+        with rpc.mapped(run):
+            await handle.terminate(reason=reason or None, rpc_timeout=rpc.TIMEOUT)
+
+    async def describe(self, run: str, *, stack: bool = False) -> RunDescription:
+        client, handle = await self._client(run), await self._handle(run)
+        with rpc.mapped(run):
+            return await describing.describe(self._registry, client, handle, stack=stack)
+
+    async def list(self, query: str = "", limit: int = 50) -> AsyncIterator[RunDescription]:
+        """Runs as a visibility query finds them, newest first; without pending activities, details and stacks."""
+        client = await self._clients.get()
+        with rpc.mapped():
+            async for execution in client.list_workflows(query or None, limit=limit, rpc_timeout=rpc.TIMEOUT):
+                yield await describing.listed(self._registry, execution)
+
+    async def history(self, run: str) -> dict[str, Any]:
+        """The history of the latest run, in the form the Temporal UI exports."""
+        handle = await self._handle(run)
+        with rpc.mapped(run):
+            history = await handle.fetch_history(rpc_timeout=rpc.TIMEOUT)
+        return history.to_json_dict()
+
+    async def _handle(self, run: str) -> Handle:
+        client = await self._client(run)
+        pid = Pid.parse(run)
+        return client.get_workflow_handle(pid.id if pid is not None else run, result_type=RawValue)
+
+    async def _client(self, run: str) -> Client:
+        pid = Pid.parse(run)
+        worker = self._registry.get(pid.place) if pid is not None else None
+        return await self._clients.get(worker.client if isinstance(worker, TemporalWorker) else None)
+
+
+def _ended(failure: WorkflowFailureError, run: str) -> Error:
+    cause = failure.cause
+    if isinstance(cause, CancelledError):
+        return Error(errors.CANCELED, "workflow canceled", retryable=False, details={"_workflow_id": run})
+    error = failures.from_failure(cause)
+    if isinstance(cause, TerminatedError):
+        error.details = {"reason": cause.message, "_workflow_id": run}
+    return error

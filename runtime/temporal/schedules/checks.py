@@ -1,0 +1,50 @@
+"""What can be known of schedules before a server is asked, reported with the registry's other problems.
+
+Fields with placeholders are left for the start: what stands for them is never shown.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+
+from runtime.errors import Error
+from runtime.modules import cron
+from runtime.modules.json import validate
+from runtime.modules.options import workflow_options
+from runtime.registry import Problem, Registry, TemporalSchedule, WorkflowLua
+from runtime.registry.placeholders import is_in
+from runtime.registry.problems import anchor
+from runtime.temporal.schedules.building import args_of, worker_of
+
+
+def schedule_checks(registry: Registry) -> Iterable[Problem]:
+    """Cron text that is none, input that its workflow does not take, and runs that nobody would serve."""
+    for entry in registry.of_kind(TemporalSchedule):
+        for message in _faults(registry, entry):
+            yield Problem(entry.file, entry.line, entry.id, message, docs=anchor(entry.KIND))
+
+
+def _faults(registry: Registry, entry: TemporalSchedule) -> Iterator[str]:
+    for text in () if is_in(entry.cron) else entry.cron:
+        yield from _raised("cron", partial(cron.check, text))
+    workflow = registry.get(entry.workflow)
+    if not isinstance(workflow, WorkflowLua):
+        return  # told already
+    if entry.worker is None:
+        yield from _raised("worker", lambda: worker_of(registry, entry))
+    if not is_in(workflow.options):
+        yield from _raised(f"workflow: {workflow.id}", lambda: workflow_options(workflow.options))
+    if workflow.input_schema is not None and not is_in(entry.input):
+        args = args_of(entry)
+        schema = json.dumps(workflow.input_schema, default=dict).encode()
+        data = json.dumps(args[0] if args else None, default=str).encode()
+        yield from _raised(f"input is not what {workflow.id} takes", lambda: validate(schema, data))
+
+
+def _raised(field: str, check: Callable[[], object]) -> Iterator[str]:
+    try:
+        check()
+    except Error as error:
+        yield f"{field}: {error.message}"

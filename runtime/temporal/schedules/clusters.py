@@ -1,0 +1,69 @@
+"""Where schedules are: the Temporal namespaces that a registry's workers are connected to."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from temporalio.client import Client, ScheduleDescription
+
+from runtime.errors import NOT_FOUND, Error
+from runtime.registry import Registry, TemporalSchedule, TemporalWorker
+from runtime.temporal import rpc
+from runtime.temporal.client import Clients
+from runtime.temporal.host import queue_of
+from runtime.temporal.schedules.building import entry_id_of, worker_of
+
+
+@dataclass(slots=True)
+class Cluster:
+    """One namespace of one server, whichever `temporal.client` entries lead there.
+
+    `queues` are those that workers of the registry serve, `entries` the schedules that belong here, by id, each with the
+    client entry that it names.
+    """
+
+    client: Client
+    queues: set[str] = field(default_factory=set)
+    entries: dict[str, tuple[TemporalSchedule, str]] = field(default_factory=dict)
+
+    async def listed(self) -> AsyncIterator[str]:
+        """Ids of schedules that look like ours. The server lists new ones a little later. Raises `Error`."""
+        with rpc.mapped():
+            async for found in await self.client.list_schedules(rpc_timeout=rpc.TIMEOUT):
+                if entry_id_of(found.id) is not None:
+                    yield found.id
+
+    async def describe(self, id: str) -> ScheduleDescription | None:
+        """None when there is none. Raises `Error`."""
+        try:
+            with rpc.mapped():
+                return await self.client.get_schedule_handle(id).describe(rpc_timeout=rpc.TIMEOUT)
+        except Error as error:
+            if error.kind == NOT_FOUND:
+                return None
+            raise
+
+
+async def clusters(registry: Registry, clients: Clients) -> tuple[list[Cluster], list[Error]]:
+    """Those that answer, and what became of the others."""
+    found: dict[tuple[str, str], Cluster] = {}
+    by_client: dict[str, Cluster] = {}
+    errors: list[Error] = []
+    workers = registry.of_kind(TemporalWorker)
+    for client_id in dict.fromkeys(worker.client for worker in workers):
+        try:
+            client = await clients.get(client_id)
+        except Error as error:
+            errors.append(error)
+            continue
+        place = (client.service_client.config.target_host, client.namespace)
+        by_client[client_id] = found.setdefault(place, Cluster(client))
+    for worker in workers:
+        if worker.client in by_client:
+            by_client[worker.client].queues.add(queue_of(registry, worker))
+    for entry in registry.of_kind(TemporalSchedule):
+        client_id = worker_of(registry, entry).client
+        if client_id in by_client:
+            by_client[client_id].entries[entry.id] = (entry, client_id)
+    return list(found.values()), errors

@@ -1,0 +1,176 @@
+"""Every name and shape that crosses to Temporal, in one place, so that the two ends of a wire cannot drift.
+
+Headers carry what is not an argument: the context of a call, who sent it, and which run it belongs to. They are Temporal
+payloads in JSON, so that any SDK and the UI can read them. They bypass payload codecs unless the client says otherwise, so
+nothing secret is put there by us; what authors put into a context is theirs to choose.
+
+Values travel as the payloads they are (`json/plain` text written by the kernel, `binary/plain` bytes): the host wraps and
+unwraps the envelope and never parses what is inside, so integers, floats and empty objects arrive as they left.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from temporalio.api.common.v1 import Payload as Proto
+from temporalio.common import RawValue
+
+from runtime.errors import Error, invalid
+from runtime.payload import BINARY, JSON, NULL, Payload
+
+#: Context of a call (`ctx.get`), a JSON object. On starts, children, continued runs and activities.
+CONTEXT = "evermoon-context"
+#: PID of who started a run, sent a signal or called an activity, JSON text.
+SENDER = "evermoon-sender"
+#: Hash of the bundle a run was started with, or `runtime.registry.LATEST`; JSON text.
+BUNDLE = "evermoon-bundle"
+#: First run id of the chain an activity's caller belongs to; part of the idempotency key, which must survive continue-as-new.
+CHAIN = "evermoon-chain"
+#: Unread messages that a run hands to its successor: JSON [{topic, from, at, args: [[encoding, bytes as latin-1 text]]}].
+CARRIED = "evermoon-carried"
+#: On the starts of a schedule of ours: what it was made from, JSON {entry, definition, paused}. Nothing reads it in a run.
+SCHEDULE = "evermoon-schedule"
+
+#: Id of the schedule of an entry.
+SCHEDULE_ID = "evermoon:{entry}"
+
+#: Memo of a run: the bundle it was started with, so that listings can show it.
+MEMO_BUNDLE = "evermoon_bundle"
+#: Memo of a run: tells the starter whether signal-with-start created the run or found it.
+MEMO_START = "evermoon_start"
+
+#: System activities: what a workflow asks of its host. The prefix is no valid entry id, so no entry can collide.
+TERMINATE = "evermoon.terminate"
+CANCEL = "evermoon.cancel"
+FIND_RUN = "evermoon.find_run"
+AWAIT_RUN = "evermoon.await_run"
+#: On a node's own queue: messages of a run to one process there. Arguments: `{to, messages: [{id, topic, args: count}]}`,
+#: then the arguments of all messages, one after another.
+DELIVER = "evermoon.deliver"
+NODE_QUEUE = "evermoon.node.{node}"
+
+#: Markers (Temporal patches) that pin what a live run decided, so that a later deploy does not change a replay.
+UNKNOWN_MARKER = "evermoon.unknown:{id}#{seq}"
+REFUSED_MARKER = "evermoon.refused:{op}#{seq}"
+VERSION_MARKER = "{id}@{version}"
+PIN_MARKER = "evermoon.bundle:{hash}"
+
+#: Key in the details of an ApplicationError that says: this object is an `Error` in wire form.
+ERROR_MARK = "evermoon_error"
+#: Error type of what has no kind (`UNKNOWN` is the empty string, which Temporal shows as nothing at all).
+UNTYPED = "Internal"
+
+#: Built-in queries that the kernel answers.
+QUERY_STACK = "__lua_stack"
+QUERY_STATUS = "__status"
+QUERY_INBOX = "__inbox"
+
+#: The server refuses a blob over 2 MiB; refusing it ourselves, a little earlier, lets the script know.
+MAX_BLOB = 2 * 1024 * 1024 - 16 * 1024
+
+_ENCODING = "encoding"
+_PROTOBUF_JSON = "json/protobuf"
+
+
+def to_proto(payload: Payload) -> Proto:
+    return Proto(metadata={_ENCODING: payload.encoding.encode()}, data=payload.data)
+
+
+def from_proto(proto: Proto) -> Payload:
+    """Whatever a Temporal client wrote. JSON of protobuf messages is JSON to a script; unknown encodings are bytes."""
+    encoding = proto.metadata.get(_ENCODING, b"").decode(errors="replace")
+    if encoding in (JSON, _PROTOBUF_JSON):
+        return Payload(JSON, proto.data)
+    if encoding == NULL:
+        return Payload(JSON, b"null")
+    return Payload(BINARY, proto.data)
+
+
+def raw(payload: Payload) -> RawValue:
+    return RawValue(to_proto(payload))
+
+
+def raws(payloads: Sequence[Payload]) -> list[RawValue]:
+    return [raw(payload) for payload in payloads]
+
+
+def unraw(value: RawValue | None) -> Payload:
+    """The payload of a result; a result without a payload is null."""
+    return Payload(JSON, b"null") if value is None else from_proto(value.payload)
+
+
+def unraws(values: Sequence[RawValue]) -> list[Payload]:
+    return [from_proto(value.payload) for value in values]
+
+
+def check_size(what: str, payloads: Sequence[Payload]) -> None:
+    """Raises `Error` INVALID when Temporal would refuse these values: a refused command never comes back to the script."""
+    size = sum(len(payload.data) for payload in payloads)
+    if size > MAX_BLOB:
+        raise invalid(f"{what}: {size} bytes are more than Temporal takes at once ({MAX_BLOB} bytes)", size=size)
+
+
+def header(value: Any) -> Proto:
+    return to_proto(Payload.of(value))
+
+
+def read_header(headers: Mapping[str, Proto], name: str) -> Any:
+    """The JSON value of a header, None when it is absent or not ours to read."""
+    proto = headers.get(name)
+    if proto is None:
+        return None
+    try:
+        return from_proto(proto).value()
+    except Error:
+        return None
+
+
+def context_of(headers: Mapping[str, Proto]) -> dict[str, Any]:
+    value = read_header(headers, CONTEXT)
+    return value if isinstance(value, dict) else {}
+
+
+def sender_of(headers: Mapping[str, Proto]) -> str:
+    value = read_header(headers, SENDER)
+    return value if isinstance(value, str) else ""
+
+
+def bundle_of(headers: Mapping[str, Proto]) -> str:
+    value = read_header(headers, BUNDLE)
+    return value if isinstance(value, str) else ""
+
+
+def headers(*, context: Mapping[str, Any] | None = None, **texts: str | None) -> dict[str, Proto]:
+    """Headers of an outgoing call; `texts` by short name (`sender`, `bundle`, `chain`), the empty ones left out."""
+    names = {"sender": SENDER, "bundle": BUNDLE, "chain": CHAIN}
+    found = {names[name]: header(text) for name, text in texts.items() if text}
+    if context:
+        found[CONTEXT] = header(dict(context))
+    return found
+
+
+def carry(messages: Sequence[Mapping[str, Any]]) -> Proto:
+    """Unread messages as a header. Raises `Error` INVALID when they are more than a header may hold."""
+    protos = [
+        {
+            "topic": message["topic"],
+            "from": message.get("from", ""),
+            "at": message.get("at", 0),
+            "args": [[arg.encoding, arg.data.decode("latin-1")] for arg in message.get("args") or []],
+        }
+        for message in messages
+    ]
+    packed = Payload(JSON, json.dumps(protos, separators=(",", ":")).encode())
+    check_size("unread messages of a continued run", [packed])
+    return to_proto(packed)
+
+
+def carried(headers: Mapping[str, Proto]) -> list[dict[str, Any]]:
+    """The inverse of `carry`."""
+    messages = read_header(headers, CARRIED) or []
+    return [
+        {**message, "args": [Payload(encoding, data.encode("latin-1")) for encoding, data in message["args"]]}
+        for message in messages
+    ]

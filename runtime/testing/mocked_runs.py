@@ -1,0 +1,141 @@
+"""Runs that a test starts and drives: entries of the registry whose calls the test itself may answer.
+
+The test library reaches this through functions of namespace ``evermoon.test``. Each answers how the run stands:
+``{state, asked?, value?, error?}``, where `asked` is a call that the test has to answer before anything else goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from runtime.errors import CANCELED, INTERNAL, Error
+from runtime.lua import protocol
+from runtime.lua.program import Programs
+from runtime.payload import Payload
+from runtime.registry import Registry
+from runtime.testing.files import NAMESPACE
+from runtime.testing.registry_host import RegistryHost
+
+
+class MockedHost(RegistryHost):
+    """A host that puts calls of `mocked` ids into `asked` instead of carrying them out."""
+
+    def __init__(
+        self, registry: Registry, programs: Programs, entry_id: str, mocked: Sequence[str], **options: Any
+    ) -> None:
+        self.mocked = frozenset(mocked)
+        self.asked: list[protocol.Command] = []
+        super().__init__(registry, programs, entry_id, **options)
+
+    def _answer(self, command: protocol.Command, seq: int) -> None:
+        if command.op in ("call", "exec", "spawn") and command.data["id"] in self.mocked:
+            self.asked.append(command)
+            if command.op == "spawn":
+                self._inbox.append(protocol.result(seq, Payload.of(_pid(command))))
+        else:
+            super()._answer(command, seq)
+
+    def take_asked(self) -> protocol.Command | None:
+        """The next call the test has to answer, skipping those given up meanwhile."""
+        while self.asked:
+            command = self.asked.pop(0)
+            if command.seq not in self._waiting.cancelled:
+                return command
+        return None
+
+    def reply(self, command: protocol.Command, value: Any, error: Error | None) -> None:
+        seq = command.seq or 0
+        if command.op == "spawn":
+            payload = None if error else Payload.of(value)
+            self.feed(protocol.process_exit(_pid(command), self.now, value=payload, error=error))
+        elif error is not None:
+            self.feed(protocol.failure(seq, error))
+        else:
+            self.feed(protocol.result(seq, Payload.of(value)))
+
+    def next_timer(self) -> bool:
+        return self._next_timer()
+
+
+class MockedRuns:
+    """The runs of one test case."""
+
+    def __init__(self, registry: Registry, programs: Programs) -> None:
+        self._registry = registry
+        self._programs = programs
+        self._runs: list[MockedHost] = []
+        self._open: dict[int, protocol.Command] = {}
+
+    def stands(self) -> dict[str, Callable[..., Any]]:
+        """What answers the library's functions, by id."""
+        ways = (self.start, self.answer, self.finish, self.send, self.cancel, self.advance, self.query, self.update)
+        return {f"{NAMESPACE}:{way.__name__}": way for way in ways}
+
+    def close(self) -> None:
+        for run in self._runs:
+            run.close()
+
+    def start(self, _host: RegistryHost, entry: str, args: Sequence[Any], mocked: Sequence[str], context: Any) -> Any:
+        run = MockedHost(self._registry, self._programs, entry, mocked, context=context or {})
+        self._runs.append(run)
+        run.start(*args)
+        return {**self._standing(len(self._runs)), "run": len(self._runs), "pid": run.pid}
+
+    def answer(self, _host: RegistryHost, run: int, value: Any, error: Any = None) -> Any:
+        self._runs[run - 1].reply(self._open.pop(run), value, _error(error))
+        return self._standing(run)
+
+    def finish(self, _host: RegistryHost, run: int) -> Any:
+        """Lets time pass until the run ends, asks, or waits for what no timer brings."""
+        host = self._runs[run - 1]
+        while host.final is None and not host.asked and host.next_timer():
+            pass
+        return self._standing(run)
+
+    def send(self, _host: RegistryHost, run: int, topic: str, args: Sequence[Any]) -> Any:
+        self._runs[run - 1].send(topic, *args)
+        return self._standing(run)
+
+    def cancel(self, _host: RegistryHost, run: int, reason: str) -> Any:
+        self._runs[run - 1].cancel(reason)
+        return self._standing(run)
+
+    def advance(self, _host: RegistryHost, run: int, nanoseconds: int) -> Any:
+        self._runs[run - 1].advance(nanoseconds)
+        return self._standing(run)
+
+    def query(self, _host: RegistryHost, run: int, name: str, args: Sequence[Any]) -> Any:
+        return self._runs[run - 1].query(name, *args)
+
+    def update(self, _host: RegistryHost, run: int, name: str, args: Sequence[Any]) -> Any:
+        return self._runs[run - 1].update(name, *args)
+
+    def _standing(self, number: int) -> dict[str, Any]:
+        run = self._runs[number - 1]
+        asked = run.take_asked() if run.final is None else None
+        if asked is not None:
+            self._open[number] = asked
+            return {"state": "asks", "asked": {"id": asked.data["id"], "args": [arg.value() for arg in asked.args]}}
+        if run.final is None:
+            return {"state": "running"}
+        try:
+            return {"state": "done", "value": run.outcome()}
+        except Error as error:
+            return {"state": "canceled" if error.kind == CANCELED else "failed", "error": error.to_wire()}
+
+
+def _pid(command: protocol.Command) -> str:
+    return f"{{{command.data['host']}|{command.data.get('name') or f'child-{command.seq}'}}}"
+
+
+def _error(said: Any) -> Error | None:
+    """An error as the library puts it: {kind, message, retryable, details}."""
+    if said is None:
+        return None
+    return Error(
+        said.get("kind", INTERNAL),
+        said.get("message", ""),
+        retryable=said.get("retryable"),
+        details=said.get("details"),
+    )
