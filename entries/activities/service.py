@@ -1,0 +1,66 @@
+"""Calls to the shop's services from an activity written in Python: idempotent, and with the service's own errors."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+
+from runtime.errors import INTERNAL, NOT_FOUND, UNAVAILABLE, Error
+from runtime.process.current import current
+
+TIMEOUT = 25.0  # seconds; below the activities' start-to-close, so that the failure says more than "timed out"
+HEARTBEAT = 1.0  # seconds
+
+
+async def post(variable: str, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Posts `body` to `path` of the service whose URL the environment variable `variable` holds; its answer.
+
+    All attempts of one activity carry the same key, so the service acts once however often it is asked. Raises the
+    error the service answers with, whose `details.attempt` says which attempt met it.
+    """
+    activity = current().activity
+    if activity is None:
+        raise Error(INTERNAL, "this function runs as an activity only", retryable=False)
+    url = current().environ.get(variable)
+    if not url:
+        raise Error(NOT_FOUND, f"the environment variable {variable} has no value", retryable=False)
+    headers = {"X-Idempotency-Key": activity.idempotency_key}
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT)) as client,
+            client.post(url + path, json=body, headers=headers) as response,
+        ):
+            answer = await response.json(content_type=None)
+    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        raise Error(UNAVAILABLE, f"{path}: {error or type(error).__name__}") from error
+    if response.status >= 300:
+        raise _refusal(response.status, answer, activity.info["attempt"])
+    return dict(answer)
+
+
+@asynccontextmanager
+async def heartbeats() -> AsyncIterator[None]:
+    """Tells Temporal every second that the work goes on: when its worker dies, the next attempt starts soon after."""
+
+    async def beat() -> None:
+        activity = current().activity
+        while activity is not None:
+            activity.heartbeat(None)
+            await asyncio.sleep(HEARTBEAT)
+
+    task = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+def _refusal(status: int, problem: Any, attempt: int) -> Error:
+    if not isinstance(problem, dict) or "kind" not in problem:
+        return Error(UNAVAILABLE, f"unexpected answer, status {status}")
+    details = {**problem.get("details", {}), "attempt": attempt}
+    return Error(str(problem["kind"]), str(problem["detail"]), retryable=problem["retryable"], details=details)

@@ -1,0 +1,1 @@
+"""`make demo`: the order saga on a real Temporal server, shown and checked."""

@@ -1,0 +1,100 @@
+"""Starts a Temporal server, the four services and a worker, shows five orders, and stops everything.
+
+The last line on standard output is one JSON object with the results. Exits 1, saying why, when a claim does not hold.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from rich.console import Console
+
+from entries.demo import scenarios
+from entries.demo.shop import Shop, Unexpected
+from entries.demo.worker import Worker
+from entries.services.supervisor import VARIABLES, services
+from runtime.errors import Error
+from runtime.temporal.devserver import DevServer
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+def title(text: str) -> None:
+    console.print(f"\n[bold]{text}[/bold]")
+
+
+def say(text: str) -> None:
+    console.print(f"  {text}", markup=False)
+
+
+@asynccontextmanager
+async def stage(state: Path) -> AsyncIterator[tuple[Shop, Worker, str]]:
+    """Everything the demo needs, running; gone when it is left."""
+    title("Starting")
+    async with DevServer() as server, services(state) as running:
+        say(f"Temporal {server.address}, its UI {server.ui_url}")
+        say(f"services {', '.join(f'{service.name} (process {service.process.pid})' for service in running.values())}")
+        environ = {VARIABLES[service.name]: service.url for service in running.values()}
+        worker = Worker({**environ, "TEMPORAL_ADDRESS": server.address}, state / "worker.log")
+        try:
+            await worker.start()
+            say(f"worker {worker.url} (process {worker.pid})")
+            async with aiohttp.ClientSession() as client:
+                urls = {service.name: service.url for service in running.values()}
+                yield Shop(client, worker, urls, say), worker, str(server.ui_url)
+        finally:
+            await worker.stop()
+
+
+async def show(state: Path) -> dict[str, Any]:
+    report: dict[str, Any] = {}
+    async with stage(state) as (shop, worker, ui):
+        title("(a) An order that completes")
+        report["completed"] = await scenarios.completed(shop)
+        title("(b) Out of stock: three attempts, then what was done is undone")
+        report["out_of_stock"] = await scenarios.out_of_stock(shop)
+        title("(c) The payment is declined: refund, cancel the reservation, cancel the order")
+        report["compensated"] = await scenarios.compensated(shop)
+        title("(d) A large order waits until somebody approves it")
+        report["approved"] = await scenarios.approved(shop)
+        title("(e) The worker is killed while it pays")
+        report["crash"] = await scenarios.crash(shop, worker, say)
+        title("Stopping")
+    return {**report, "ui": ui}
+
+
+async def main() -> int:
+    task = asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    with tempfile.TemporaryDirectory(prefix="evermoon-demo-") as directory:
+        state = Path(directory)
+        try:
+            report = await show(state)
+        except (Unexpected, Error, RuntimeError, TimeoutError, aiohttp.ClientError) as error:
+            print(f"the demo failed: {error or type(error).__name__}", file=sys.stderr)
+            print(_tail(state / "worker.log"), file=sys.stderr)
+            return 1
+        except asyncio.CancelledError:
+            print("stopped; nothing is left running", file=sys.stderr)
+            return 130
+    print(json.dumps(report), flush=True)
+    return 0
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-20:]) if log.exists() else ""
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))
