@@ -1,0 +1,51 @@
+"""Errors of query handlers, updates and validators, as clients see them."""
+
+from __future__ import annotations
+
+import pytest
+
+from runtime import Error, errors
+from tests.boundaries.site import Site
+
+KINDS = [errors.INVALID, errors.CONFLICT, errors.UNAVAILABLE, errors.UNKNOWN, "CardDeclined"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_of_an_update(kind: str, site: Site) -> None:
+    run = await site.start("questions")
+    fields = {"kind": kind, "message": "not now", "retryable": False, "details": {"by": "me"}}
+    for name in ("fails", "guarded"):
+        with pytest.raises(Error) as failed:
+            await site.runtime.update(run, name, fields)
+        error = failed.value
+        assert (error.kind, error.message, error.retryable, error.details) == (kind, "not now", False, {"by": "me"})
+        assert str(error) == "asked: not now"
+    answer = await site.ask("POST", f"/runs/{run}/updates/fails", b'{"kind":"Conflict","message":"not now"}')
+    assert (answer.status, answer.json["kind"], answer.json["detail"]) == (422, "Conflict", "asked: not now")
+    await _over(site, run)
+
+
+async def test_of_a_query_only_the_text_is_kept(site: Site) -> None:
+    """Temporal carries no more of a failed query."""
+    run = await site.start("questions")
+    with pytest.raises(Error, match="asked: not now") as failed:
+        await site.runtime.query(run, "fails", {"kind": "Conflict", "message": "not now"})
+    assert (failed.value.kind, failed.value.details) == ("Invalid", None)
+    answer = await site.ask("POST", f"/runs/{run}/queries/fails", b'{"kind":"Conflict","message":"not now"}')
+    assert (answer.status, answer.json["detail"]) == (400, "asked: not now")
+    await _over(site, run)
+
+
+async def test_a_raise_in_a_handler_fails_the_question_and_not_the_run(site: Site) -> None:
+    run = await site.start("questions")
+    with pytest.raises(Error, match=r"runs\.lua:\d+: oops"):
+        await site.runtime.query(run, "raises")
+    with pytest.raises(Error, match=r"runs\.lua:\d+: oops") as failed:
+        await site.runtime.update(run, "raises")
+    assert failed.value.kind == "Internal"
+    await _over(site, run)
+
+
+async def _over(site: Site, run: str) -> None:
+    await site.runtime.send(run, "end", "over")
+    assert await site.runtime.result(run, timeout=60.0) == "over"

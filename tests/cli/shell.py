@@ -1,0 +1,69 @@
+"""Running `evermoon` as a person would: as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+EVERMOON = [sys.executable, "-m", "runtime.cli.main"]
+_PATIENCE = 60.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("TEMPORAL_", "EVERMOON_"))}
+    return {**kept, **(more or {})}
+
+
+def evermoon(directory: Path, *words: str, env: Mapping[str, str] | None = None) -> Outcome:
+    """The command, run to its end in `directory`."""
+    done = subprocess.run(
+        [*EVERMOON, *words], cwd=directory, env=environment(env), capture_output=True, text=True, timeout=_PATIENCE
+    )
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+@contextmanager
+def running(
+    directory: Path, *words: str, env: Mapping[str, str] | None = None
+) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+    """A command that stays, and the line of JSON it began with. Ended, if it has not been, by SIGTERM, with status 0."""
+    with (directory / "stderr.log").open("w") as log:
+        process = subprocess.Popen(
+            [*EVERMOON, *words, "--json"],
+            cwd=directory,
+            env=environment(env),
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+    assert process.stdout is not None
+    try:
+        line = process.stdout.readline()
+        assert line, (directory / "stderr.log").read_text()
+        yield process, json.loads(line)
+        if process.poll() is None:
+            process.terminate()
+        assert process.wait(_PATIENCE) == 0, (directory / "stderr.log").read_text()
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        process.stdout.close()

@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import json
+import signal
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.shell import Outcome, evermoon, running
+
+WAITING = """
+local workflow = require("workflow")
+
+return function(input)
+    local name = "unnamed"
+    workflow.query("name", function() return name end)
+    workflow.update("rename", function(to) name = to return true end)
+    local value, _, canceled = process.listen("go"):receive()
+    if canceled then
+        return nil, canceled
+    end
+    return { input = input, got = value, name = name }
+end
+"""
+COMPANION = """
+import json, os, pathlib, sys
+print(json.dumps({"env": {"GREETING": "from the companion"}}), flush=True)
+sys.stdin.read()
+pathlib.Path(sys.argv[1]).write_text("ended")
+"""
+MORE = """
+  - {name: waiting, kind: workflow.lua, source: file://entries/waiting.lua, modules: [workflow],
+     meta: {temporal: {workflow: {worker: worker}}}}
+  - {name: greeting, kind: function.lua, source: file://entries/greeting.lua, modules: [env]}
+  - {name: GREETING, kind: env.variable, variable: GREETING, default: nobody}
+  - {name: companion, kind: registry.entry, meta: {dev: {command: ["{python}", companion.py, "{state}/companion"]}}}
+"""
+GREETING = 'local env = require("env")\nreturn function() return (env.get("GREETING")) end\n'
+
+
+def project(directory: Path) -> Path:
+    """What `evermoon new` writes, and a bit more: on whatever port is free."""
+    assert evermoon(directory, "new", ".").status == 0
+    registry = directory / "config" / "registry.yaml"
+    registry.write_text(registry.read_text().replace("127.0.0.1:8080", "127.0.0.1:0") + MORE)
+    (directory / "entries" / "waiting.lua").write_text(WAITING)
+    (directory / "entries" / "greeting.lua").write_text(GREETING)
+    (directory / "companion.py").write_text(COMPANION)
+    return directory
+
+
+@dataclass
+class Dev:
+    directory: Path
+    told: dict[str, Any]
+
+    def __call__(self, *words: str) -> Outcome:
+        return evermoon(self.directory, *words)
+
+    def done(self, *words: str) -> Any:
+        """The value of a command that must succeed."""
+        outcome = self(*words, "--json")
+        assert outcome.status == 0, outcome
+        return outcome.json
+
+
+@pytest.fixture(scope="module")
+def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
+    directory = project(tmp_path_factory.mktemp("dev"))
+    with running(directory, "dev", "--ephemeral") as (_, told):
+        yield Dev(directory, told)
+
+
+def eventually(what: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not what():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.1)
+
+
+def test_it_says_where_everything_is_and_the_others_find_it(dev: Dev) -> None:
+    state = json.loads((dev.directory / ".evermoon" / "dev.json").read_text())
+    assert {key: state[key] for key in dev.told} == dev.told
+    assert dev.told["ui"].startswith("http://127.0.0.1:")
+    with urllib.request.urlopen(dev.told["http"]["app:http"] + "/readyz") as answer:
+        assert answer.status == 200
+
+
+def test_start_and_wait(dev: Dev) -> None:
+    assert dev.done("start", "app:hello", '{"name": "Ada"}', "--wait") == {"greeting": "Hello, Ada!"}
+
+
+def test_a_run_from_start_to_end(dev: Dev) -> None:
+    started = dev.done("start", "app:waiting", '{"n": 1}', "--id", "w-1")
+    assert (started["id"], started["pid"]) == ("w-1", "{app:worker|w-1}")
+    assert dev.done("query", "w-1", "name") == "unnamed"
+    assert dev.done("update", "w-1", "rename", '"anna"') is True
+    shown = dev.done("show", "w-1")
+    assert (shown["status"], shown["entry"]) == ("RUNNING", "app:waiting")
+    assert any("waiting.lua" in frame for coroutine in shown["stack"] for frame in coroutine["frames"])
+    for_people = dev("show", "w-1").out
+    assert "RUNNING" in for_people
+    assert "waiting.lua:" in for_people
+    dev.done("send", "w-1", "go", '{"by": "ops"}')
+    assert dev.done("result", "w-1") == {"input": {"n": 1}, "got": {"by": "ops"}, "name": "anna"}
+    eventually(lambda: "w-1" in dev("ps").out)
+    assert [run["status"] for run in dev.done("ps", "--query", "WorkflowId='w-1'")] == ["COMPLETED"]
+
+
+def test_an_id_in_use_is_refused(dev: Dev) -> None:
+    dev.done("start", "app:waiting", "--id", "taken")
+    again = dev("start", "app:waiting", "--id", "taken")
+    assert again.status == 1
+    assert "taken" in again.err
+    dev.done("terminate", "taken", "--reason", "test")
+    assert dev("result", "taken").status == 1
+
+
+def test_cancel_fails_the_result(dev: Dev) -> None:
+    dev.done("start", "app:waiting", "--id", "unwanted")
+    dev.done("cancel", "unwanted")
+    outcome = dev("result", "unwanted", "--json")
+    assert (outcome.status, outcome.json["error"]["kind"]) == (1, "Canceled")
+
+
+def test_what_nobody_started_is_one_clear_line(dev: Dev) -> None:
+    outcome = dev("result", "nobody")
+    assert outcome.status == 1
+    assert outcome.err.count("\n") == 1
+    assert "nobody" in outcome.err
+
+
+def test_an_unknown_entry_is_named(dev: Dev) -> None:
+    outcome = dev("start", "app:helo")
+    assert outcome.status == 1
+    assert "app:helo" in outcome.err
+
+
+def test_call_runs_a_function_with_what_companions_announced(dev: Dev) -> None:
+    assert dev.done("call", "app:greet", '"Bob"') == "Hello, Bob!"
+    assert dev.done("call", "app:greeting") == "from the companion"
+
+
+def test_a_history_replays_and_a_tampered_one_does_not(dev: Dev) -> None:
+    dev.done("start", "app:hello", "--id", "recorded", "--wait")
+    with urllib.request.urlopen(dev.told["http"]["app:http"] + "/api/v1/runs/recorded/history") as answer:
+        history = json.load(answer)
+    path = dev.directory / "history.json"
+    path.write_text(json.dumps(history))
+    assert dev("replay", str(path)).status == 0
+    path.write_text(json.dumps(history).replace("app:greet", "app:other"))
+    diverged = dev("replay", str(path))
+    assert diverged.status == 1
+    assert "DIVERGED" in diverged.out
+    path.write_text("{}")
+    assert dev("replay", str(path)).status == 1
+
+
+def test_a_second_dev_for_the_same_state_is_refused(dev: Dev) -> None:
+    outcome = dev("dev")
+    assert outcome.status == 1
+    assert str(dev.told["pid"]) in outcome.err
+
+
+def test_a_save_is_taken_up_and_a_broken_one_is_not(dev: Dev) -> None:
+    greet = dev.directory / "entries" / "greet.lua"
+    log = dev.directory / "stderr.log"
+
+    def greeting() -> str:
+        url = dev.told["http"]["app:http"] + "/api/v1/workflows/app:hello"
+        with urllib.request.urlopen(urllib.request.Request(url, method="POST")) as answer:
+            run = json.load(answer)["links"]["result"]
+        with urllib.request.urlopen(f"{dev.told['http']['app:http']}{run}?wait=20") as answer:
+            return str(json.load(answer)["greeting"])
+
+    greet.write_text('return function(name) return "Hi, " .. name end\n')
+    eventually(lambda: greeting() == "Hi, world")
+    greet.write_text("return {\n")
+    eventually(lambda: "greet.lua:2" in log.read_text())
+    assert greeting() == "Hi, world"
+    assert dev("ps").status == 0  # a broken script is no reason not to look at runs
+    assert dev("start", "app:hello").status == 1  # but one to start none
+    greet.write_text('return function(name) return "Hello, " .. name .. "!" end\n')
+    eventually(lambda: greeting() == "Hello, world!")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_clean_and_its_runs_survive(tmp_path: Path, number: signal.Signals) -> None:
+    project(tmp_path)
+    with running(tmp_path, "dev") as (process, _):
+        assert evermoon(tmp_path, "start", "app:waiting", "--id", "long").status == 0
+        process.send_signal(number)
+        assert process.wait(30) == 0
+    assert not (tmp_path / ".evermoon" / "dev.json").exists()
+    assert (tmp_path / ".evermoon" / "companion").read_text() == "ended"
+    with running(tmp_path, "dev"):
+        assert evermoon(tmp_path, "send", "long", "go", "1").status == 0
+        assert evermoon(tmp_path, "result", "long", "--json").json["got"] == 1
+
+
+def test_the_next_start_works_after_a_kill(tmp_path: Path) -> None:
+    project(tmp_path)
+    with running(tmp_path, "dev") as (process, told):
+        assert evermoon(tmp_path, "start", "app:waiting", "--id", "long").status == 0
+        process.kill()
+        process.wait()
+        process.returncode = 0  # this end was meant
+    with running(tmp_path, "dev") as (_, told_again):
+        assert told_again["pid"] != told["pid"]
+        assert evermoon(tmp_path, "send", "long", "go", "1").status == 0
+        assert evermoon(tmp_path, "result", "long", "--json").json["got"] == 1
+    eventually(lambda: (tmp_path / ".evermoon" / "companion").exists())
+
+
+def test_a_companion_that_does_not_start_stops_everything(tmp_path: Path) -> None:
+    project(tmp_path)
+    (tmp_path / "companion.py").write_text("raise SystemExit(3)")
+    outcome = evermoon(tmp_path, "dev")
+    assert outcome.status == 1
+    assert "app:companion" in outcome.err

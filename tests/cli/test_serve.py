@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from runtime.temporal.devserver import DevServer
+from tests.cli.shell import evermoon, running
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    assert evermoon(tmp_path, "new", ".").status == 0
+    registry = tmp_path / "config" / "registry.yaml"
+    text = registry.read_text().replace("127.0.0.1:8080", "127.0.0.1:0").replace("task_queue: app", "task_queue: SERVE")
+    registry.write_text(text.replace("SERVE", f"serve-{tmp_path.name}"))
+    return tmp_path
+
+
+def eventually(what: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not what():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.1)
+
+
+def status(url: str) -> int:
+    try:
+        with urllib.request.urlopen(url) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code
+
+
+async def test_it_works_for_the_server_the_environment_names(project: Path, temporal_server: DevServer) -> None:
+    env = {"TEMPORAL_ADDRESS": temporal_server.address}
+    with running(project, "serve", env=env) as (_, told):
+        assert told["temporal"] == temporal_server.address
+        assert told["workers"] == ["app:worker"]
+        done = evermoon(project, "start", "app:hello", '{"name": "Ada"}', "--wait", "--json", env=env)
+        assert done.json == {"greeting": "Hello, Ada!"}
+        eventually(lambda: status(told["http"]["app:http"] + "/readyz") == 200)
+
+
+def test_it_waits_for_a_server_that_is_not_there(project: Path) -> None:
+    with running(project, "serve", env={"TEMPORAL_ADDRESS": "127.0.0.1:9"}) as (_, told):
+        url = told["http"]["app:http"]
+        assert (status(url + "/healthz"), status(url + "/readyz")) == (200, 503)
+        request = urllib.request.Request(url + "/api/v1/workflows/app:hello", method="POST")
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(request)
+        with refused.value as error:
+            assert error.code == 503
+            assert json.load(error)["kind"] == "Unavailable"
+
+
+async def test_several_processes_share_the_queue_and_end_together(project: Path, temporal_server: DevServer) -> None:
+    env = {"TEMPORAL_ADDRESS": temporal_server.address}
+    with running(project, "serve", "--processes", "2", env=env) as (process, told):
+        assert len(told["processes"]) == 2
+        done = evermoon(project, "start", "app:hello", "--wait", "--json", env=env)
+        assert done.json == {"greeting": "Hello, world!"}
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    assert not any(alive(child) for child in told["processes"])
+
+
+async def test_children_do_not_outlive_a_parent_that_was_killed(project: Path, temporal_server: DevServer) -> None:
+    env = {"TEMPORAL_ADDRESS": temporal_server.address}
+    with running(project, "serve", "--processes", "2", env=env) as (process, told):
+        process.kill()
+        process.wait()
+        process.returncode = 0  # this end was meant
+    eventually(lambda: not any(alive(child) for child in told["processes"]))
+
+
+async def test_a_child_that_dies_is_told_by_the_status(project: Path, temporal_server: DevServer) -> None:
+    env = {"TEMPORAL_ADDRESS": temporal_server.address}
+    with running(project, "serve", "--processes", "2", env=env) as (process, told):
+        os.kill(told["processes"][0], signal.SIGKILL)
+        assert process.wait(30) == 1
+        process.returncode = 0  # as it should
+    assert not any(alive(child) for child in told["processes"])
+
+
+def alive(pid: int) -> bool:
+    """A killed child of a killed parent may stay a zombie until init looks: that is not alive."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_server_that_does_not_answer_is_told(project: Path) -> None:
+    outcome = evermoon(project, "ps", env={"TEMPORAL_ADDRESS": "127.0.0.1:9"})
+    assert outcome.status == 1
+    assert "127.0.0.1:9" in outcome.err
+    assert outcome.err.count("\n") == 1
+
+
+def test_other_addresses_than_loopback_need_a_word(project: Path) -> None:
+    outcome = evermoon(project, "serve", "-o", "app:http:addr=0.0.0.0:0", env={"TEMPORAL_ADDRESS": "127.0.0.1:9"})
+    assert outcome.status == 1
+    assert "--insecure" in outcome.err

@@ -1,0 +1,25 @@
+"""One real Temporal server for the whole suite, started when the first test asks for it; and a state directory that is nobody's."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from runtime import settings
+from runtime.temporal.devserver import DevServer
+
+
+@pytest.fixture(scope="session", autouse=True)
+def default_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What would be kept in the working directory is kept elsewhere, so that tests leave nothing there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(settings, "DEFAULT_STATE", tmp_path_factory.mktemp("state"))
+        yield
+
+
+@pytest.fixture(scope="session")
+async def temporal_server() -> AsyncIterator[DevServer]:
+    """The embedded server, without a state directory. Its address is `temporal_server.address`."""
+    async with DevServer() as server:
+        yield server

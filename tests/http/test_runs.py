@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.http.site import Site
+
+
+@pytest.fixture
+async def run(web: Site) -> AsyncIterator[str]:
+    """The path of a run that waits for the message `go`."""
+    path = f"/api/v1/runs/{await web.start('waiting')}"
+    yield path
+    await web.post(f"{path}/terminate")
+
+
+async def test_a_run_is_shown_with_its_state_and_where_it_waits(web: Site, run: str) -> None:
+    await web.post(f"{run}/queries/name")  # it has run its first step once it answers
+    shown = (await web.get(run)).json
+    assert (shown["entry"], shown["status"], shown["state"]) == ("web:waiting", "RUNNING", "in_progress")
+    assert any("waiting.lua" in frame for coroutine in shown["stack"] for frame in coroutine["frames"])
+    assert shown["started_at"]
+    assert shown["closed_at"] is None
+    assert shown["bundle"]
+    assert shown["links"]["result"] == f"{run}/result"
+    assert "memo" not in shown
+
+
+async def test_a_message_lets_it_end_with_its_result(web: Site, run: str) -> None:
+    waiting = await web.get(f"{run}/result")
+    assert (waiting.status, waiting.headers["Location"]) == (202, run)
+    sent = await web.post(f"{run}/signals/go", {"by": "ops"})
+    assert sent.status == 202
+    answer = await web.get(f"{run}/result?wait=20s")
+    assert (answer.status, answer.json) == (200, {"got": {"by": "ops"}, "name": "unnamed"})
+    assert (await web.get(f"{run}/result")).status == 200
+
+
+async def test_a_query_answers_with_the_bare_value(web: Site, run: str) -> None:
+    answer = await web.post(f"{run}/queries/name", 7)
+    assert (answer.status, answer.json) == (200, {"name": "unnamed", "asked": 7})
+
+
+async def test_an_update_answers_or_is_refused(web: Site, run: str) -> None:
+    done = await web.post(f"{run}/updates/rename", "anna")
+    assert (done.status, done.json) == (200, "renamed")
+    refused = await web.post(f"{run}/updates/rename", "")
+    assert (refused.status, refused.json["kind"], refused.json["detail"]) == (422, "Invalid", "a name is not empty")
+    assert (await web.post(f"{run}/queries/name")).json["name"] == "anna"
+
+
+async def test_a_canceled_run_has_the_result_499(web: Site, run: str) -> None:
+    assert (await web.post(f"{run}/cancel", {"reason": "no longer wanted"})).status == 202
+    answer = await web.get(f"{run}/result?wait=20")
+    assert (answer.status, answer.json["kind"]) == (499, "Canceled")
+    shown = (await web.get(run)).json
+    assert (shown["status"], shown["state"]) == ("CANCELED", "failed")
+
+
+async def test_a_terminated_run_says_why(web: Site, run: str) -> None:
+    assert (await web.post(f"{run}/terminate", {"reason": "stuck"})).status == 202
+    answer = await web.get(f"{run}/result?wait=20")
+    assert (answer.status, answer.json["details"]["reason"]) == (499, "stuck")
+
+
+async def test_a_reason_must_be_text(web: Site, run: str) -> None:
+    assert (await web.post(f"{run}/cancel", {"reason": 1})).status == 400
+    assert (await web.post(f"{run}/terminate", ["x"])).status == 400
+
+
+async def test_a_returned_error_is_a_problem_by_its_kind(web: Site) -> None:
+    run = await web.start("refusing", "sku-1")
+    answer = await web.get(f"/api/v1/runs/{run}/result?wait=20")
+    problem = answer.json
+    assert (answer.status, problem["status"], problem["kind"]) == (409, 409, "Conflict")
+    assert (problem["detail"], problem["retryable"]) == ("out of stock", False)
+    assert problem["details"]["sku"] == "sku-1"
+    assert problem["instance"] == f"/api/v1/runs/{run}/result"
+
+
+async def test_a_raise_is_a_problem_that_points_at_the_lua_line(web: Site) -> None:
+    run = await web.start("raising")
+    answer = await web.get(f"/api/v1/runs/{run}/result?wait=20")
+    assert answer.status == 500
+    assert answer.json["lua"] == {"file": "raising.lua", "line": 3}
+    assert "boom" in answer.json["detail"]
+    assert ".py" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("method", "tail"),
+    [
+        ("GET", ""),
+        ("GET", "/result"),
+        ("GET", "/history"),
+        ("POST", "/signals/go"),
+        ("POST", "/queries/name"),
+        ("POST", "/updates/rename"),
+        ("POST", "/cancel"),
+        ("POST", "/terminate"),
+    ],
+)
+async def test_a_run_nobody_started_is_404(web: Site, method: str, tail: str) -> None:
+    answer = await web.ask(method, f"/api/v1/runs/nobody{tail}")
+    assert (answer.status, answer.json["kind"]) == (404, "NotFound")
+
+
+async def test_the_history_begins_with_the_start(web: Site, run: str) -> None:
+    history = (await web.get(f"{run}/history")).json
+    assert history["events"][0]["eventType"] == "EVENT_TYPE_WORKFLOW_EXECUTION_STARTED"
+
+
+async def test_runs_are_listed_in_pages(web: Site) -> None:
+    ids = {await web.start("echo", number) for number in range(3)}
+    query = " OR ".join(f"WorkflowId='{run}'" for run in ids)
+    found: set[str] = set()
+    pages = 0
+    for _ in range(100):  # visibility is written a moment after the runs
+        found, pages, path = set(), 0, ""
+        answer = (await web.get("/api/v1/runs", params={"query": query, "limit": "2"})).json
+        while True:
+            pages += 1
+            found |= {run["id"] for run in answer["runs"]}
+            path = answer.get("links", {}).get("next")
+            if not path:
+                break
+            answer = (await web.get(path)).json
+        if found == ids:
+            break
+    assert (found, pages) == (ids, 2)
+
+
+async def test_a_query_that_is_none_is_400(web: Site) -> None:
+    assert (await web.get("/api/v1/runs", params={"query": "not a query"})).status == 400
+    assert (await web.get("/api/v1/runs", params={"page": "0"})).status == 400
+
+
+async def test_entries_can_be_found_and_read(web: Site) -> None:
+    entries = (await web.get("/api/v1/entries")).json["entries"]
+    assert {entry["id"] for entry in entries} >= {"web:echo", "web:strict"}
+    answer = await web.get("/api/v1/entries/web:strict")
+    assert answer.json["input_schema"]["required"] == ["amount"]
+    assert answer.json["source"]["name"] == "echo.lua"
+    assert "return function" in answer.json["source"]["text"]
+    assert (await web.get("/api/v1/entries/web:temporal")).status == 404

@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from runtime.errors import INVALID, PERMISSION_DENIED, UNAVAILABLE, Error
+from runtime.http import Backend, HttpOptions, HttpServer, http_checks
+from runtime.payload import Payload
+from runtime.process.ports import HttpRequest, HttpResponse
+from runtime.registry import Registry, RegistryError
+from tests.http.site import Site
+
+NO_WORKFLOWS: Any = None  # these tests start no runs
+
+
+class Functions:
+    """Answers calls with what `answer` says; `called` is set when one has begun."""
+
+    def __init__(self, answer: Any = None) -> None:
+        self.answer = answer
+        self.called = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    async def call(
+        self,
+        entry_id: str,
+        args: Sequence[Payload],
+        *,
+        context: Any = None,
+        request: HttpRequest | None = None,
+        response: HttpResponse | None = None,
+        timeout: float | None = None,
+    ) -> Payload:
+        self.called.set()
+        await self.go_on.wait()
+        return Payload.of(entry_id)
+
+
+def registry(directory: Path, addr: str = "127.0.0.1:0", more: str = "") -> Registry:
+    (directory / "h.lua").write_text("return function() end")
+    path = directory / "registry.yaml"
+    path.write_text(f"""
+version: "1.0"
+namespace: web
+entries:
+  - {{name: server, kind: http.service, addr: "{addr}"}}
+  - {{name: router, kind: http.router, server: server}}
+  - {{name: handler, kind: function.lua, source: file://h.lua, method: main}}
+  - {{name: a, kind: http.endpoint, router: router, path: /a, func: handler}}
+{more}""")
+    return Registry.load(path, environ={}, checks=[http_checks])
+
+
+def server(registry: Registry, functions: Functions | None = None, **options: Any) -> HttpServer:
+    return HttpServer(Backend(registry, functions or Functions(), NO_WORKFLOWS), HttpOptions(**options))
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+async def test_a_taken_port_is_told(tmp_path: Path, taken: int) -> None:
+    with pytest.raises(Error, match=r"web:server.*taken") as refused:
+        await server(registry(tmp_path, f"127.0.0.1:{taken}")).start()
+    assert refused.value.kind == UNAVAILABLE
+
+
+async def test_in_dev_the_next_free_port_is_used_and_told(tmp_path: Path, taken: int) -> None:
+    moved = server(registry(tmp_path, f"127.0.0.1:{taken}"), move_ports=True)
+    await moved.start()
+    assert moved.urls["web:server"] != f"http://127.0.0.1:{taken}"
+    async with aiohttp.ClientSession() as session, session.get(moved.urls["web:server"] + "/healthz") as answer:
+        assert answer.status == 200
+    await moved.stop()
+
+
+@pytest.mark.parametrize("addr", ["0.0.0.0:0", ":0", "[::]:0"])
+async def test_an_address_others_can_reach_is_refused_without_authentication(tmp_path: Path, addr: str) -> None:
+    with pytest.raises(Error, match="--insecure") as refused:
+        await server(registry(tmp_path, addr)).start()
+    assert refused.value.kind == PERMISSION_DENIED
+
+
+async def test_insecure_says_that_it_is_meant(tmp_path: Path) -> None:
+    exposed = server(registry(tmp_path, "0.0.0.0:0"), insecure=True)
+    await exposed.start()
+    assert exposed.urls
+    await exposed.stop()
+
+
+async def test_stopping_lets_requests_under_way_end_and_takes_no_more(tmp_path: Path) -> None:
+    functions = Functions()
+    draining = server(registry(tmp_path), functions)
+    await draining.start()
+    url = draining.urls["web:server"]
+    async with aiohttp.ClientSession() as session:
+        under_way = asyncio.create_task(_get(session, url + "/a"))
+        await functions.called.wait()
+        stopping = asyncio.create_task(draining.stop())
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await _ask_for_ever(session, url + "/healthz")
+        functions.go_on.set()
+        assert await under_way == (200, '"web:handler"')
+        await stopping
+
+
+async def _ask_for_ever(session: aiohttp.ClientSession, url: str) -> None:
+    while True:
+        await _get(session, url)
+
+
+async def _get(session: aiohttp.ClientSession, url: str) -> tuple[int, str]:
+    async with session.get(url) as answer:
+        return answer.status, await answer.text()
+
+
+async def test_a_reload_changes_routes_while_the_server_listens(tmp_path: Path) -> None:
+    functions = Functions()
+    functions.go_on.set()
+    reloaded = server(registry(tmp_path), functions)
+    await reloaded.start()
+    more = "  - {name: b, kind: http.endpoint, router: router, path: /b, func: handler}"
+    async with aiohttp.ClientSession() as session:
+        assert (await _get(session, reloaded.urls["web:server"] + "/b"))[0] == 404
+        reloaded.reload(registry(tmp_path, more=more), NO_WORKFLOWS)
+        assert (await _get(session, reloaded.urls["web:server"] + "/b"))[0] == 200
+    await reloaded.stop()
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (
+            "{name: m, kind: http.endpoint, router: router, path: /metrics, func: handler}",
+            "GET /metrics is answered by",
+        ),
+        (
+            '{name: r, kind: http.endpoint, router: router, path: "/api/v1/runs/{x}", func: handler}',
+            "by Evermoon itself",
+        ),
+        (
+            "{name: s, kind: http.static, server: server, path: /s, directory: .}\n"
+            "  - {name: t, kind: http.static, server: server, path: /s/, directory: .}",
+            "also that of web:s",
+        ),
+    ],
+    ids=["metrics", "runs", "files"],
+)
+def test_a_path_that_is_taken_is_a_problem_of_the_registry(tmp_path: Path, more: str, told: str) -> None:
+    with pytest.raises(RegistryError, match=told):
+        registry(tmp_path, more=f"  - {more}")
+
+
+async def test_a_schema_that_is_none_is_a_problem_of_the_registry(tmp_path: Path) -> None:
+    more = "  - {name: w, kind: workflow.lua, source: file://h.lua, input_schema: {type: nonsense}}"
+    with pytest.raises(RegistryError, match=r"web:w.*input_schema") as refused:
+        registry(tmp_path, more=more)
+    assert refused.value.kind == INVALID
+
+
+async def test_what_is_no_http_gets_a_problem(web: Site) -> None:
+    port = int(web.url.rpartition(":")[2])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET / HTTP/9.9.9\r\n\r\n")
+    text = (await reader.read()).decode()
+    writer.close()
+    assert " 400 " in text.splitlines()[0]
+    assert "application/problem+json" in text
+    assert "evermoon" in text
+    assert "aiohttp" not in text
+
+
+async def test_a_client_that_asks_first_is_told_to_go_on(web: Site) -> None:
+    answer = await web.post("/api/v1/workflows/web:echo", 1, expect100=True)
+    assert answer.status == 202
+
+
+async def test_ready_when_the_workers_poll(web: Site) -> None:
+    assert (await web.get("/readyz")).status == 200
+
+
+async def test_not_ready_names_what_is_missing(tmp_path: Path) -> None:
+    async def missing() -> Sequence[str]:
+        return ["worker w does not poll"]
+
+    backend = Backend(registry(tmp_path), Functions(), NO_WORKFLOWS, missing)
+    starting = HttpServer(backend)
+    await starting.start()
+    async with aiohttp.ClientSession() as session:
+        status, text = await _get(session, starting.urls["web:server"] + "/readyz")
+    await starting.stop()
+    assert status == 503
+    assert "worker w does not poll" in text

@@ -1,0 +1,4 @@
+-- methods: main
+-- modules: time
+time.sleep("1ms")
+return function() end

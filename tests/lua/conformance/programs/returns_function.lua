@@ -1,0 +1,2 @@
+-- methods: main
+return function(n) return n * 2 end

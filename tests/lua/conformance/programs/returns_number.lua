@@ -1,0 +1,2 @@
+-- methods: main
+return 5

@@ -1,0 +1,2 @@
+-- methods: missing
+return { main = function() end }

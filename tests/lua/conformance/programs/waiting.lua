@@ -1,0 +1,5 @@
+-- methods: sleeps
+-- modules: time
+return {
+  sleeps = function() return time.sleep("1h") end,
+}

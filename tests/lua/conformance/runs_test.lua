@@ -1,0 +1,46 @@
+-- test.start: driving an entry from a test.
+-- modules: funcs
+-- hosts: virtual
+local test = require("test")
+
+return test.describe("test.start", function()
+  test.it("runs an entry, its calls answered by the test", function()
+    local run = test.start({
+      entry = "programs:driven.charges", args = { { id = "o-1" } },
+      functions = { ["shop:charge"] = function(order) return { receipt = "r-" .. order.id } end },
+    })
+    test.equal({ run.state, run.value }, { "done", "r-o-1" })
+    test.equal(run.calls, { { id = "shop:charge", args = { { id = "o-1" } } } })
+  end)
+  test.it("a mock may fail, and raise", function()
+    local function declined() return nil, errors.new({ kind = "Declined", message = "no", retryable = false }) end
+    local run = test.start({ entry = "programs:driven.charges", args = { {} }, functions = { ["shop:charge"] = declined } })
+    test.equal(run.state, "failed")
+    test.fails({ "Declined", retryable = false, "no" }, run:result())
+    run = test.start({ entry = "programs:driven.charges", args = { {} }, functions = { ["shop:charge"] = function() error("oops") end } })
+    test.fails({ errors.INTERNAL, "oops" }, run:result())
+  end)
+  test.it("what is not mocked runs", function()
+    test.equal(test.start({ entry = "programs:driven.adds" }):result(), 3)
+  end)
+  test.it("time passes when the test says so", function()
+    local run = test.start({ entry = "programs:driven.sleeps", args = { "1h" } })
+    test.equal(run.state, "running")
+    test.equal(run:advance("59m").state, "running")
+    test.equal(run:advance("1m").state, "done")
+    test.equal(test.start({ entry = "programs:driven.sleeps", args = { "24h" } }):result(), "slept")
+  end)
+  test.it("messages, queries, updates, cancellation", function()
+    local run = test.start({ entry = "programs:driven.listens", context = { who = "me" } })
+    test.equal(run:query("who"), "me")
+    test.equal(run:update("add", 5), 5)
+    test.equal(run:send("go", "x").value, { "x", 5 })
+    run = test.start({ entry = "programs:driven.sleeps", args = { "1h" } })
+    test.equal(run:cancel("why").state, "canceled")
+    test.fails(errors.CANCELED, run:result())
+  end)
+  test.it("a run that waits for a message says so", function()
+    local run = test.start({ entry = "programs:driven.listens" })
+    test.contains(tostring(select(2, pcall(run.result, run))), "waits for a message")
+  end)
+end)

@@ -1,0 +1,281 @@
+-- modules: workflow funcs time json
+-- hosts: virtual temporal process
+local test = require("test")
+
+local WF = { on = "virtual temporal" }
+local ALONE = { on = "virtual temporal", alone = true }
+local TEMPORAL = { on = "temporal" }
+
+local function outside(action, ...)
+  local answer = test.truthy(funcs.call("conformance:outside", process.pid(), action, ...))
+  if answer.kind then return nil, errors.new(answer.kind, answer.message) end
+  return answer.value
+end
+
+return test.describe("workflow", function()
+  test.it("elsewhere every call is INVALID", { on = "process" }, function()
+    local calls = {
+      info = {}, history_length = {}, history_size = {}, continue_as_new_suggested = {}, exec = { "a:b" }, version = { "x", 1, 1 },
+      attrs = { {} }, query = { "q", print }, update = { "u", print }, wait = { print }, detached = { print }, status = { "x" },
+      patched = { "p" }, deprecate_patch = { "p" },
+    }
+    for name, args in pairs(calls) do
+      test.fails({ errors.INVALID, retryable = false, "workflow." .. name }, workflow[name](table.unpack(args)))
+    end
+  end)
+
+  test.describe("info", function()
+    test.it("has every field", TEMPORAL, function()
+      local info = workflow.info()
+      for _, name in ipairs({ "workflow_id", "run_id", "workflow_type", "task_queue", "namespace", "bundle" }) do
+        test.equal(type(info[name]), "string", name)
+      end
+      for _, name in ipairs({ "attempt", "history_length", "history_size" }) do test.equal(math.type(info[name]), "integer", name) end
+      test.equal(info.workflow_type, "evermoon.test:workflow_test")
+      test.equal(info.start_time ~= nil, true)
+      test.equal("{conformance:worker|" .. info.workflow_id .. "}", process.pid())
+    end)
+    test.it("lengths are current and grow", TEMPORAL, function()
+      local before = workflow.history_length()
+      time.sleep("1ms")
+      test.equal(workflow.history_length() > before, true)
+      test.equal(workflow.history_size() > 0, true)
+      test.equal({ workflow.info().history_length, workflow.info().history_size }, { workflow.history_length(), workflow.history_size() })
+      test.equal(workflow.continue_as_new_suggested(), false)
+    end)
+    test.it("lengths are integers", WF, function()
+      test.equal({ math.type(workflow.history_length()), math.type(workflow.history_size()) }, { "integer", "integer" })
+    end)
+  end)
+
+  test.describe("version", function()
+    test.it("max when first reached, and ever after", WF, function()
+      test.equal({ workflow.version("feature", 1, 3), workflow.version("feature", 1, 3) }, { 3, 3 })
+      test.equal(workflow.version("feature", 2, 4), 3)
+      for _ = 1, 3 do test.equal(workflow.version("loop", 1, 2), 2) end
+    end)
+    test.it("out of range is INVALID naming all three", WF, function()
+      workflow.version("ranged", 1, 7)
+      test.fails({ errors.INVALID, "7", "8", "9" }, workflow.version("ranged", 8, 9))
+    end)
+    test.it("misuse", WF, function()
+      test.fails(errors.INVALID, workflow.version("", 1, 2))
+      test.fails(errors.INVALID, workflow.version("x", 2, 1))
+      test.raises("string expected", function() workflow.version(1, 1, 2) end)
+      test.raises("integer", function() workflow.version("x", 1.5, 2) end)
+      test.raises("integer", function() workflow.version("x", 1) end)
+    end)
+    test.it("a patch has an id", WF, function()
+      test.fails({ errors.INVALID, retryable = false }, workflow.patched(""))
+      test.fails({ errors.INVALID, retryable = false }, workflow.deprecate_patch(""))
+    end)
+    test.it("patched and deprecate_patch", TEMPORAL, function()
+      test.equal(workflow.patched("p1"), true)
+      test.equal(workflow.patched("p1"), true)
+      workflow.deprecate_patch("p2")
+    end)
+  end)
+
+  test.describe("attrs", function()
+    test.it("memo is shown outside", TEMPORAL, function()
+      test.equal(workflow.attrs({ memo = { note = "hello", gone = 1 } }), true)
+      test.equal(workflow.attrs({ memo = { gone = workflow.unset } }), true)
+      local memo = outside("describe").memo
+      test.equal({ memo.note, memo.gone }, { "hello", nil })
+    end)
+    test.it("an undeclared search attribute is INVALID and does not fail the task", TEMPORAL, function()
+      local err = test.fails({ errors.INVALID, "NoSuchAttribute" }, workflow.attrs({ search = { NoSuchAttribute = "x" } }))
+      test.equal(err:retryable(), false)
+    end)
+    test.it("misuse", WF, function()
+      test.fails({ errors.INVALID, "color" }, workflow.attrs({ color = {} }))
+      test.fails({ errors.INVALID, "f" }, workflow.attrs({ memo = { f = print } }))
+      test.raises("table expected", function() workflow.attrs() end)
+      test.raises("table expected", function() workflow.attrs({ memo = 1 }) end)
+    end)
+    test.it("nothing at all is fine", WF, function() test.equal(workflow.attrs({}), true) end)
+  end)
+
+  test.describe("query", function()
+    test.it("answers with the values of now", ALONE, function()
+      local n = 1
+      test.equal(workflow.query("progress", function(by) return { n = n, by = by } end), true)
+      n = 2
+      test.equal(outside("query", "progress", "me"), { n = 2, by = "me" })
+    end)
+    test.it("errors are the asker's", ALONE, function()
+      workflow.query("fails", function() return nil, errors.new(errors.CONFLICT, "not now") end)
+      workflow.query("raises", function() error("oops") end)
+      local _, err = outside("query", "fails")
+      test.contains(tostring(err), "not now")
+      _, err = outside("query", "raises")
+      test.contains(tostring(err), "oops")
+    end)
+    test.it("may not block or change anything", ALONE, function()
+      local ch = channel.new(1)
+      workflow.query("blocks", function() return (time.sleep("1s")) end)
+      workflow.query("calls", function() return (funcs.call("fn:calls.add", 1, 1)) end)
+      workflow.query("receives", function() return (channel.new():receive()) end)
+      workflow.query("sends", function() return (ch:send(1)) end)
+      workflow.query("spawns", function() return (coroutine.spawn(print)) end)
+      local full = channel.new(1)
+      full:send(1)
+      local timer = time.timer("1h")
+      workflow.query("takes", function() return (full:receive()) end)
+      workflow.query("selects", function() return channel.select({ full:case_receive() }).value end)
+      workflow.query("closes", function() return full:close() or 1 end)
+      workflow.query("messages", function() return (process.send(process.pid(), "x", 1)) end)
+      workflow.query("listens", function() return process.listen("new") ~= nil end)
+      workflow.query("options", function() return (process.set_options({ trap_cancel = true })) end)
+      workflow.query("status", function() return (workflow.status("asked")) end)
+      workflow.query("registers", function() return (workflow.query("other", print)) end)
+      workflow.query("stops", function() return (timer:stop()) end)
+      workflow.query("random", function() return (math.random()) end)
+      for _, name in ipairs({
+        "blocks", "calls", "receives", "sends", "spawns", "takes", "selects", "closes", "messages", "listens", "options",
+        "status", "registers", "stops", "random",
+      }) do
+        local value, err = outside("query", name)
+        test.equal(value, nil, name)
+        test.equal(err ~= nil, true, name)
+        test.contains(tostring(err), "workflow_test.lua:")
+      end
+      test.equal({ full:receive() }, { 1, true })
+      test.equal(timer:stop(), true)
+      test.equal(outside("query", "__status"), nil)
+      test.equal(outside("query", "__inbox"), {})
+    end)
+    test.it("unknown names say what is known", ALONE, function()
+      workflow.query("known", print)
+      local _, err = outside("query", "unknown")
+      test.contains(tostring(err), "known")
+    end)
+    test.it("built-in: stack, status, unread topics", ALONE, function()
+      workflow.status({ step = 3 })
+      process.send(process.pid(), "unread", 1)
+      local stack = outside("query", "__lua_stack")
+      test.equal(type(stack[1].coroutine), "number")
+      test.contains(json.encode(stack), "workflow_test.lua:")
+      test.equal(outside("query", "__status"), { step = 3 })
+      test.equal(outside("query", "__inbox"), { "unread" })
+    end)
+    test.it("misuse", WF, function()
+      test.fails(errors.INVALID, workflow.query("", print))
+      test.fails(errors.INVALID, workflow.query("__mine", print))
+      test.raises("function expected", function() workflow.query("x") end)
+      test.raises("string expected", function() workflow.query(nil, print) end)
+    end)
+  end)
+
+  test.describe("update", function()
+    test.it("changes state and may block", { on = "temporal", alone = true }, function()
+      local total = 0
+      test.equal(workflow.update("add", function(n)
+        total = total + funcs.call("fn:calls.add", n, 0)
+        return total
+      end), true)
+      test.equal(outside("update", "add", 5), 5)
+      test.equal(outside("update", "add", 2), 7)
+      test.equal(total, 7)
+    end)
+    test.it("errors are the asker's", ALONE, function()
+      workflow.update("fails", function() return nil, errors.new(errors.CONFLICT, "not now") end)
+      test.fails({ errors.CONFLICT, "not now" }, outside("update", "fails"))
+    end)
+    test.it("a validator rejects", ALONE, function()
+      local ran = false
+      workflow.update("guarded", function() ran = true end, function(n)
+        if n < 0 then return nil, errors.new(errors.INVALID, "negative") end
+      end)
+      test.fails({ errors.INVALID, "negative" }, outside("update", "guarded", -1))
+      test.equal(ran, false)
+      outside("update", "guarded", 1)
+      test.equal(ran, true)
+    end)
+    test.it("unknown names are rejected", ALONE, function()
+      local _, err = outside("update", "unknown")
+      test.contains(tostring(err), "unknown")
+    end)
+    test.it("a listener with messages answers by ack, ok and error", { on = "temporal", alone = true }, function()
+      local requests = process.listen("set", { message = true })
+      coroutine.spawn(function()
+        while true do
+          local message = requests:receive()
+          local value = message:payload():data()
+          process.send(message:from(), "ack")
+          if value > 0 then
+            process.send(message:from(), "ok", value * 2)
+          else
+            process.send(message:from(), "error", errors.new(errors.INVALID, "too small"))
+          end
+        end
+      end)
+      test.equal(outside("update", "set", 4), 8)
+      test.fails({ errors.INVALID, "too small" }, outside("update", "set", 0))
+    end)
+    test.it("misuse", WF, function()
+      test.fails(errors.INVALID, workflow.update("", print))
+      test.raises("function expected", function() workflow.update("x") end)
+      test.raises("function expected", function() workflow.update("x", print, 1) end)
+    end)
+  end)
+
+  test.describe("wait", function()
+    test.it("until it is true, looked at whenever something changed", WF, function()
+      local n = 0
+      coroutine.spawn(function()
+        for _ = 1, 3 do
+          time.sleep("1ms")
+          n = n + 1
+        end
+      end)
+      test.equal(workflow.wait(function() return n == 3 end), true)
+      test.equal(n, 3)
+    end)
+    test.it("false on timeout", WF, function()
+      test.equal(workflow.wait(function() return false end, "5ms"), false)
+      test.equal(workflow.wait(function() return true end, "1h"), true)
+      test.equal(workflow.wait(function() return false end, 0), false)
+    end)
+    test.it("several at once", WF, function()
+      local n, done = 0, channel.new(2)
+      for i = 1, 2 do
+        coroutine.spawn(function()
+          workflow.wait(function() return n >= i end)
+          done:send(i)
+        end)
+      end
+      time.sleep("1ms")
+      n = 1
+      time.sleep("1ms")
+      n = 2
+      test.equal({ (done:receive()), (done:receive()) }, { 1, 2 })
+    end)
+    test.it("misuse", WF, function()
+      test.fails(errors.INVALID, workflow.wait(function() return false end, "soon"))
+      test.raises("function expected", function() workflow.wait(true) end)
+      test.raises("duration expected", function() workflow.wait(function() return false end, {}) end)
+    end)
+  end)
+
+  test.describe("status", function()
+    test.it("text or a table; what cannot travel is INVALID", WF, function()
+      test.equal(workflow.status("half way"), true)
+      test.equal(workflow.status({ step = 2 }), true)
+      test.fails({ errors.INVALID, "f" }, workflow.status({ f = print }))
+    end)
+    test.it("is shown outside", TEMPORAL, function()
+      workflow.status({ step = 7 })
+      test.equal(outside("describe").details, { step = 7 })
+    end)
+  end)
+
+  test.it("signals of foreign clients arrive", ALONE, function()
+    local ch = process.listen("poke")
+    outside("signal", "poke", { n = 1 })
+    test.equal((ch:receive()), { n = 1 })
+    outside("signal", "other", 1, 2)
+    local message = process.inbox():receive()
+    test.equal({ message:topic(), message:from(), #message:payload() }, { "other", "", 2 })
+  end)
+end)

@@ -1,0 +1,171 @@
+"""The conformance suite's registry, and its files on a real Temporal server and on the process host."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from runtime.errors import Error
+from runtime.lua.program import Programs
+from runtime.payload import Payload
+from runtime.process.host import ProcessHost
+from runtime.process.ports import StartRequest
+from runtime.registry import Registry
+from runtime.temporal.client import Clients
+from runtime.temporal.replay import replay
+from runtime.temporal.runs import Runs
+from runtime.temporal.worker import Workers
+from runtime.testing.files import LuaFile, with_tests
+from runtime.testing.suite import Case, Outcome, Suite, failure_of, outcomes, request
+from tests.lua import outside
+
+SCRIPTS = Path(__file__).parent / "conformance"
+CONTEXT = {"tenant": "acme", "flags": {"beta": True}}
+
+_OUTSIDE = {
+    "temporal": {"activity": {"worker": "conformance:worker"}},
+    "options": {"activity.retry_policy": {"maximum_attempts": 1}},
+}
+_SAYS = re.compile(r"^-- (\w+): (.*)$", re.MULTILINE)
+
+
+def write_registry(directory: Path, *, programs_as: str = "workflow.lua", cached: bool = True) -> Path:
+    """A registry over the scripts: ``fn:<file>.<method>`` are activities, ``programs:<file>.<method>`` run by themselves.
+
+    A file's own comments say its methods, modules and options (``-- methods:``, ``-- modules:``, ``-- local:``, …).
+    """
+    queue = f"conformance-{uuid.uuid4()}"
+    options = {} if cached else {"max_cached_workflows": 0}
+    client = {"name": "temporal", "kind": "temporal.client", "address": "127.0.0.1:1"}
+    worker = {"name": "worker", "kind": "temporal.worker", "client": "temporal", "task_queue": queue}
+    run = {"name": "run", "kind": "library.lua", "source": "file://lib/run.lua", "modules": ["funcs", "workflow"]}
+    somebody = {"name": "outside", "kind": "function.py", "source": "py://tests.lua.outside:act", "meta": _OUTSIDE}
+    processes = {"name": "processes", "kind": "process.host"}
+    sections = {
+        "conformance": [client, {**worker, "worker_options": options}, run, somebody, processes],
+        "processes": [
+            item for path in sorted((SCRIPTS / "processes").glob("*.lua")) for item in _entries(path, "process.lua")
+        ],
+        "fn": [item for path in sorted((SCRIPTS / "functions").glob("*.lua")) for item in _functions(path)],
+        "programs": [
+            item for path in sorted((SCRIPTS / "programs").glob("*.lua")) for item in _entries(path, programs_as)
+        ],
+    }
+    for namespace, entries in sections.items():
+        document = {"namespace": namespace, "root": str(SCRIPTS), "entries": entries}
+        (directory / f"{namespace}.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
+    return directory
+
+
+def load(directory: Path, **options: Any) -> Registry:
+    return Registry.load(write_registry(directory, **options), environ={})
+
+
+def _entries(path: Path, kind: str) -> list[dict[str, Any]]:
+    says = dict(_SAYS.findall(path.read_text()))
+    meta = {"temporal": {"workflow": {"worker": "conformance:worker"}}} if kind == "workflow.lua" else {}
+    source = f"file://{path.relative_to(SCRIPTS).as_posix()}"
+    modules = says.get("modules", "").split()
+    return [
+        {"name": f"{path.stem}.{method}", "kind": kind, "source": source, "modules": modules, "method": method, "meta": meta}
+        for method in says["methods"].split()
+    ]  # fmt: skip
+
+
+def _functions(path: Path) -> list[dict[str, Any]]:
+    says = dict(_SAYS.findall(path.read_text()))
+    here = says.get("local", "").split()
+    plain = says.get("plain", "").split()
+    retries = {"maximum_attempts": 2, "initial_interval": "1ms"}
+    for entry in (entries := _entries(path, "function.lua")):
+        method = entry["method"]
+        if method not in plain:
+            entry["meta"] = {"temporal": {"activity": {"worker": "conformance:worker", "local": method in here}}}
+            entry["meta"]["options"] = {"activity.retry_policy": retries}
+            if method in says.get("heartbeats", "").split():
+                entry["meta"]["options"]["activity.heartbeat_timeout"] = "1s"
+    return entries
+
+
+@dataclass
+class TemporalSite:
+    """Test files as workflows of real workers: everything runs side by side, for most of it is waiting."""
+
+    registry: Registry
+    runs: Runs
+    outcomes: dict[Case, Outcome] = field(default_factory=dict)
+
+    async def run(self, cases: Sequence[Case]) -> None:
+        """Runs the cases: those of a file in one run, each that must be alone in its own."""
+        groups: dict[tuple[LuaFile, int], list[Case]] = {}
+        for case in cases:
+            groups.setdefault((case.file, case.number if case.alone else 0), []).append(case)
+        answers = await asyncio.gather(*(self._run(file, group) for (file, _), group in groups.items()))
+        self.outcomes = {outcome.case: outcome for answer in answers for outcome in answer}
+
+    async def _run(self, file: LuaFile, cases: Sequence[Case]) -> list[Outcome]:
+        argument = Payload.of(request(file, cases, "temporal"))
+        run = await self.runs.start(StartRequest(file.id, [argument], context=CONTEXT))
+        try:
+            answer = outcomes(cases, (await self.runs.result(run.id, 100)).value())
+        except Error as error:
+            answer = [Outcome(case, False, *failure_of(case, error)) for case in cases]
+        replayed = await replay([await self.runs.history(run.id)], self.registry)
+        if replayed[0].failure is None:
+            return answer
+        return [Outcome(case, False, f"{case.at}: the run does not replay: {replayed[0].failure}") for case in cases]
+
+
+@asynccontextmanager
+async def temporal_site(
+    directory: Path, suite: Suite, address: str, *, cached: bool = True
+) -> AsyncIterator[TemporalSite]:
+    """With every case of the suite run that is for Temporal."""
+    registry = with_tests(load(directory, cached=cached), suite.files, worker="conformance:worker")
+    programs = Programs(registry)
+    clients = Clients(registry, address=address)
+    runs = Runs(registry, clients, programs)
+    host = ProcessHost(registry, programs, workflows=runs)
+    workers = Workers(registry, clients, programs, host, runs)
+    await workers.start()
+    outside.use(runs)
+    try:
+        site = TemporalSite(registry, runs)
+        await site.run([case for case in suite.cases if "temporal" in case.on])
+        yield site
+    finally:
+        await workers.stop()
+        await host.close(0)
+
+
+@dataclass
+class ProcessSite:
+    """Test files as functions of a process host; every case its own call."""
+
+    host: ProcessHost
+
+    async def outcome(self, case: Case) -> Outcome:
+        argument = Payload.of(request(case.file, [case], "process"))
+        try:
+            answer = await self.host.call(case.file.id, [argument], context=CONTEXT)
+        except Error as error:
+            return Outcome(case, False, *failure_of(case, error))
+        return outcomes([case], answer.value())[0]
+
+
+@asynccontextmanager
+async def process_site(directory: Path, files: Sequence[LuaFile]) -> AsyncIterator[ProcessSite]:
+    registry = with_tests(load(directory, programs_as="function.lua"), files, as_functions=True)
+    host = ProcessHost(registry, Programs(registry))
+    try:
+        yield ProcessSite(host)
+    finally:
+        await host.close(0)

@@ -1,0 +1,92 @@
+"""A spent budget ends the execution, and nothing a script does keeps it from ending."""
+
+from __future__ import annotations
+
+import pytest
+
+from runtime.errors import LIMIT_EXCEEDED
+from tests.support import fail, run
+
+SPIN = "while true do end"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        SPIN,
+        f"pcall(function() {SPIN} end) return 1",
+        f"while true do pcall(function() {SPIN} end) end",
+        f"xpcall(function() {SPIN} end, function(e) {SPIN} end) return 1",
+        f"xpcall(error, function(e) {SPIN} end) return 1",
+        f"local c = coroutine.create(function() {SPIN} end) coroutine.resume(c) return 1",
+        f"pcall(coroutine.wrap(function() {SPIN} end)) return 1",
+        f"local c <close> = setmetatable({{}}, {{__close = function() {SPIN} end}}) return 1",
+        f"local c = coroutine.create(function() local x <close> = setmetatable({{}}, {{__close = function() {SPIN} end}})"
+        " coroutine.yield() end) coroutine.resume(c) coroutine.close(c) return 1",
+        f"table.sort({{3, 2, 1}}, function() {SPIN} end)",
+        "local t = {} for i = 1, 200 do t[i] = i end table.sort(t, function() local n = 0 for i = 1, 1e6 do n = n + i end return true end)",
+        f"('x'):gsub('x', function() {SPIN} end)",
+        f"return tostring(setmetatable({{}}, {{__tostring = function() {SPIN} end}}))",
+        f"return setmetatable({{}}, {{__index = function() {SPIN} end}}).x",
+        f"for _ in (function() {SPIN} end) do end",
+        f"coroutine.spawn(function() {SPIN} end) process.inbox():receive()",
+        "while true do coroutine.wrap(function() local n = 0 for i = 1, 100 do n = n + i end end)() end",
+        "local function f() return pcall(f) end while true do f() end",
+        "return (('a'):rep(28)):find(('a-'):rep(28) .. 'b')",
+        "return string.find(('a'):rep(24), ('a?'):rep(24) .. ('a'):rep(24))",
+        "return (('a'):rep(3000)):match('.-.-.-.-b')",
+        "local t = setmetatable({}, {__len = function() return 1 << 50 end}) table.insert(t, 1, 1)",
+        "local t = setmetatable({}, {__len = function() return 1 << 50 end}) return table.concat(t)",
+        "table.move({}, 1, 1 << 40, 2)",
+        "while true do local s = ('x'):rep(1000000) end",
+    ],
+)
+def test_instructions(body: str) -> None:
+    error = fail(body, instructions=300_000)
+    assert error.kind == LIMIT_EXCEEDED
+    assert error.retryable is False
+    assert "limits.instructions of test:script" in error.message
+
+
+def test_the_message_names_the_line() -> None:
+    assert "spent at script.lua:3" in fail("local x = 1\nwhile true do x = x + 1 end", instructions=300_000).message
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "local s = 'x' while true do s = s .. s end",
+        "local t = {} while true do t[#t + 1] = {} end",
+        "while true do local ok, e = pcall(function() local s = 'x' while true do s = s .. s end end) end",
+        "local t = {} while true do t[#t + 1] = coroutine.create(print) end",
+    ],
+)
+def test_memory(body: str) -> None:
+    error = fail(body, memory=8 * 1024 * 1024, instructions=2_000_000_000)
+    assert error.kind == LIMIT_EXCEEDED
+    assert "limits.memory of test:script" in error.message
+
+
+def test_the_budget_is_per_step() -> None:
+    body = "for i = 1, 20 do local n = 0 for j = 1, 20000 do n = n + j end time.sleep('1s') end return 'done'"
+    assert run(body, instructions=300_000) == "done"
+
+
+def test_deep_recursion_is_an_ordinary_error() -> None:
+    assert "stack overflow" in run(
+        "local function f() return 1 + f() end local ok, e = pcall(f) return e", memory=1 << 28
+    )
+
+
+@pytest.mark.parametrize("body", ["return ('x'):rep(1 << 40)", "return ('x'):rep(1 << 62)"])
+def test_huge_strings_are_refused(body: str) -> None:
+    assert "too large" in fail(body).message
+
+
+def test_repeating_nothing_is_free() -> None:
+    assert run("return (''):rep(1 << 60)") == ""
+
+
+def test_waiting_where_lua_cannot_wait_says_so() -> None:
+    error = fail("table.sort({2, 1}, function() time.sleep('1s') return true end)")
+    assert "inside a table.sort comparator" in error.message

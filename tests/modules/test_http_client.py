@@ -1,0 +1,314 @@
+from __future__ import annotations
+
+import asyncio
+import gzip
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+
+from runtime.errors import INVALID, LIMIT_EXCEEDED, PERMISSION_DENIED, TIMEOUT, UNAVAILABLE, Error
+from tests.modules.host_script import run
+from tests.process.support import call, function, host, load
+
+PRIVATE = {"http_client": {"allow_private": True}}
+
+
+class Server:
+    """Says what it was asked, and misbehaves under certain paths."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.seen: list[web.BaseRequest] = []
+        self.never = asyncio.Event()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        self.seen.append(request)
+        special = {
+            "/status": lambda: web.Response(status=503, text="later"),
+            "/binary": lambda: web.Response(body=b"\xff\x00\xfe"),
+            "/long": lambda: web.Response(body=b"x" * 100_000),
+            "/bomb": lambda: web.Response(body=gzip.compress(b"0" * 5_000_000), headers={"Content-Encoding": "gzip"}),
+            "/redirect": lambda: web.Response(status=302, headers={"Location": request.query["to"]}),
+            "/cookie": lambda: web.Response(text="set", headers={"Set-Cookie": "kept=1"}),
+        }.get(request.path)
+        if special is not None:
+            return special()
+        if request.path == "/never":
+            await self.never.wait()
+        if request.path == "/hangup":
+            assert request.transport is not None
+            request.transport.close()
+        body = await request.read()
+        return web.json_response(
+            {
+                "method": request.method,
+                "path": request.path,
+                "query": [[name, value] for name, value in request.query.items()],
+                "headers": {name.lower(): value for name, value in request.headers.items()},
+                "body": body.decode("latin-1"),
+            },
+            headers={"x-served-by": "test"},
+        )
+
+
+@pytest_asyncio.fixture
+async def server() -> AsyncIterator[Server]:
+    served = Server()
+    runner = web.ServerRunner(web.Server(served.answer))
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    served.port = runner.addresses[0][1]
+    yield served
+    served.never.set()
+    await runner.cleanup()
+
+
+async def ask(directory: Path, body: str, *args: Any, meta: dict[str, Any] | None = PRIVATE, **options: Any) -> Any:
+    return await run(directory, f"local url = ... {body}", *args, meta=meta, **options)
+
+
+ECHO = "if err then return nil, err end local seen = json.decode(r.body)"
+
+
+async def test_an_answer_has_status_headers_body_and_url(tmp_path: Path, server: Server) -> None:
+    body = f"""
+        local r, err = http_client.get(url .. "/a?x=1", {{ query = {{ y = {{ "2", 3 }}, z = true }}, headers = {{ ["X-One"] = "1" }} }})
+        {ECHO}
+        return {{ r.status_code, r.headers["X-Served-By"], r.headers["Content-Type"], r.url, seen.query, seen.headers["x-one"] }}
+    """
+    status, served, kind, url, query, header = await ask(tmp_path, body, server.url)
+    assert (status, served, kind) == (200, "test", "application/json; charset=utf-8")
+    assert url.startswith(f"{server.url}/a?x=1")
+    assert sorted(query) == [["x", "1"], ["y", "2"], ["y", "3"], ["z", "true"]]
+    assert header == "1"
+
+
+@pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete"])
+async def test_every_method_is_sent_as_it_is_named(tmp_path: Path, server: Server, method: str) -> None:
+    assert (
+        await ask(tmp_path, f"local r, err = http_client.{method}(url) {ECHO} return seen.method", server.url)
+        == method.upper()
+    )
+
+
+async def test_head_and_any_other_method(tmp_path: Path, server: Server) -> None:
+    body = 'local a = http_client.head(url) local b = http_client.request("options", url) return { a.status_code, a.body, b.status_code }'
+    assert await ask(tmp_path, body, server.url) == [200, "", 200]
+    assert [request.method for request in server.seen] == ["HEAD", "OPTIONS"]
+
+
+@pytest.mark.parametrize(
+    ("options", "body", "header", "value"),
+    [
+        ('{ json = { a = 1.0, b = {} } }', '{"a":1.0,"b":[]}', "content-type", "application/json"),
+        ('{ json = { a = 1 }, headers = { ["content-type"] = "x/y" } }', '{"a":1}', "content-type", "x/y"),
+        ('{ form = { a = "1 2", b = { 3, 4 } } }', "a=1+2&b=3&b=4", "content-type", "application/x-www-form-urlencoded"),
+        ('{ body = "\\xff\\0raw" }', "\xff\0raw", "content-length", "5"),
+        ('{ body = "", auth = { user = "u", pass = "p" } }', "", "authorization", "Basic dTpw"),
+        ('{ auth = { bearer = "t" } }', "", "authorization", "Bearer t"),
+        ('{ cookies = { a = "1" } }', "", "cookie", "a=1"),
+    ],
+)  # fmt: skip
+async def test_options_shape_the_request(
+    tmp_path: Path, server: Server, options: str, body: str, header: str, value: str
+) -> None:
+    script = f"local r, err = http_client.post(url, {options}) {ECHO} return {{ seen.body, seen.headers['{header}'] }}"
+    assert await ask(tmp_path, script, server.url) == [body, value]
+
+
+async def test_any_status_is_an_answer(tmp_path: Path, server: Server) -> None:
+    body = 'local r, err = http_client.get(url .. "/status") return { r.status_code, r.body, err == nil }'
+    assert await ask(tmp_path, body, server.url) == [503, "later", True]
+
+
+async def test_a_body_that_is_not_text_arrives_byte_for_byte(tmp_path: Path, server: Server) -> None:
+    body = 'local r = http_client.get(url .. "/binary") return { #r.body, r.body:byte(1, 3) }'
+    assert await ask(tmp_path, body, server.url) == [3, 0xFF, 0, 0xFE]
+
+
+async def test_redirects_are_followed_and_the_last_url_told(tmp_path: Path, server: Server) -> None:
+    body = 'local r = http_client.get(url .. "/redirect?to=/end") return { r.status_code, r.url }'
+    assert await ask(tmp_path, body, server.url) == [200, f"{server.url}/end"]
+
+
+async def test_cookies_are_not_kept_between_requests(tmp_path: Path, server: Server) -> None:
+    body = f'http_client.get(url .. "/cookie") local r, err = http_client.get(url) {ECHO} return seen.headers.cookie'
+    assert await ask(tmp_path, body, server.url) is None
+
+
+async def test_a_batch_keeps_the_order_and_tells_errors_by_position(tmp_path: Path, server: Server) -> None:
+    body = """
+        local rs, errs = http_client.request_batch({ { "GET", url .. "/1" }, { "GET", "nowhere" }, { "POST", url .. "/3", { body = "b" } } })
+        local _, none = http_client.request_batch({ { "GET", url } })
+        return { json.decode(rs[1].body).path, rs[2] == nil, errs[2]:kind(), json.decode(rs[3].body).path, none == nil }
+    """
+    assert await ask(tmp_path, body, server.url) == ["/1", True, INVALID, "/3", True]
+
+
+async def test_a_stream_is_read_in_pieces(tmp_path: Path, server: Server) -> None:
+    body = """
+        local r, err = http_client.get(url .. "/long", { stream = true })
+        if err then return nil, err end
+        local n, pieces = 0, 0
+        while true do
+          local piece, problem = r.stream:read(4096)
+          if problem then return nil, problem end
+          if not piece then break end
+          n, pieces = n + #piece, pieces + 1
+        end
+        local closed, err = r.stream:close()
+        return { r.status_code, n, pieces > 1, closed, err == nil, r.stream:read() == nil }
+    """
+    assert await ask(tmp_path, body, server.url) == [200, 100_000, True, True, True, True]
+
+
+async def test_a_body_over_the_limit_is_refused_compressed_or_not(tmp_path: Path, server: Server) -> None:
+    for path in ("/long", "/bomb"):
+        body = f'return http_client.get(url .. "{path}", {{ max_response_body = 50000 }})'
+        with pytest.raises(Error) as caught:
+            await ask(tmp_path, body, server.url)
+        assert (caught.value.kind, caught.value.retryable) == (LIMIT_EXCEEDED, False)
+
+
+@pytest.mark.parametrize("timeout", ["0.05", '"50ms"'])
+async def test_no_answer_in_time_is_a_timeout(tmp_path: Path, server: Server, timeout: str) -> None:
+    with pytest.raises(Error) as caught:
+        await ask(tmp_path, f'return http_client.get(url .. "/never", {{ timeout = {timeout} }})', server.url)
+    assert caught.value.kind == TIMEOUT
+    assert caught.value.is_retried
+
+
+async def test_a_connection_that_breaks_is_unavailable(tmp_path: Path, server: Server) -> None:
+    with pytest.raises(Error) as caught:
+        await ask(tmp_path, 'return http_client.get(url .. "/hangup")', server.url)
+    assert caught.value.kind == UNAVAILABLE
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind"),
+    [
+        ('"http://127.0.0.1:1/"', UNAVAILABLE),
+        ('"http://no-such-host.invalid/"', UNAVAILABLE),
+        ('"ftp://127.0.0.1/"', INVALID),
+        ('"/path"', INVALID),
+        ('""', INVALID),
+        ('"http://127.0.0.1:99999/"', INVALID),
+        ('url, { timeout = "soon" }', INVALID),
+        ("url, { timeout = -1 }", INVALID),
+        ("url, { colour = 1 }", INVALID),
+        ("url, { headers = { a = print } }", INVALID),
+        ('url, { headers = { a = "b\\r\\nc: d" } }', INVALID),
+        ("url, { body = 5 }", INVALID),
+        ('url, { body = "a", json = {} }', INVALID),
+        ("url, { auth = { token = 't' } }", INVALID),
+    ],
+)
+async def test_what_cannot_be_sent_says_so(tmp_path: Path, server: Server, arguments: str, kind: str) -> None:
+    with pytest.raises(Error) as caught:
+        await ask(tmp_path, f"return http_client.post({arguments})", server.url)
+    assert caught.value.kind == kind
+    assert "aiohttp" not in caught.value.message
+    assert server.seen == []
+
+
+async def test_a_wrong_argument_raises_at_the_caller_s_line(tmp_path: Path) -> None:
+    with pytest.raises(Error, match=r"script\.lua:2: bad argument #1 to 'get' \(string expected, got number\)"):
+        await run(tmp_path, "\nhttp_client.get(5)")
+
+
+class Activity:
+    """An activity's surroundings, as far as a request looks at them."""
+
+    info: dict[str, Any] = {"attempt": 1}  # noqa: RUF012
+    idempotency_key = "wf/run/7"
+
+    def heartbeat(self, details: Any) -> None: ...
+    def is_canceled(self) -> bool:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("call", "sent"),
+    [
+        ("post(url)", "wf/run/7"),
+        ("delete(url)", "wf/run/7"),
+        ("get(url)", None),
+        ('post(url, { headers = { ["idempotency-key"] = "mine" } })', "mine"),
+        ('post(url, { idempotency_key = "other" })', "other"),
+        ("post(url, { idempotency_key = false })", None),
+    ],
+)
+async def test_an_activity_sends_its_idempotency_key(
+    tmp_path: Path, server: Server, call: str, sent: str | None
+) -> None:
+    body = f'local r, err = http_client.{call} {ECHO} return seen.headers["idempotency-key"]'
+    assert await ask(tmp_path, body, server.url, activity=Activity()) == sent
+
+
+# Where it may connect
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[64:ff9b::7f00:1]", "2130706433",
+        "0x7f000001", "0177.0.0.1", "127.1", "0.0.0.0", "[::]", "10.0.0.1", "192.168.1.1", "172.16.0.1", "100.64.0.1",
+        "169.254.169.254", "[fd00::1]", "[fe80::1]", "224.0.0.1",
+    ],
+)  # fmt: skip
+async def test_addresses_that_are_not_public_are_refused(tmp_path: Path, server: Server, host: str) -> None:
+    with pytest.raises(Error) as caught:
+        await ask(tmp_path, f'return http_client.get("http://{host}:{server.port}/")', meta={})
+    assert (caught.value.kind, caught.value.retryable) == (PERMISSION_DENIED, False)
+    assert server.seen == []
+
+
+@pytest.mark.parametrize(
+    "target", ["http://169.254.169.254/latest", "http://localhost:{port}/in", "http://[::1]:{port}/"]
+)
+async def test_a_redirect_leads_nowhere_that_the_entry_may_not_go(tmp_path: Path, server: Server, target: str) -> None:
+    meta = {"http_client": {"hosts": ["127.0.0.1"]}}
+    body = f'return http_client.get(url .. "/redirect?to={target.format(port=server.port)}")'
+    with pytest.raises(Error) as caught:
+        await ask(tmp_path, body, server.url, meta=meta)
+    assert caught.value.kind == PERMISSION_DENIED
+    assert [request.path for request in server.seen] == ["/redirect"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "host", "allowed"),
+    [
+        ({"allow_private": True}, "127.0.0.1", True),
+        ({"allow_private": True}, "localhost", True),
+        ({"allow_private": True}, "169.254.169.254", False),
+        ({"hosts": ["localhost"]}, "localhost", True),
+        ({"hosts": ["localhost"]}, "127.0.0.1", False),
+        ({"allow_private": True, "hosts": ["10.0.0.1"]}, "127.0.0.1", False),
+        ({"allow_private": True, "hosts": ["127.0.0.1"]}, "127.0.0.1", True),
+    ],
+)
+async def test_an_entry_names_what_it_may_reach(
+    tmp_path: Path, server: Server, policy: dict[str, Any], host: str, allowed: bool
+) -> None:
+    body = f'local r, err = http_client.get("http://{host}:{server.port}/") return err and err:kind() or r.status_code'
+    answer = await ask(tmp_path, body, meta={"http_client": policy})
+    assert answer == (200 if allowed else PERMISSION_DENIED)
+
+
+async def test_one_entry_s_connections_are_no_way_for_another(tmp_path: Path, server: Server) -> None:
+    """The second call is under a policy that refuses, though a connection to that place is open and idle."""
+    source = "return function(url) local r, err = http_client.get(url) return err and err:kind() or r.status_code end"
+    entries = [function("trusted", meta=PRIVATE), function("other")]
+    async with host(load(tmp_path, {"trusted.lua": source, "other.lua": source}, entries)) as h:
+        assert await call(h, "trusted", server.url) == 200
+        assert await call(h, "other", server.url) == PERMISSION_DENIED
+    assert len(server.seen) == 1

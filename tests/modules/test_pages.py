@@ -1,0 +1,86 @@
+"""The pages of the host modules: what they show is so, and what a script finds is on them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+
+from runtime.process.ports import HttpRequest, HttpResponse
+from tests.docs.pages import ROOT, blocks, shown
+from tests.modules.host_script import run
+from tests.process.support import MODULES, Lines, call, function, host, load
+
+PAGES = ROOT / "docs" / "modules"
+NAMES = ["activity", "base64", "crypto", "env", "hash", "http", "http_client", "sql", "store", "uuid", "yaml"]
+SNIPPETS = [
+    (name, block.text) for name in NAMES for block in blocks(f"docs/modules/{name}.md") if block.language == "lua"
+]
+
+
+class Attempt:
+    info: dict[str, Any] = {"attempt": 2, "heartbeat_details": {"page": 1}}  # noqa: RUF012
+    idempotency_key = "order-7/r-1/5"
+
+    def heartbeat(self, details: Any) -> None: ...
+    def is_canceled(self) -> bool:
+        return False
+
+
+@pytest_asyncio.fixture
+async def api() -> AsyncIterator[str]:
+    """A place that answers 201 with what it was sent."""
+
+    async def echo(request: web.BaseRequest) -> web.StreamResponse:
+        return web.json_response(await request.json(), status=201)
+
+    runner = web.ServerRunner(web.Server(echo))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    await runner.cleanup()
+
+
+@pytest.mark.parametrize(("name", "snippet"), SNIPPETS, ids=[name for name, _ in SNIPPETS])
+async def test_what_the_page_shows_is_so(tmp_path: Path, api: str, name: str, snippet: str) -> None:
+    source = f"return function() {snippet.replace('https://api.example.com', api)} end"
+    entries = [
+        function("shown", modules=[*MODULES, name] if name not in MODULES else MODULES, meta={"http_client": {"allow_private": True}}),
+        {"name": "shop_url", "kind": "env.variable", "variable": "SHOP_URL", "default": "http://localhost:8080"},
+        {"name": "db", "kind": "db.sql.sqlite", "file": ":memory:"},
+        {"name": "sessions", "kind": "store.memory"},
+    ]  # fmt: skip
+    request = HttpRequest(
+        "POST", "/", "h", "", {}, {"content-type": "application/json"}, {"shop": "s"}, b'{"id":"o-1"}'
+    )  # fmt: skip
+    lines = Lines()
+    surroundings: dict[str, dict[str, Any]] = {
+        "activity": {"activity": Attempt()},
+        "http": {"request": request, "response": HttpResponse()},
+    }
+    async with host(load(tmp_path, {"shown.lua": source}, entries), log=lines) as h:
+        await call(h, "shown", **surroundings.get(name, {}))
+    assert [message for _, message, _ in lines.seen] == shown(snippet)
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_everything_a_script_finds_is_on_the_page(tmp_path: Path, name: str) -> None:
+    body = f"""
+        local found = {{}}
+        for key, value in pairs({name}) do
+          found[#found + 1] = key
+          if type(value) == "table" and key:upper() ~= key then
+            for inner in pairs(value) do found[#found + 1] = inner end
+          end
+        end
+        return found
+    """
+    page = (PAGES / f"{name}.md").read_text()
+    found = await run(tmp_path, body, modules=[] if name in MODULES else [name])
+    assert found
+    assert [key for key in found if not re.search(rf"\b{key}\b", page)] == []

@@ -1,0 +1,105 @@
+"""A process host over a registry written for one test."""
+
+from __future__ import annotations
+
+import asyncio
+import textwrap
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from runtime.lua.program import Programs
+from runtime.payload import Payload
+from runtime.process.host import ProcessHost
+from runtime.process.ports import StartRequest
+from runtime.registry import Registry
+
+MODULES = [
+    "funcs",
+    "time",
+    "json",
+    "errors",
+    "process",
+    "channel",
+    "ctx",
+    "logger",
+    "activity",
+    "http",
+    "http_client",
+    "env",
+]
+
+
+class Lines:
+    """What scripts logged."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, str, Mapping[str, Any]]] = []
+
+    def __call__(self, level: str, message: str, about: Mapping[str, Any], /) -> None:
+        self.seen.append((level, message, about))
+
+
+def function(name: str, **fields: Any) -> dict[str, Any]:
+    """A `function.lua` entry whose source is `<name>.lua`."""
+    return {"name": name, "kind": "function.lua", "source": f"file://{name}.lua", "modules": MODULES, **fields}
+
+
+def process(name: str, **fields: Any) -> dict[str, Any]:
+    """A `process.lua` entry whose source is `<name>.lua`."""
+    return {"name": name, "kind": "process.lua", "source": f"file://{name}.lua", "modules": MODULES, **fields}
+
+
+PROCESSES = {"name": "processes", "kind": "process.host"}
+
+
+def load(
+    directory: Path, sources: Mapping[str, str], entries: list[dict[str, Any]], environ: Mapping[str, str] | None = None
+) -> Registry:
+    """Writes `sources` and a registry of `entries` in namespace `app`; a Lua source without an entry gets a plain one."""
+    for name, text in sources.items():
+        (directory / name).write_text(textwrap.dedent(text))
+    named = {entry["name"] for entry in entries}
+    plain = [function(Path(name).stem) for name in sources if name.endswith(".lua") and Path(name).stem not in named]
+    (directory / "registry.yaml").write_text(yaml.safe_dump({"namespace": "app", "entries": [*entries, *plain]}))
+    return Registry.load(directory / "registry.yaml", environ=environ or {})
+
+
+@asynccontextmanager
+async def host(registry: Registry, **options: Any) -> AsyncIterator[ProcessHost]:
+    made = ProcessHost(registry, Programs(registry), **options)
+    try:
+        yield made
+    finally:
+        await made.close(0)
+
+
+async def eventually(condition: Callable[[], object]) -> None:
+    """Returns once the condition holds; the test's own timeout is the only limit."""
+    while not condition():  # noqa: ASYNC110  # there is no event for what tests look at
+        await asyncio.sleep(0.001)
+
+
+async def pids(target: ProcessHost, count: int = 1) -> list[str]:
+    """The PIDs of the executions under way, once there are so many, oldest first."""
+    await eventually(lambda: len(target.running) >= count)
+    return target.running
+
+
+async def call(target: ProcessHost, name: str, *args: Any, **options: Any) -> Any:
+    """Calls `app:<name>` with Python values and gives the result as one."""
+    payload = await target.call(f"app:{name}", [Payload.of(arg) for arg in args], **options)
+    return payload.value()
+
+
+def spawn(target: ProcessHost, name: str, *args: Any, **options: Any) -> str:
+    """Starts the process `app:<name>` on `app:processes`; its PID."""
+    request = StartRequest(f"app:{name}", [Payload.of(arg) for arg in args], worker="app:processes", **options)
+    return target.spawn(request).pid
+
+
+async def result(target: ProcessHost, pid: str) -> Any:
+    return (await target.result(pid)).value()

@@ -1,0 +1,368 @@
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from runtime.errors import ALREADY_EXISTS, CANCELED, INTERNAL, INVALID, NOT_FOUND, TIMEOUT, Error
+from runtime.lua.program import Programs
+from runtime.payload import Payload
+from runtime.process.lua_run import MAX_LINES
+from tests.process.support import Lines, call, eventually, function, host, load, pids
+
+WAITS = "return function() return process.inbox():receive():payload():data() end"
+
+
+async def test_a_function_answers_with_its_first_result(tmp_path: Path) -> None:
+    registry = load(tmp_path, {"add.lua": "return function(a, b) return a + b, nil end"}, [])
+    async with host(registry) as h:
+        assert await call(h, "add", 1, 2) == 3
+        assert (await h.call("app:add", [Payload.of(1), Payload.of(2.0)])).data == b"3.0"
+
+
+async def test_the_entry_names_the_method(tmp_path: Path) -> None:
+    source = {"charge.lua": "return { charge = function(n) return { charged = n } end }"}
+    async with host(load(tmp_path, source, [function("charge", method="charge")])) as h:
+        assert await call(h, "charge", 5) == {"charged": 5}
+
+
+async def test_functions_call_functions_with_context_and_sender(tmp_path: Path) -> None:
+    sources = {
+        "inner.lua": "return function() return { ctx = ctx.all(), pid = process.pid() } end",
+        "outer.lua": """
+            return function()
+              local value, err = funcs.new():with_context({ step = "two" }):call("app:inner")
+              if err then return nil, err end
+              value.outer = process.pid()
+              return value
+            end
+        """,
+    }
+    async with host(load(tmp_path, sources, []), node="n1") as h:
+        value = await call(h, "outer", context={"tenant": "acme", "step": "one"})
+    assert value["ctx"] == {"tenant": "acme", "step": "two"}
+    assert value["pid"].startswith("{app:inner@n1|")
+    assert value["outer"].startswith("{app:outer@n1|")
+
+
+async def test_calls_go_on_side_by_side(tmp_path: Path) -> None:
+    """Each waits for a message that comes only when all are waiting."""
+    sources = {
+        "wait.lua": "return function(n) process.inbox():receive() return n end",
+        "all.lua": """
+            return function()
+              local futures = {}
+              for i = 1, 3 do futures[i] = funcs.async("app:wait", i) end
+              return funcs.all(futures)
+            end
+        """,
+    }
+    async with host(load(tmp_path, sources, [])) as h:
+        running = asyncio.create_task(call(h, "all"))
+        for pid in await pids(h, 4):
+            if "wait" in pid:
+                h.send(pid, "go", [])
+        assert await running == [1, 2, 3]
+
+
+async def test_a_full_pool_makes_callers_wait_but_not_those_that_wait_for_functions(tmp_path: Path) -> None:
+    """With one permit, a function that calls itself would wait for its own end if it kept the permit."""
+    source = """
+        return function(n)
+          if n == 0 then return 0 end
+          local below, err = funcs.call("app:deep", n - 1)
+          if err then return nil, err end
+          return below + 1
+        end
+    """
+    async with host(load(tmp_path, {"deep.lua": source}, [function("deep", pool={"size": 1})])) as h:
+        assert await call(h, "deep", 5) == 5
+
+
+async def test_a_pool_limits_executions(tmp_path: Path) -> None:
+    """With one permit the second call starts, and so reads its inbox, only after the first has ended."""
+    registry = load(tmp_path, {"wait.lua": WAITS}, [function("wait", pool={"size": 1})])
+    async with host(registry) as h:
+        calls = [asyncio.create_task(call(h, "wait")) for _ in range(2)]
+        first, second = await pids(h, 2)
+        h.send(second, "go", [Payload.of("second")])
+        h.send(first, "go", [Payload.of("first")])
+        done, _ = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+        assert [task.result() for task in done] == ["first"]
+        assert await calls[1] == "second"
+
+
+async def test_who_waits_for_a_turn_can_be_cancelled_at_once(tmp_path: Path) -> None:
+    """The grace is longer than any test."""
+    registry = load(tmp_path, {"wait.lua": WAITS}, [function("wait", pool={"size": 1})])
+    async with host(registry, grace=3600.0) as h:
+        first = asyncio.create_task(call(h, "wait"))
+        [pid] = await pids(h)
+        second = asyncio.create_task(call(h, "wait"))
+        await pids(h, 2)
+        second.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await second
+        h.send(pid, "go", [Payload.of(1)])
+        assert await first == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "kind", "message"),
+    [
+        ("return function() error('boom') end", INTERNAL, "bad.lua:1: boom"),
+        ("return function() return nil, 'no' end", "", "no"),
+        ("return function() return nil, errors.new('Declined', 'card') end", "Declined", "card"),
+        ("return function() return { print } end", INVALID, "function"),
+        ("return function() channel.new():receive() end", INTERNAL, "all coroutines are blocked"),
+        ("return 5", INVALID, "must return a function"),
+        ("return function() return require('sql') end", INTERNAL, "sql"),
+    ],
+)
+async def test_failures_arrive_as_errors(tmp_path: Path, source: str, kind: str, message: str) -> None:
+    async with host(load(tmp_path, {"bad.lua": source}, [])) as h:
+        with pytest.raises(Error) as caught:
+            await call(h, "bad")
+    assert caught.value.kind == kind
+    assert message in caught.value.message
+
+
+async def test_an_unknown_function_may_yet_be_deployed(tmp_path: Path) -> None:
+    source = """
+        return function()
+          local _, err = funcs.call("app:nowhere")
+          return { err:kind(), err:retryable(), err:details().id }
+        end
+    """
+    async with host(load(tmp_path, {"calls.lua": source}, [])) as h:
+        with pytest.raises(Error) as caught:
+            await call(h, "nowhere")
+        assert (caught.value.kind, caught.value.retryable) == (NOT_FOUND, True)
+        assert await call(h, "calls") == [NOT_FOUND, True, "app:nowhere"]
+
+
+async def test_a_spent_budget_fails_the_function_and_not_the_host(tmp_path: Path) -> None:
+    sources = {
+        "spin.lua": "return function() while true do pcall(function() end) end end",
+        "ok.lua": "return function() return 1 end",
+    }
+    registry = load(tmp_path, sources, [function("spin", limits={"instructions": 100_000})])
+    async with host(registry) as h:
+        with pytest.raises(Error) as caught:
+            await call(h, "spin")
+        assert caught.value.kind == "LimitExceeded"
+        assert await call(h, "ok") == 1
+
+
+async def test_messages_reach_the_mailbox_in_order(tmp_path: Path) -> None:
+    source = """
+        return function(n)
+          local inbox, got = process.inbox(), {}
+          for i = 1, n do
+            local m = inbox:receive()
+            got[i] = { m:topic(), m:payload():data(), m:from() }
+          end
+          return got
+        end
+    """
+    async with host(load(tmp_path, {"collect.lua": source}, [])) as h:
+        running = asyncio.create_task(call(h, "collect", 3))
+        [pid] = await pids(h)
+        for i in range(3):
+            h.send(pid, f"t{i}", [Payload.of(i)], "{app:other@local|1}")
+        assert await running == [[f"t{i}", i, "{app:other@local|1}"] for i in range(3)]
+        with pytest.raises(Error, match="not found") as caught:
+            h.send(pid, "late", [])
+    assert caught.value.kind == NOT_FOUND
+
+
+async def test_scripts_send_to_each_other_by_pid(tmp_path: Path) -> None:
+    sources = {
+        "wait.lua": WAITS,
+        "tell.lua": """
+            return function(pid)
+              local ok, err = process.send(pid, "news", { n = 1 })
+              local _, gone = process.send("{app:wait@local|1}", "news")
+              local _, odd = process.send("nobody", "news")
+              return { ok = ok, gone = gone:kind(), text = tostring(gone), odd = tostring(odd) }
+            end
+        """,
+    }
+    async with host(load(tmp_path, sources, [])) as h:
+        waiting = asyncio.create_task(call(h, "wait"))
+        [pid] = await pids(h)
+        told = await call(h, "tell", pid)
+        assert await waiting == {"n": 1}
+    assert told["ok"] is True
+    assert told["gone"] == NOT_FOUND
+    assert "not found" in told["text"]
+    assert "{app:wait@local|1}" in told["text"]
+    assert "nobody" in told["odd"]
+
+
+async def test_what_was_sent_before_the_end_is_delivered(tmp_path: Path) -> None:
+    """The send is begun in the step that ends the function."""
+    sources = {
+        "wait.lua": WAITS,
+        "tell.lua": """
+            return function(pid)
+              coroutine.spawn(function() process.send(pid, "news", "in time") end)
+              time.sleep("1ns")
+              return true
+            end
+        """,
+    }
+    async with host(load(tmp_path, sources, [])) as h:
+        waiting = asyncio.create_task(call(h, "wait"))
+        [pid] = await pids(h)
+        assert await call(h, "tell", pid) is True
+        assert await waiting == "in time"
+
+
+async def test_a_timeout_cancels_and_fails_with_timeout(tmp_path: Path) -> None:
+    sources = {
+        "slow.lua": "return function() time.sleep('1h') end",
+        "calls.lua": """
+            return function()
+              local _, err = funcs.new():with_options({ timeout = 20 }):call("app:slow")
+              return { err:kind(), err:details().timeout_type }
+            end
+        """,
+    }
+    async with host(load(tmp_path, sources, [function("slow", timeout="1h")])) as h:
+        with pytest.raises(Error) as caught:
+            await call(h, "slow", timeout=0.02)
+        assert caught.value.kind == TIMEOUT
+        assert await call(h, "calls") == [TIMEOUT, "start_to_close"]
+
+
+async def test_cancelling_a_call_lets_the_script_clean_up(tmp_path: Path) -> None:
+    source = """
+        return function()
+          print("asleep")
+          local _, err = time.sleep("1h")
+          logger:info("cleaning", { kind = err:kind() })
+          return nil, err
+        end
+    """
+    lines = Lines()
+    async with host(load(tmp_path, {"slow.lua": source}, []), log=lines) as h:
+        running = asyncio.create_task(call(h, "slow"))
+        await eventually(lambda: lines.seen)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+    level, message, about = lines.seen[1]
+    assert (level, message, about["fields"]) == ("info", "cleaning", {"kind": CANCELED})
+    assert about["entry"] == "app:slow"
+    assert about["at"] == "slow.lua:5"
+
+
+async def test_a_script_that_ignores_cancellation_is_abandoned(tmp_path: Path) -> None:
+    source = """
+        return function()
+          process.events()
+          while true do time.sleep("1h") end
+        end
+    """
+    async with host(load(tmp_path, {"deaf.lua": source}, []), grace=0.0) as h:
+        with pytest.raises(Error) as caught:
+            await call(h, "deaf", timeout=0.01)
+        assert caught.value.kind == TIMEOUT
+        assert not h.running
+
+
+async def test_a_future_that_is_canceled_cancels_its_function(tmp_path: Path) -> None:
+    sources = {
+        "slow.lua": "return function() time.sleep('1h') return nil, errors.new('Canceled', 'stopped') end",
+        "calls.lua": """
+            return function()
+              local f = funcs.async("app:slow")
+              f:cancel()
+              local _, err = f:result()
+              return { f:is_canceled(), err:kind() }
+            end
+        """,
+    }
+    async with host(load(tmp_path, sources, [])) as h:
+        assert await call(h, "calls") == [True, CANCELED]
+
+
+async def test_closing_ends_what_is_under_way_and_refuses_more(tmp_path: Path) -> None:
+    async with host(load(tmp_path, {"wait.lua": "return function() return time.sleep('1h') end"}, [])) as h:
+        running = asyncio.create_task(call(h, "wait"))
+        await pids(h)
+        await h.close(0)
+        with pytest.raises(Error) as caught:
+            await running
+        assert caught.value.kind == CANCELED
+        with pytest.raises(Error, match="shutting down"):
+            await call(h, "wait")
+
+
+async def test_logging_carries_pid_place_and_fields(tmp_path: Path) -> None:
+    source = """
+        return function()
+          print("hello", 1)
+          logger:named("db"):with({ a = 1 }):warn("slow", { b = { 2 } })
+        end
+    """
+    lines = Lines()
+    async with host(load(tmp_path, {"talk.lua": source}, []), log=lines) as h:
+        await call(h, "talk")
+    assert [(level, message) for level, message, _ in lines.seen] == [("info", "hello\t1"), ("warn", "slow")]
+    about = lines.seen[1][2]
+    assert about["logger"] == "db"
+    assert about["fields"] == {"a": 1, "b": [2]}
+    assert about["pid"].startswith("{app:talk@local|")
+    assert about["at"] == "talk.lua:4"
+
+
+async def test_a_script_that_logs_without_end_is_cut_short(tmp_path: Path) -> None:
+    source = (
+        "return function() for i = 1, 10100 do print(i) if i % 1000 == 0 then time.sleep('1ns') end end return true end"
+    )
+    lines = Lines()
+    async with host(load(tmp_path, {"talk.lua": source}, []), log=lines) as h:
+        assert await call(h, "talk") is True
+    assert len(lines.seen) == MAX_LINES
+    assert lines.seen[-1][:2] == ("warn", f"more than {MAX_LINES} lines: the rest is dropped")
+
+
+async def test_another_registry_serves_the_next_call(tmp_path: Path) -> None:
+    registry = load(tmp_path, {"f.lua": "return function() return 1 end"}, [])
+    async with host(registry) as h:
+        assert await call(h, "f") == 1
+        later = load(tmp_path, {"f.lua": "return function() return 2 end"}, [])
+        h.use(later, Programs(later))
+        assert await call(h, "f") == 2
+
+
+async def test_a_name_stands_for_a_pid_until_its_process_ends(tmp_path: Path) -> None:
+    sources = {
+        "wait.lua": """
+            return function(name)
+              local ok = process.registry.register(name)
+              assert(process.registry.register(name) == ok)
+              return process.inbox():receive():payload():data()
+            end
+        """,
+        "tell.lua": """
+            return function(name, pid)
+              local _, taken = process.registry.register(name)
+              local found = process.registry.lookup(name)
+              process.monitor(found)
+              local sent = process.send(name, "news", "by name")
+              process.events():receive()
+              local _, gone = process.registry.lookup(name)
+              return { taken:kind(), found == pid, sent, gone:kind(), process.registry.unregister(name) }
+            end
+        """,
+    }
+    async with host(load(tmp_path, sources, [])) as h:
+        waiting = asyncio.create_task(call(h, "wait", "desk"))
+        [pid] = await pids(h)
+        await eventually(lambda: h.names.get("desk"))
+        assert await call(h, "tell", "desk", pid) == [ALREADY_EXISTS, True, True, NOT_FOUND, False]
+        assert await waiting == "by name"

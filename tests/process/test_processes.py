@@ -1,0 +1,337 @@
+"""Processes on a host: their lives, their mailboxes, and what becomes of those that fail, spin or are upgraded."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime.errors import ALREADY_EXISTS, CANCELED, INVALID, LIMIT_EXCEEDED, NOT_FOUND, RATE_LIMITED, Error
+from runtime.lua.program import Programs
+from runtime.payload import Payload
+from runtime.process.ports import Message
+from runtime.registry import Registry
+from tests.process.support import PROCESSES, Lines, call, eventually, host, load, process, result, spawn
+
+#: Answers "get" with what it has counted, ends at "stop" with the same.
+COUNTER = """
+    return function(n)
+      n = n or 0
+      local inbox = process.inbox()
+      while true do
+        local m = inbox:receive()
+        if m:topic() == "add" then n = n + m:payload():data() end
+        if m:topic() == "get" then process.send(m:from(), "n", n) end
+        if m:topic() == "stop" then return n end
+        if m:topic() == "fail" then error(errors.new("Declined", "no funds")) end
+        if m:topic() == "upgrade" then process.upgrade(m:payload() and m:payload():data() or nil, n) end
+      end
+    end
+"""
+#: Forwards what it is sent to whoever it was told to.
+ECHO = """
+    return function(to)
+      local inbox = process.inbox()
+      while true do
+        local m = inbox:receive()
+        process.send(to, m:topic(), process.pid())
+      end
+    end
+"""
+
+
+def registry(directory: Path, body: str = "", more: dict[str, str] | None = None, **host_fields: Any) -> Registry:
+    """`app:calls` is a function of that body; `app:counter`, `app:echo` and `more` are processes."""
+    sources = {"counter.lua": COUNTER, "echo.lua": ECHO, **(more or {})}
+    entries = [{**PROCESSES, **host_fields}, *(process(Path(name).stem) for name in sources)]
+    return load(directory, {**sources, "calls.lua": f"return function(...) {body} end"}, entries)
+
+
+def send(target: Any, pid: str, topic: str, *args: Any) -> None:
+    target.send(pid, topic, [Payload.of(arg) for arg in args])
+
+
+async def test_a_process_lives_on_when_its_spawner_has_ended(tmp_path: Path) -> None:
+    body = 'return process.spawn("app:counter", "app:processes", 40)'
+    async with host(registry(tmp_path, body), node="n1") as h:
+        pid = await call(h, "calls")
+        assert pid.startswith("{app:processes@n1|")
+        send(h, pid, "add", 2)
+        send(h, pid, "stop")
+        assert await result(h, pid) == 42
+        assert h.running == []
+
+
+async def test_messages_sent_while_it_starts_are_kept_in_order(tmp_path: Path) -> None:
+    body = """
+        local pid = process.with_message("first", 1):with_message("second", 2):spawn("app:lists", "app:processes", 4)
+        process.send(pid, "third", 3)
+        process.send(pid, "fourth", 4)
+        return pid
+    """
+    lists = """
+        return function(n)
+          local inbox, got = process.inbox(), {}
+          for i = 1, n do
+            local m = inbox:receive()
+            got[i] = { m:topic(), m:payload():data(), m:from():match("^{(.-)@") }
+          end
+          return got
+        end
+    """
+    async with host(registry(tmp_path, body, {"lists.lua": lists})) as h:
+        pid = await call(h, "calls")
+        assert await result(h, pid) == [
+            [topic, n, "app:calls"] for n, topic in enumerate(["first", "second", "third", "fourth"], 1)
+        ]
+
+
+async def test_exec_waits_for_its_value_and_passes_the_context_on(tmp_path: Path) -> None:
+    body = 'return process.with_context({ step = 2 }):exec("app:tells", "app:processes", "x")'
+    tells = "return function(x) return { x, ctx.all(), process.id() } end"
+    async with host(registry(tmp_path, body, {"tells.lua": tells})) as h:
+        assert await call(h, "calls", context={"tenant": "a"}) == ["x", {"tenant": "a", "step": 2}, "app:tells"]
+
+
+async def test_calling_a_process_runs_it_on_its_default_host(tmp_path: Path) -> None:
+    entry = process("twice", meta={"default_host": "processes"})
+    sources = {
+        "twice.lua": "return function(n) return 2 * n end",
+        "calls.lua": "return function() return funcs.call('app:twice', 21) end",
+    }
+    async with host(load(tmp_path, sources, [PROCESSES, entry])) as h:
+        assert await call(h, "calls") == 42
+
+
+async def test_giving_up_an_exec_cancels_the_process(tmp_path: Path) -> None:
+    body = 'return process.exec("app:waits", "app:processes")'
+    waits = """
+        return function()
+          local event = process.events():receive()
+          print(event.kind, event.reason)
+          return nil, errors.new(errors.CANCELED, "as asked")
+        end
+    """
+    lines = Lines()
+    async with host(registry(tmp_path, body, {"waits.lua": waits}), log=lines) as h:
+        running = asyncio.create_task(call(h, "calls"))
+        await eventually(lambda: len(h.running) == 2)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        await eventually(lambda: not h.running)
+    assert [message for _, message, _ in lines.seen] == ["pid.cancel\tcanceled by its caller"]
+
+
+async def test_a_name_is_spawned_once_and_messaged_after(tmp_path: Path) -> None:
+    body = """
+        local spawner = process.with_name("the counter"):with_message("add", 5)
+        local first = spawner:spawn("app:counter", "app:processes", 1)
+        local second = spawner:spawn("app:counter", "app:processes", 100)
+        local refused, err = spawner:with_options({ ["workflow.id_conflict_policy"] = "fail" }):spawn("app:counter", "app:processes")
+        process.send("the counter", "stop")
+        return { first, second, process.registry.lookup("the counter") or "", err:kind(), err:details().pid }
+    """
+    async with host(registry(tmp_path, body)) as h:
+        first, second, _, kind, existing = await call(h, "calls")
+        assert first == second == existing
+        assert kind == ALREADY_EXISTS
+        assert await result(h, first) == 11
+
+
+async def test_terminate_existing_gives_the_name_to_a_new_process(tmp_path: Path) -> None:
+    body = """
+        local spawner = process.with_name("one")
+        local first = spawner:spawn("app:counter", "app:processes")
+        local second = spawner:with_options({ ["workflow.id_conflict_policy"] = "terminate_existing" }):spawn("app:counter", "app:processes")
+        return { first, second, process.registry.lookup("one") }
+    """
+    async with host(registry(tmp_path, body)) as h:
+        first, second, named = await call(h, "calls")
+        assert second == named != first
+        with pytest.raises(Error, match="replaced") as caught:
+            await h.result(first)
+        assert caught.value.kind == CANCELED
+
+
+async def test_names_end_with_their_process(tmp_path: Path) -> None:
+    body = """
+        local pid = process.spawn_monitored("app:counter", "app:processes")
+        local taken = process.spawn("app:counter", "app:processes")
+        assert(process.registry.register("n", pid))
+        assert(process.registry.register("n", pid))
+        local _, err = process.registry.register("n", taken)
+        process.send("n", "stop")
+        process.events():receive()
+        local _, gone = process.registry.lookup("n")
+        return { err:kind(), gone:kind(), process.registry.register("n", taken), process.registry.unregister("n"), process.registry.unregister("n") }
+    """
+    async with host(registry(tmp_path, body)) as h:
+        assert await call(h, "calls") == [ALREADY_EXISTS, NOT_FOUND, True, True, False]
+
+
+async def test_what_has_ended_cannot_be_addressed(tmp_path: Path) -> None:
+    body = """
+        local pid = ...
+        local out = {}
+        for _, err in ipairs({
+          select(2, process.send(pid, "t")), select(2, process.cancel(pid)), select(2, process.terminate(pid)),
+        }) do out[#out + 1] = { err:kind(), err:retryable(), err:message():find("not found", 1, true) ~= nil, err:message():find(pid, 1, true) ~= nil } end
+        return out
+    """
+    async with host(registry(tmp_path, body)) as h:
+        pid = spawn(h, "counter")
+        send(h, pid, "stop")
+        await h.result(pid)
+        assert await call(h, "calls", pid) == [[NOT_FOUND, False, True, True]] * 3
+
+
+async def test_an_upgrade_keeps_pid_names_and_unread_messages(tmp_path: Path) -> None:
+    after = """
+        return function(n)
+          local got = { n, process.id() }
+          local inbox = process.inbox()
+          while true do
+            local m = inbox:receive()
+            if m:topic() == "stop" then return got end
+            got[#got + 1] = m:topic()
+          end
+        end
+    """
+    async with host(registry(tmp_path, more={"after.lua": after})) as h:
+        pid = spawn(h, "counter", 1, id="c")
+        send(h, pid, "add", 1)
+        send(h, pid, "upgrade", "app:after")
+        send(h, pid, "kept")
+        send(h, h.names.lookup("c"), "stop")
+        assert await result(h, pid) == [2, "app:after", "kept"]
+
+
+async def test_an_upgrade_without_an_entry_takes_the_newest_code(tmp_path: Path) -> None:
+    first = registry(tmp_path, more={"v.lua": "return function() process.inbox():receive() process.upgrade() end"})
+    async with host(first) as h:
+        pid = spawn(h, "v")
+        await eventually(lambda: h.find(pid).settled.is_set())  # type: ignore[union-attr]
+        second = registry(tmp_path, more={"v.lua": "return function() return 'second' end"})
+        h.use(second, Programs(second))
+        send(h, pid, "go")
+        assert await result(h, pid) == "second"
+
+
+async def test_an_upgrade_to_what_is_no_process_fails_it(tmp_path: Path) -> None:
+    async with host(registry(tmp_path)) as h:
+        for entry, kind in (("app:nothing", NOT_FOUND), ("app:calls", INVALID)):
+            pid = spawn(h, "counter")
+            send(h, pid, "upgrade", entry)
+            with pytest.raises(Error) as caught:
+                await h.result(pid)
+            assert caught.value.kind == kind
+
+
+async def test_outcomes_of_the_old_program_do_not_reach_the_new_one(tmp_path: Path) -> None:
+    """Both number their commands from 1: the first program's call would answer the second's."""
+    more = {
+        "old.lua": """
+            return function()
+              local f = funcs.async("app:calls")
+              process.send(process.pid(), "x")
+              process.upgrade("app:new")
+            end
+        """,
+        "new.lua": "return function() return { (funcs.call('app:later')) } end",
+    }
+    sources = {
+        **more,
+        "calls.lua": "return function() return 'old' end",
+        "later.lua": "return function() time.sleep('20ms') return 'new' end",
+    }
+    entries = [PROCESSES, process("old"), process("new")]
+    async with host(load(tmp_path, sources, entries)) as h:
+        assert await result(h, spawn(h, "old")) == ["new"]
+
+
+async def test_a_function_cannot_be_upgraded(tmp_path: Path) -> None:
+    async with host(registry(tmp_path, "process.upgrade()")) as h:
+        with pytest.raises(Error, match="only a workflow or process can be upgraded"):
+            await call(h, "calls")
+
+
+async def test_a_full_host_refuses_until_one_has_ended(tmp_path: Path) -> None:
+    body = 'local pid, err = process.spawn("app:counter", "app:processes") return pid or { err:kind(), err:details().max_processes }'
+    async with host(registry(tmp_path, body, max_processes=1)) as h:
+        pid = await call(h, "calls")
+        assert await call(h, "calls") == [RATE_LIMITED, 1]
+        send(h, pid, "stop")
+        await h.result(pid)
+        assert isinstance(await call(h, "calls"), str)
+
+
+async def test_spinning_processes_end_at_their_budget_and_stall_nobody(tmp_path: Path) -> None:
+    """More of them than there are threads."""
+    spins = "return function() while true do pcall(function() end) end end"
+    async with host(registry(tmp_path, more={"spins.lua": spins})) as h:
+        counter = spawn(h, "counter")
+        spinning = [spawn(h, "spins") for _ in range(8)]
+        send(h, counter, "add", 1)
+        send(h, counter, "stop")
+        assert await result(h, counter) == 1
+        for pid in spinning:
+            with pytest.raises(Error) as caught:
+                await h.result(pid)
+            assert caught.value.kind == LIMIT_EXCEEDED
+
+
+async def test_each_message_has_a_budget_but_not_the_thread(tmp_path: Path) -> None:
+    """A hundred messages that take their time are stepped one by one, so that others have their turn in between."""
+    works = (
+        "return function(n) local inbox = process.inbox() for i = 1, n do inbox:receive() for _ = 1, 3e5 do end end end"
+    )
+    async with host(registry(tmp_path, more={"works.lua": works})) as h:
+        pids = [spawn(h, "works", 100, messages=[Message("m")] * 100) for _ in range(8)]
+        counter = spawn(h, "counter", messages=[Message("stop")])
+        assert await result(h, counter) == 0
+        assert set(pids) & set(h.running)
+        for pid in pids:
+            await h.result(pid)
+
+
+async def test_many_idle_processes_answer(tmp_path: Path) -> None:
+    body = """
+        local n = 0
+        local inbox = process.inbox()
+        for _ = 1, ... do inbox:receive() n = n + 1 end
+        return n
+    """
+    async with host(registry(tmp_path, body)) as h:
+        counting = asyncio.create_task(call(h, "calls", 500))
+        await eventually(lambda: h.running)
+        [caller] = h.running
+        pids = [spawn(h, "echo", caller) for _ in range(500)]
+        for pid in pids:
+            send(h, pid, "ping")
+        assert await counting == 500
+        assert h.running == pids
+
+
+async def test_closing_cancels_processes_and_leaves_none(tmp_path: Path) -> None:
+    tidy = "return function() time.sleep('1h') print('tidied') end"
+    lines = Lines()
+    async with host(
+        registry(
+            tmp_path,
+            more={
+                "tidy.lua": tidy,
+                "deaf.lua": "return function() process.events() channel.new(0):case_receive() while true do time.sleep('1h') end end",
+            },
+        ),
+        log=lines,
+    ) as h:
+        tidy_pid, deaf = spawn(h, "tidy"), spawn(h, "deaf")
+        await eventually(lambda: all(h.find(pid).settled.is_set() for pid in (tidy_pid, deaf)))  # type: ignore[union-attr]
+        await h.close(0.05)
+        assert h.running == []
+        with pytest.raises(Error, match="shutting down"):
+            spawn(h, "tidy")
+    assert [message for _, message, _ in lines.seen] == ["tidied"]

@@ -1,0 +1,150 @@
+"""Services: started in order, kept up, given up, and stopped the other way round."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime.lua.program import Programs
+from runtime.process.supervision import _delay
+from runtime.registry import Registry, RegistryError
+from runtime.registry.models import Restart
+from tests.process.support import PROCESSES, Lines, eventually, host, load, process
+
+SOON = {"initial_delay": "1ms", "max_delay": "2ms"}
+#: Says when it is up and when it has been asked to end; fails as often as it is told to.
+WORKS = """
+    return function(name, failures)
+      if failures and not process.registry.lookup("up " .. failures) then
+        print(name .. " fails")
+        error("not yet")
+      end
+      process.registry.register(name)
+      print(name .. " up")
+      local event = process.events():receive()
+      print(name .. " " .. event.reason)
+    end
+"""
+
+
+def service(name: str, *needs: str, source: str = "works", input: Any = None, **lifecycle: Any) -> dict[str, Any]:
+    return {
+        "name": name,
+        "kind": "process.service",
+        "process": source,
+        "host": "processes",
+        "input": name if input is None else input,
+        "lifecycle": {"depends_on": list(needs), "restart": SOON, **lifecycle},
+    }
+
+
+def registry(directory: Path, *services: dict[str, Any], **sources: str) -> Registry:
+    files = {"works.lua": WORKS, **{f"{name}.lua": text for name, text in sources.items()}}
+    return load(directory, files, [PROCESSES, *(process(Path(name).stem) for name in files), *services])
+
+
+async def test_services_start_in_order_and_stop_in_the_opposite_one(tmp_path: Path) -> None:
+    lines = Lines()
+    made = registry(tmp_path, service("c", "b"), service("b", "a"), service("a"))
+    async with host(made, log=lines) as h:
+        await h.services.start()
+        assert set(h.services.running) == {"app:a", "app:b", "app:c"}
+        await h.services.stop()
+        assert h.running == []
+    said = [message for _, message, _ in lines.seen]
+    assert said == ["a up", "b up", "c up", "c service stopped", "b service stopped", "a service stopped"]
+
+
+async def test_a_service_that_fails_is_started_again_under_its_name(tmp_path: Path) -> None:
+    async with host(registry(tmp_path, service("a")), log=Lines()) as h:
+        await h.services.start()
+        first = h.names.lookup("a")
+        h.terminate(first)
+        await eventually(lambda: h.names.get("a") not in (None, first))
+        assert h.services.running == {"app:a": h.names.get("a")}
+
+
+async def test_what_depends_on_a_service_that_is_down_waits_for_it(tmp_path: Path) -> None:
+    """`a` fails until somebody has registered the name it looks for."""
+    lines = Lines()
+    made = registry(tmp_path, service("a", input=["a", "now"]), service("b", "a"))
+    async with host(made, log=lines) as h:
+        await h.services.start()
+        await eventually(lambda: len(lines.seen) > 3)
+        assert {message for _, message, _ in lines.seen} == {"a fails"}
+        h.names.register("up now", "anybody")
+        await eventually(lambda: len(h.services.running) == 2)
+        await eventually(lambda: lines.seen[-1][1] == "b up")
+
+
+async def test_a_service_is_given_up_after_its_attempts(tmp_path: Path) -> None:
+    fails = "return function() print('tried') error('never') end"
+    lines = Lines()
+    restart = {**SOON, "max_attempts": 2}
+    async with host(registry(tmp_path, service("a", source="fails", restart=restart), fails=fails), log=lines) as h:
+        await h.services.start()
+        await eventually(lambda: not h.services.running and len(lines.seen) == 3)
+        await asyncio.sleep(0.02)
+        assert [message for _, message, _ in lines.seen] == ["tried"] * 3
+
+
+async def test_a_service_that_ends_well_is_not_started_again(tmp_path: Path) -> None:
+    lines = Lines()
+    made = registry(
+        tmp_path, service("a", source="once"), service("b", "a"), once="return function() print('once') end"
+    )
+    async with host(made, log=lines) as h:
+        await h.services.start()
+        await eventually(lambda: len(lines.seen) == 2)
+        assert [message for _, message, _ in lines.seen] == ["once", "b up"]
+        assert list(h.services.running) == ["app:b"]
+
+
+async def test_one_that_does_not_start_by_itself_is_left_alone(tmp_path: Path) -> None:
+    async with host(registry(tmp_path, service("a", auto_start=False)), log=Lines()) as h:
+        await h.services.start()
+        assert h.running == []
+
+
+async def test_one_that_does_not_end_in_time_is_ended(tmp_path: Path) -> None:
+    deaf = "return function() process.events() while true do time.sleep('1h') end end"
+    async with host(registry(tmp_path, service("a", source="deaf", stop_timeout="1ms"), deaf=deaf)) as h:
+        await h.services.start()
+        assert h.running
+        await h.services.stop()
+        assert not h.running
+
+
+async def test_a_start_that_takes_too_long_is_a_failure(tmp_path: Path) -> None:
+    slow = "return function() while true do end end"
+    entry = service("a", source="slow", start_timeout="1ms", restart={**SOON, "max_attempts": 1})
+    async with host(registry(tmp_path, entry, slow=slow)) as h:
+        await h.services.start()
+        await eventually(lambda: not h.running)
+
+
+async def test_a_reload_starts_stops_and_renews_what_has_changed(tmp_path: Path) -> None:
+    lines = Lines()
+    async with host(registry(tmp_path, service("same"), service("changed"), service("gone")), log=lines) as h:
+        await h.services.start()
+        before = h.services.running
+        later = registry(tmp_path, service("same"), service("changed", input="other"), service("new"))
+        h.use(later, Programs(later))
+        await eventually(lambda: h.names.get("new") and h.names.get("other"))
+        after = h.services.running
+        assert after["app:same"] == before["app:same"]
+        assert set(after) == {"app:same", "app:changed", "app:new"}
+        assert after["app:changed"] == h.names.get("other") != before["app:changed"]
+
+
+def test_services_that_depend_on_each_other_in_a_circle_are_refused_at_load(tmp_path: Path) -> None:
+    with pytest.raises(RegistryError, match="circle: app:a → app:b → app:a"):
+        registry(tmp_path, service("a", "b"), service("b", "a"))
+
+
+def test_delays_grow_to_the_longest() -> None:
+    restart = Restart()
+    assert [_delay(restart, n) for n in (1, 2, 3, 7, 8, 500)] == [1, 2, 4, 64, 90, 90]

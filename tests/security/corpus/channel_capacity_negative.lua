@@ -1,0 +1,5 @@
+-- expect: error capacity must not be negative
+
+return function(...)
+  channel.new(-1)
+end

@@ -1,0 +1,5 @@
+-- expect: error all coroutines are blocked
+
+return function(...)
+  channel.new():receive()
+end

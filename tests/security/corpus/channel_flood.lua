@@ -1,0 +1,7 @@
+-- expect: limit
+-- instructions: 2000000000
+
+return function(...)
+  local ch = channel.new(math.maxinteger)
+  while true do ch:send({}) end
+end

@@ -1,0 +1,5 @@
+-- expect: error cannot close a running coroutine
+
+return function(...)
+  coroutine.close(coroutine.running())
+end

@@ -1,0 +1,5 @@
+-- expect: budget
+
+return function(...)
+  return table.concat({}, "", 1, 1e18)
+end

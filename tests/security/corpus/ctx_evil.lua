@@ -1,0 +1,5 @@
+-- expect: error bad argument #1 to 'get'
+
+return function(...)
+  ctx.get({})
+end

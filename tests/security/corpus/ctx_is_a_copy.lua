@@ -1,0 +1,6 @@
+-- expect: harmless true
+
+return function(...)
+  ctx.all().tenant = "other"
+  return ctx.get("tenant") == nil
+end

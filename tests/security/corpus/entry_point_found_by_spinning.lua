@@ -1,0 +1,3 @@
+-- expect: budget
+
+return setmetatable({}, { __index = function() while true do end end })

@@ -1,0 +1,3 @@
+-- expect: error must return a function
+
+return setmetatable({}, { __index = function() return {} end })

@@ -1,0 +1,5 @@
+-- expect: error functions
+
+return function(...)
+  error(errors.new({ message = "functions", details = { f = print, [print] = 1, t = coroutine.create(print) } }))
+end

@@ -1,0 +1,5 @@
+-- expect: error xxxx
+
+return function(...)
+  error(("x"):rep(100000), 0)
+end

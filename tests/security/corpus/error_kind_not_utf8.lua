@@ -1,0 +1,5 @@
+-- expect: error odd
+
+return function(...)
+  error(errors.new({ message = "odd", kind = "\xff" }))
+end

@@ -1,0 +1,5 @@
+-- expect: error nil
+
+return function(...)
+  error(nil)
+end

@@ -1,0 +1,5 @@
+-- expect: error ?
+
+return function(...)
+  error("\xff\xfe")
+end

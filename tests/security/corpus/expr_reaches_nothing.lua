@@ -1,0 +1,6 @@
+-- expect: harmless true
+
+return function(...)
+  local v, e = expr.eval("_G.print", {})
+  return v == nil
+end

@@ -1,0 +1,5 @@
+-- expect: harmless 99
+
+return function(...)
+  return #("%99d"):format(1)
+end

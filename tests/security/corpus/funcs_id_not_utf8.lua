@@ -1,0 +1,6 @@
+-- expect: harmless true
+
+return function(...)
+  local v, e = funcs.call("a:\xff")
+  return e ~= nil
+end

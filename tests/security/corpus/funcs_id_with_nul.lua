@@ -1,0 +1,6 @@
+-- expect: harmless true
+
+return function(...)
+  local v, e = funcs.call("a:b\0c")
+  return e ~= nil
+end

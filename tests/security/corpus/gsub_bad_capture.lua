@@ -1,0 +1,5 @@
+-- expect: error invalid capture index
+
+return function(...)
+  return ("x"):gsub("x", "%9")
+end

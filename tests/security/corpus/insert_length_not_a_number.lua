@@ -1,0 +1,5 @@
+-- expect: error object length is not an integer
+
+return function(...)
+  table.insert(setmetatable({}, { __len = function() return "many" end }), 1)
+end

@@ -1,0 +1,5 @@
+-- expect: error attempt to
+
+return function(...)
+  return 1 // 0
+end

@@ -1,0 +1,5 @@
+-- expect: harmless "\ufffd"
+
+return function(...)
+  return json.decode("\"\\ud800\"")
+end

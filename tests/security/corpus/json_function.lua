@@ -1,0 +1,5 @@
+-- expect: error is a function, which cannot leave the script
+
+return function(...)
+  return { f = print }
+end

@@ -1,0 +1,5 @@
+-- expect: error is a library table
+
+return function(...)
+  return { string }
+end

@@ -1,0 +1,6 @@
+-- expect: error refers to itself without end
+
+return function(...)
+  local ok, e = json.validate({ ["$ref"] = "#" }, 1)
+  error(e)
+end

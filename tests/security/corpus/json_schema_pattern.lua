@@ -1,0 +1,6 @@
+-- expect: error does not match
+
+return function(...)
+  local ok, e = json.validate({ pattern = "^(a+)+$" }, ("a"):rep(100) .. "b")
+  error(e)
+end

@@ -1,0 +1,6 @@
+-- expect: harmless "nil"
+
+return function(...)
+  local t = setmetatable({}, string)
+  return type(t.format)
+end

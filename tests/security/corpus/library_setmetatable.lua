@@ -1,0 +1,5 @@
+-- expect: error bad argument #1 to 'setmetatable'
+
+return function(...)
+  setmetatable(string, { __index = {} })
+end

@@ -1,0 +1,5 @@
+-- expect: error bad argument #1 to 'insert'
+
+return function(...)
+  table.insert(table, 1)
+end

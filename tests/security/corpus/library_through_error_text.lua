@@ -1,0 +1,5 @@
+-- expect: error library 'process' is read-only
+
+return function(...)
+  process.pid = 1
+end

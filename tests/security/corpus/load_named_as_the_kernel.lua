@@ -1,0 +1,5 @@
+-- expect: error the kernel
+
+return function(...)
+  load("error('the kernel')", "=?")()
+end

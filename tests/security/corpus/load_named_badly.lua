@@ -1,0 +1,5 @@
+-- expect: error oops
+
+return function(...)
+  load("error('oops')", "@\xff\0\n/etc/passwd")()
+end

@@ -1,0 +1,5 @@
+-- expect: error reader function must return a string
+
+return function(...)
+  load(function() return {} end)
+end

@@ -1,0 +1,5 @@
+-- expect: budget
+
+return function(...)
+  load("while true do end", "=?")()
+end

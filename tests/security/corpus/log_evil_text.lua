@@ -1,0 +1,5 @@
+-- expect: error evil
+
+return function(...)
+  print(setmetatable({}, { __tostring = function() error("evil") end }))
+end

@@ -1,0 +1,5 @@
+-- expect: budget
+
+return function(...)
+  while true do print("x") end
+end

@@ -1,0 +1,7 @@
+-- expect: memory
+-- instructions: 2000000000
+
+return function(...)
+  local t = {}
+  while true do t[#t + 1] = { {}, {} } end
+end

@@ -1,0 +1,5 @@
+-- expect: error depends on garbage collection
+
+return function(...)
+  setmetatable({}, { __mode = "k" })
+end

@@ -1,0 +1,5 @@
+-- expect: harmless "widget: 1"
+
+return function(...)
+  return tostring(setmetatable({}, { __name = "widget" }))
+end

@@ -1,0 +1,5 @@
+-- expect: harmless "table: 1"
+
+return function(...)
+  return tostring(setmetatable({}, { __name = {} }))
+end

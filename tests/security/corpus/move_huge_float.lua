@@ -1,0 +1,5 @@
+-- expect: budget
+
+return function(...)
+  table.move({}, 1, 1e15, 2)
+end

@@ -1,0 +1,3 @@
+-- expect: error must return a function
+
+return 5

@@ -1,0 +1,5 @@
+-- expect: error invalid conversion specifier
+
+return function(...)
+  return os.date("%Q")
+end

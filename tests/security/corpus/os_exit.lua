@@ -1,0 +1,5 @@
+-- expect: error attempt to call a nil value
+
+return function(...)
+  os.exit(1)
+end

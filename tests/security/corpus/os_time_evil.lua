@@ -1,0 +1,5 @@
+-- expect: error is not an integer
+
+return function(...)
+  return os.time(setmetatable({}, { __index = function() return {} end }))
+end

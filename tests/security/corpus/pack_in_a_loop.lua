@@ -1,0 +1,5 @@
+-- expect: budget
+
+return function(...)
+  while true do string.pack("c20000000", "x") end
+end

@@ -1,0 +1,5 @@
+-- expect: error missing '['
+
+return function(...)
+  return ("x"):find("%f")
+end

@@ -1,0 +1,5 @@
+-- expect: error malformed pattern
+
+return function(...)
+  return ("x"):find("[")
+end

@@ -1,0 +1,5 @@
+-- expect: error malformed pattern (ends with '%')
+
+return function(...)
+  return ("x"):find("%")
+end

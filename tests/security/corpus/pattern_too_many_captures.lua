@@ -1,0 +1,5 @@
+-- expect: error too many captures
+
+return function(...)
+  return ("x"):rep(100):find(("(x)"):rep(40))
+end

@@ -1,0 +1,5 @@
+-- expect: error is a function
+
+return function(...)
+  return payload.new(print)
+end

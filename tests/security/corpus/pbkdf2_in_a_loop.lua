@@ -1,0 +1,5 @@
+-- expect: budget
+
+return function(...)
+  while true do crypto.pbkdf2("p", "s", 100000, 32) end
+end

@@ -1,0 +1,6 @@
+-- expect: harmless "Invalid"
+
+return function(...)
+  local v, e = process.spawn("no colon", "host")
+  return e:kind()
+end

@@ -1,0 +1,5 @@
+-- expect: harmless true
+
+return function(...)
+  return process.send(process.pid(), "\xff\0", 1)
+end

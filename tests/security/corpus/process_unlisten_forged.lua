@@ -1,0 +1,5 @@
+-- expect: error channel expected
+
+return function(...)
+  process.unlisten({})
+end

@@ -1,0 +1,6 @@
+-- expect: error
+-- on: workflow
+
+return function(...)
+  math.randomseed(1)
+end

@@ -1,0 +1,5 @@
+-- expect: budget
+
+return function(...)
+  while true do local s = ("x"):rep(10000000) end
+end

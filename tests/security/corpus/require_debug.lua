@@ -1,0 +1,5 @@
+-- expect: denied module 'debug' is not listed
+
+return function(...)
+  require("debug")
+end

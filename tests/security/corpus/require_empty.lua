@@ -1,0 +1,5 @@
+-- expect: denied module '' is not listed
+
+return function(...)
+  require("")
+end

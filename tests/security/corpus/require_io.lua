@@ -1,0 +1,5 @@
+-- expect: denied module 'io' is not listed
+
+return function(...)
+  require("io")
+end

@@ -1,0 +1,5 @@
+-- expect: denied is not listed
+
+return function(...)
+  require("../../etc/passwd")
+end

@@ -1,0 +1,5 @@
+-- expect: denied module 'sql' is not listed
+
+return function(...)
+  require("sql")
+end

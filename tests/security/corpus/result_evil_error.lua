@@ -1,0 +1,5 @@
+-- expect: error __tostring failed
+
+return function(...)
+  return nil, error(setmetatable({}, { __tostring = error }))
+end

@@ -1,0 +1,5 @@
+-- expect: error bad self of 'add'
+
+return function(...)
+  saga.new().add({ steps = {} }, "a:b")
+end

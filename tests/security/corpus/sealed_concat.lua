@@ -1,0 +1,5 @@
+-- expect: error bad argument #1 to 'concat'
+
+return function(...)
+  return table.concat(channel.new())
+end

@@ -1,0 +1,5 @@
+-- expect: error has no length
+
+return function(...)
+  return #errors.new("x")
+end

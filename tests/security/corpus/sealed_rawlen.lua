@@ -1,0 +1,5 @@
+-- expect: error bad argument #1 to 'rawlen'
+
+return function(...)
+  rawlen(channel.new())
+end

@@ -1,0 +1,5 @@
+-- expect: error bad argument #1 to 'rawset'
+
+return function(...)
+  rawset(errors.new("x"), "kind", function() end)
+end

@@ -1,0 +1,5 @@
+-- expect: error bad self of 'receive'
+
+return function(...)
+  channel.new().receive({ buffer = {}, senders = {} })
+end

@@ -1,0 +1,5 @@
+-- expect: budget
+
+return function(...)
+  table.sort(setmetatable({}, { __len = function() return 1 << 40 end }))
+end

@@ -1,0 +1,5 @@
+-- expect: budget
+
+return function(...)
+  for i = 1, math.huge do end
+end

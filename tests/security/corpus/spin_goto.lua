@@ -1,0 +1,6 @@
+-- expect: budget
+
+return function(...)
+  ::again::
+  goto again
+end

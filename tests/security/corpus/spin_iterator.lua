@@ -1,0 +1,5 @@
+-- expect: budget
+
+return function(...)
+  for _ in function() return 1 end do end
+end

@@ -1,0 +1,5 @@
+-- expect: error compare
+
+return function(...)
+  return time.now() < 5
+end

@@ -1,0 +1,5 @@
+-- expect: error too many results to unpack
+
+return function(...)
+  return table.unpack({}, math.mininteger, math.maxinteger)
+end

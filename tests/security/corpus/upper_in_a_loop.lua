@@ -1,0 +1,6 @@
+-- expect: budget
+
+return function(...)
+  local s = ("x"):rep(10000000)
+  while true do local t = s:upper() end
+end

@@ -1,0 +1,6 @@
+-- expect: error table expected
+-- on: workflow
+
+return function(...)
+  workflow.attrs({ search = channel.new() })
+end

@@ -1,0 +1,5 @@
+-- expect: error attempt to yield from outside a coroutine
+
+return function(...)
+  coroutine.yield(1)
+end

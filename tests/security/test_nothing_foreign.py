@@ -1,0 +1,83 @@
+"""No Python object is within a script's reach, by a walk with the raw debug library that no script has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from runtime.lua import interpreter, protocol
+from runtime.lua.session import Session
+from runtime.testing import program_from_source
+from tests.security.corpus import MODULES
+
+#: Run before the kernel's first chunk: keeps `debug`, and the environment that the script's chunk is loaded with.
+SPY = b"""
+local getmetatable, getinfo, next, type, real_load = debug.getmetatable, debug.getinfo, next, type, load
+local allowed, env = {}, nil
+for _, f in next, { ipairs, select, tonumber, error, assert, rawequal, string.packsize, utf8.codes, coroutine.isyieldable } do
+  allowed[f] = true
+end
+for _, f in next, math do allowed[f] = true end
+function load(code, name, mode, given)
+  if name == "@script.lua" then env = given end
+  if given then return real_load(code, name, mode, given) end
+  return real_load(code, name, mode)
+end
+return function()
+  local seen, found, tables = {}, {}, 0
+  local function visit(value, path)
+    local kind = type(value)
+    if kind == "userdata" then found[#found + 1] = path .. " is userdata" end
+    if kind == "function" and getinfo(value, "S").what == "C" and not allowed[value] then
+      found[#found + 1] = path .. " is a C function"
+    end
+    if kind ~= "table" or seen[value] then return end
+    seen[value] = true
+    tables = tables + 1
+    for k, v in next, value do
+      visit(k, path .. ".<key>")
+      visit(v, path .. "." .. (type(k) == "string" and k or "?"))
+    end
+    local meta = getmetatable(value)
+    if meta then visit(meta, path .. ".<meta>") end
+  end
+  visit(env, "_ENV")
+  visit(getmetatable("").__index, "string")
+  return tables, table.concat(found, "\\n")
+end
+"""
+
+#: Looks into every module, so that all of them are loaded, and keeps one object of each class that it can make.
+TOUCH = """
+return function()
+  for _, name in ipairs({%s}) do local _ = require(name).nothing end
+  objects = {
+    channel.new(), channel.new():case_receive(), errors.new("x"), payload.new(1), time.now(), time.utc, time.timer("1s"),
+    time.parse_duration("1s"), funcs.new(), (funcs.async("a:b")), saga.new(), process.with_context({}), json.null,
+    coroutine.create(print), logger, process.event, crypto.random, crypto.jwt,
+  }
+  process.inbox():receive()
+end
+"""
+
+
+def test_walk(monkeypatch: pytest.MonkeyPatch) -> None:
+    walks: list[Any] = []
+    make = interpreter._runtime
+
+    def spied(memory: int | None = None) -> Any:
+        lua = make(memory)
+        walks.append(lua.execute(SPY))
+        return lua
+
+    program = program_from_source(TOUCH % ", ".join(f"'{name}'" for name in MODULES), modules=MODULES)
+    monkeypatch.setattr(interpreter, "_runtime", spied)
+    session = Session(program, {"class": "workflow", "pid": "{w|r}", "seed": 1, "ctx": {}, "info": {}})
+    batch = session.step([protocol.start([])], protocol.Clock(now=0))
+    assert batch.state == "running", batch.error
+    tables, found = walks[-1]()
+    walks.clear()
+    assert found == b""
+    assert tables > 60
+    session.close()

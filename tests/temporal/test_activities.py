@@ -1,0 +1,230 @@
+"""Activities called from Lua workflows, on a real server."""
+
+from __future__ import annotations
+
+import pytest
+
+from runtime.errors import Error
+from runtime.temporal.devserver import DevServer
+from tests.temporal.stage import Files, staged
+
+FAST = {"activity.retry_policy": {"initial_interval": "10ms", "maximum_attempts": 3}}
+
+
+async def test_values_keep_their_exact_form(files: Files, temporal_server: DevServer) -> None:
+    files.activity("echo", "return { main = function(...) return { ... } end }")
+    files.workflow("main", "return { main = function(...) return assert(funcs.call('t:echo', ...)) end }")
+    async with staged(files, temporal_server.address) as stage:
+        values = [1, 1.0, "ä", True, {"deep": [{}, {"n": 2**53 + 1}]}]
+        run = await stage.start("main", *values)
+        assert (await stage.runs.result(run.id, 60)).data == (
+            b'[1,1.0,"\xc3\xa4",true,{"deep":[{},{"n":9007199254740993}]}]'
+        )
+
+
+async def test_a_failure_keeps_kind_details_and_lua_stack(files: Files, temporal_server: DevServer) -> None:
+    files.activity(
+        "refuse",
+        "return { main = function() return nil, errors.new{kind='Invalid', message='out of stock', details={left=0}} end }",
+    )
+    files.workflow(
+        "main",
+        """return { main = function()
+             local v, err = funcs.call('t:refuse')
+             return { kind = err:kind(), message = err:message(), retryable = err:retryable(), details = err:details() }
+           end }""",
+    )
+    async with staged(files, temporal_server.address) as stage:
+        run = await stage.start("main")
+        seen = await stage.result(run)
+        assert (seen["kind"], seen["message"]) == ("Invalid", "out of stock")
+        assert seen["details"] == {"left": 0, "_activity_id": "1", "_retry_state": "NON_RETRYABLE_FAILURE"}
+        assert (await stage.event_types(run)).count("ACTIVITY_TASK_FAILED") == 1
+
+
+async def test_retries_follow_the_policy_and_share_one_idempotency_key(
+    files: Files, temporal_server: DevServer
+) -> None:
+    files.activity(
+        "flaky",
+        """return { main = function()
+             local info = activity.info()
+             if info.attempt < 3 then return nil, errors.new('Unavailable', 'not yet') end
+             return { attempt = info.attempt, key = activity.idempotency_key(), id = info.activity_id }
+           end }""",
+        FAST,
+    )
+    files.workflow("main", "return { main = function() return assert(funcs.call('t:flaky')) end }")
+    async with staged(files, temporal_server.address) as stage:
+        run = await stage.start("main")
+        seen = await stage.result(run)
+        assert seen == {"attempt": 3, "id": "1", "key": f"{run.id}/{run.run_id}/1"}
+
+
+async def test_the_last_failure_comes_back_when_the_attempts_are_spent(
+    files: Files, temporal_server: DevServer
+) -> None:
+    files.activity("down", "return { main = function() return nil, errors.new('Unavailable', 'down') end }", FAST)
+    files.workflow("main", "return { main = function() return funcs.call('t:down') end }")
+    async with staged(files, temporal_server.address) as stage:
+        with pytest.raises(Error, match="down") as failed:
+            await stage.run("main")
+        assert failed.value.kind == "Unavailable"
+        assert (failed.value.details or {})["_retry_state"] == "MAXIMUM_ATTEMPTS_REACHED"
+
+
+async def test_a_raise_in_an_activity_is_internal_and_not_retried(files: Files, temporal_server: DevServer) -> None:
+    files.activity("broken", "return { main = function() local t = nil; return t.x end }", FAST)
+    files.workflow("main", "return { main = function() return funcs.call('t:broken') end }")
+    async with staged(files, temporal_server.address) as stage:
+        run = await stage.start("main")
+        with pytest.raises(Error, match=r"broken\.lua:1") as failed:
+            await stage.result(run)
+        assert failed.value.kind == "Internal"
+        assert (await stage.event_types(run)).count("ACTIVITY_TASK_STARTED") == 1
+
+
+async def test_an_unknown_activity_is_not_found_and_stays_so_in_a_replay(
+    files: Files, temporal_server: DevServer
+) -> None:
+    files.workflow(
+        "main",
+        """return { main = function()
+             local v, err = funcs.call('t:later')
+             return { err:kind(), err:retryable(), err:details().id }
+           end }""",
+    )
+    async with staged(files, temporal_server.address) as stage:
+        run = await stage.start("main")
+        assert await stage.result(run) == ["NotFound", True, "t:later"]
+        assert "ACTIVITY_TASK_SCHEDULED" not in await stage.event_types(run)
+        files.activity("later", "return { main = function() return 1 end }")
+        assert [result.failure for result in await stage.replay(run, registry=files.load())] == [None]
+
+
+async def test_a_removed_activity_does_not_break_the_replay_of_its_callers(
+    files: Files, temporal_server: DevServer
+) -> None:
+    files.activity("once", "return { main = function() return 'was here' end }")
+    files.workflow("main", "return { main = function() return assert(funcs.call('t:once')) end }")
+    async with staged(files, temporal_server.address) as stage:
+        run = await stage.start("main")
+        assert await stage.result(run) == "was here"
+        files.without("once")
+        assert [result.failure for result in await stage.replay(run, registry=files.load())] == [None]
+
+
+async def test_a_function_that_is_no_activity_is_not_found(files: Files, temporal_server: DevServer) -> None:
+    files._script("function.lua", "plain", "return { main = function() return 1 end }", {})
+    files.workflow("main", "return { main = function() return funcs.call('t:plain') end }")
+    async with staged(files, temporal_server.address) as stage:
+        with pytest.raises(Error) as failed:
+            await stage.run("main")
+        assert failed.value.kind == "NotFound"
+
+
+async def test_context_sender_and_options_reach_the_activity(files: Files, temporal_server: DevServer) -> None:
+    files.activity(
+        "who",
+        "return { main = function() return { ctx = ctx.all(), pid = activity.info().workflow_pid } end }",
+    )
+    files.workflow(
+        "main",
+        """return { main = function()
+             local executor = funcs.new():with_context({ tenant = 'acme' }):with_options({ ['activity.id'] = 'chosen' })
+             return { seen = assert(executor:call('t:who')), pid = process.pid() }
+           end }""",
+    )
+    async with staged(files, temporal_server.address) as stage:
+        run = await stage.start("main", context={"user": "u1"})
+        seen = await stage.result(run)
+        assert seen["seen"] == {"ctx": {"tenant": "acme", "user": "u1"}, "pid": seen["pid"]}
+        assert seen["pid"] == run.pid == f"{{t:worker|{run.id}}}"
+        scheduled = next(e for e in (await stage.history(run))["events"] if "activityTaskScheduledEventAttributes" in e)
+        assert scheduled["activityTaskScheduledEventAttributes"]["activityId"] == "chosen"
+
+
+async def test_the_summary_of_an_activity_is_the_line_that_called_it(files: Files, temporal_server: DevServer) -> None:
+    files.activity("double", "return { main = function(n) return n * 2 end }")
+    files.workflow("main", "return { main = function(n)\n  return assert(funcs.call('t:double', n))\nend }")
+    async with staged(files, temporal_server.address) as stage:
+        run = await stage.start("main", 2)
+        await stage.result(run)
+        handle = stage.client.get_workflow_handle(run.id)
+        events = (await handle.fetch_history()).events
+        summaries = [event.user_metadata.summary.data for event in events if event.HasField("user_metadata")]
+        assert summaries == [b'"main.lua:2"']
+
+
+async def test_a_local_activity_leaves_a_marker_and_no_task(files: Files, temporal_server: DevServer) -> None:
+    files.activity("near", "return { main = function(n) return n + 1 end }", local=True)
+    files.workflow("main", "return { main = function(n) return assert(funcs.call('t:near', n)) end }")
+    async with staged(files, temporal_server.address) as stage:
+        run = await stage.start("main", 1)
+        assert await stage.result(run) == 2
+        types = await stage.event_types(run)
+        assert "MARKER_RECORDED" in types
+        assert "ACTIVITY_TASK_SCHEDULED" not in types
+        assert [result.failure for result in await stage.replay(run)] == [None]
+
+
+async def test_a_canceled_activity_learns_of_it_from_its_heartbeat(files: Files, temporal_server: DevServer) -> None:
+    files.activity(
+        "patient",
+        """return { main = function()
+             while not activity.is_canceled() do
+               activity.heartbeat('alive')
+               local ok, err = time.sleep('20ms')
+               if err then return nil, err end
+             end
+             return nil, errors.new('Canceled', 'gave up')
+           end }""",
+        {"activity.heartbeat_timeout": "5s"},
+    )
+    files.workflow(
+        "main",
+        """return { main = function()
+             local executor = funcs.new():with_options({ ['activity.wait_for_cancellation'] = true })
+             local future = assert(executor:async('t:patient'))
+             process.listen('stop'):receive()
+             future:cancel()
+             local v, err = future:await()
+             return err:kind()
+           end }""",
+    )
+    async with staged(files, temporal_server.address) as stage:
+        run = await stage.start("main")
+        await stage.until(run, "ACTIVITY_TASK_SCHEDULED")
+        await stage.send(run, "stop")
+        assert await stage.result(run) == "Canceled"
+        assert "ACTIVITY_TASK_CANCELED" in await stage.event_types(run)
+
+
+async def test_arguments_the_server_would_refuse_never_leave(files: Files, temporal_server: DevServer) -> None:
+    files.activity("echo", "return { main = function(v) return v end }")
+    files.workflow(
+        "main",
+        """return { main = function()
+             local v, err = funcs.call('t:echo', string.rep('x', 3 * 1024 * 1024))
+             return { err:kind(), err:message() }
+           end }""",
+    )
+    async with staged(files, temporal_server.address) as stage:
+        kind, message = await stage.run("main")
+        assert kind == "Invalid"
+        assert "bytes" in message
+
+
+async def test_python_functions_are_activities_too(files: Files, temporal_server: DevServer) -> None:
+    (files.directory / "billing_for_tests.py").write_text(
+        "async def charge(order):\n    return {'charged': order['sum']}\n"
+    )
+    files.entry(
+        name="charge",
+        kind="function.py",
+        source="py://billing_for_tests:charge",
+        meta={"temporal": {"activity": {"worker": "worker"}}},
+    )
+    files.workflow("main", "return { main = function(order) return assert(funcs.call('t:charge', order)) end }")
+    async with staged(files, temporal_server.address) as stage:
+        assert await stage.run("main", {"sum": 12}) == {"charged": 12}

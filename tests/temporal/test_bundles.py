@@ -1,0 +1,273 @@
+"""A run has the code it began with, for ever: through edits, restarts of workers, and stores that lack or spoil a bundle."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.client import Client, WorkflowHandle
+
+from runtime.errors import Error
+from runtime.lua.kernel import Kernel, current_kernel
+from runtime.lua.program import Programs
+from runtime.process.ports import Started
+from runtime.registry import Bundle, DirectoryStore
+from runtime.temporal import wire
+from runtime.temporal.devserver import DevServer
+from runtime.temporal.headers import Interceptor, outgoing
+from tests.temporal.stage import Files, Stage, staged
+
+#: What the workflow `main` is, edit by edit: each would break the replay of a run that began under any other.
+EDITS = {
+    "one": "local a = assert(funcs.call('t:first')) local go = process.listen('go'):receive() return { 'one', a, assert(funcs.call('t:second')) }",
+    "extra": "assert(funcs.call('t:extra')) assert(funcs.call('t:first')) process.listen('go'):receive() return { 'extra', assert(funcs.call('t:second')) }",
+    "reordered": "assert(funcs.call('t:second')) process.listen('go'):receive() time.sleep('1ms') return { 'reordered', assert(funcs.call('t:first')) }",
+    "removed": "process.listen('go'):receive() return { 'removed', assert(lib.word()) }",
+}
+ENDS = {
+    "one": ["one", "first", "second"],
+    "extra": ["extra", "second"],
+    "reordered": ["reordered", "first"],
+    "removed": ["removed", "word"],
+}
+WAITING = "return { main = function() return { '%s', (process.listen('go'):receive()) } end }"
+
+
+@pytest.fixture
+def files(files: Files) -> Files:
+    """The worker remembers no run: each of its tasks replays the run from its beginning."""
+    for name in ("first", "second", "extra"):
+        files.activity(name, f"return {{ main = function() return '{name}' end }}")
+    files.entry(name="lib", kind="library.lua", source="file://lib.lua")
+    (files.directory / "lib.lua").write_text("return { word = function() return 'word' end }")
+    return files.worker(max_cached_workflows=0)
+
+
+def edit(files: Files, name: str) -> None:
+    files.workflow("main", f"return {{ main = function() {EDITS[name]} end }}", imports={"lib": "lib"})
+
+
+async def foreign(stage: Stage, queue: str, name: str) -> WorkflowHandle[Any, Any]:
+    """A run that somebody who knows nothing of us started."""
+    return await stage.client.start_workflow("t:main", id=f"foreign-{name}-{queue}", task_queue=queue)
+
+
+async def is_waiting(stage: Stage, id: str) -> None:
+    """Until the run waits for its message."""
+    while True:
+        described = await stage.runs.describe(id, stack=True)
+        if any(item.get("waiting_for") == "receive" for item in described.stack):
+            return
+        await asyncio.sleep(0.05)
+
+
+async def test_open_runs_finish_under_the_code_they_began_with(files: Files, temporal_server: DevServer) -> None:
+    begun: dict[str, list[Started]] = {}
+    strangers: dict[str, WorkflowHandle[Any, Any]] = {}
+    for name in EDITS:
+        edit(files, name)
+        async with staged(files, temporal_server.address) as stage:
+            begun[name] = list(await asyncio.gather(*(stage.start("main") for _ in range(6))))
+            strangers[name] = await foreign(stage, files.queue, name)
+            await asyncio.gather(*(is_waiting(stage, run.id) for run in begun[name]))
+            await is_waiting(stage, strangers[name].id)
+    files.without("extra")  # and a function that open runs have called is gone
+    async with staged(files, temporal_server.address) as stage:
+        bundles = set()
+        for name, runs in begun.items():
+            handles = [*(run.id for run in runs), strangers[name].id]
+            shown = {(await stage.runs.describe(id)).bundle for id in handles}
+            assert len(shown) == 1, "every run of an edit has its bundle"
+            bundles |= shown
+            for id in handles:
+                await stage.runs.signal(id, "go", [])
+            assert [(await stage.runs.result(id, 60)).value() for id in handles] == [ENDS[name]] * len(handles)
+        assert len(bundles) == len(EDITS)
+        everything = [run for runs in begun.values() for run in runs]
+        assert {result.failure for result in await stage.replay(*everything)} == {None}
+
+
+async def test_a_run_of_a_type_that_was_removed_goes_on(files: Files, temporal_server: DevServer) -> None:
+    edit(files, "one")
+    async with staged(files, temporal_server.address) as stage:
+        run = await stage.start("main")
+        await is_waiting(stage, run.id)
+    files.without("main")
+    async with staged(files, temporal_server.address) as stage:
+        await stage.send(run, "go")
+        assert await stage.result(run) == ENDS["one"]
+
+
+async def test_an_open_run_outlives_the_entry_of_its_child(files: Files, temporal_server: DevServer) -> None:
+    files.workflow("child", "return { main = function(n) return n + 1 end }")
+    files.workflow(
+        "main",
+        "return { main = function() return { assert(workflow.exec('t:child', 1)), (process.listen('go'):receive()) } end }",
+    )
+    async with staged(files, temporal_server.address) as stage:
+        run = await stage.start("main")
+        await is_waiting(stage, run.id)
+    files.without("child")
+    async with staged(files, temporal_server.address) as stage:
+        await stage.send(run, "go", "on")
+        assert await stage.result(run) == [2, "on"]
+
+
+async def test_a_second_worker_on_another_directory_of_the_same_store(
+    files: Files, temporal_server: DevServer, tmp_path: Path
+) -> None:
+    edit(files, "one")
+    (tmp_path / "other").mkdir()
+    other = Files(tmp_path / "other")
+    other.queue, other.bundles = files.queue, DirectoryStore(files.bundles.path)
+    other.without("worker").entry(name="worker", kind="temporal.worker", client="temporal", task_queue=files.queue)
+    other.worker(max_cached_workflows=0)
+    for name in ("first", "second"):
+        other.activity(name, f"return {{ main = function() return '{name}' end }}")
+    other.workflow("main", WAITING % "other")
+    async with staged(files, temporal_server.address) as stage, staged(other, temporal_server.address) as second:
+        runs = [await stage.start("main") for _ in range(3)]
+        others = [await second.start("main") for _ in range(3)]
+        for run in (*runs, *others):
+            await stage.send(run, "go", 1)
+        assert [await stage.result(run) for run in runs] == [ENDS["one"]] * 3
+        assert [await second.result(run) for run in others] == [["other", 1]] * 3
+
+
+@pytest.mark.parametrize("pinned_by", ["header", "marker"])
+async def test_a_missing_bundle_fails_the_task_by_its_hash_until_it_appears(
+    files: Files, temporal_server: DevServer, tmp_path: Path, pinned_by: str
+) -> None:
+    edit(files, "one")
+    async with staged(files, temporal_server.address) as stage:
+        if pinned_by == "header":
+            id = (await stage.start("main")).id
+        else:
+            id = (await foreign(stage, files.queue, "missing")).id
+        await is_waiting(stage, id)
+        bundle = (await stage.runs.describe(id)).bundle
+        assert bundle
+    files.bundles.path.rename(tmp_path / "away")
+    edit(files, "extra")
+    async with staged(files, temporal_server.address) as stage:
+        await stage.runs.signal(id, "go", [])
+        described = await stage.until_state(id, "wedged")
+        assert described.status == "RUNNING"
+        assert bundle in described.failure["message"]
+        shutil.copytree(tmp_path / "away", files.bundles.path, dirs_exist_ok=True)
+        assert (await stage.runs.result(id, 60)).value() == ENDS["one"]
+
+
+async def test_a_tampered_bundle_is_refused(files: Files, temporal_server: DevServer) -> None:
+    edit(files, "one")
+    async with staged(files, temporal_server.address) as stage:
+        run = await stage.start("main")
+        await is_waiting(stage, run.id)
+        bundle = (await stage.runs.describe(run.id)).bundle
+    path = files.bundles.path / "bundles" / f"{bundle}.json"
+    genuine = path.read_bytes()
+    path.write_bytes(genuine.replace(b"'one'", b"'two'"))
+    edit(files, "extra")
+    async with staged(files, temporal_server.address) as stage:
+        await stage.send(run, "go")
+        described = await stage.until_state(run.id, "wedged")
+        assert f"{bundle}" in described.failure["message"]
+        assert "does not match its hash" in described.failure["message"]
+        path.write_bytes(genuine)
+        assert await stage.result(run) == ENDS["one"]
+
+
+async def test_a_run_keeps_the_kernel_it_began_with(files: Files, temporal_server: DevServer) -> None:
+    """As after an upgrade of Evermoon: the kernel of the bundle is not the one that this version has."""
+    files.workflow("main", "return { main = function() return json.encode(1) end }")
+    kernel = _older_kernel()
+    bundle = Bundle.of(files.load(), "t:main", kernel.hash)
+    files.bundles.put_kernel(kernel.data)
+    files.bundles.put(bundle)
+    client = await Client.connect(temporal_server.address, interceptors=[Interceptor()])
+    async with staged(files, temporal_server.address) as stage:
+        with outgoing(wire.headers(bundle=bundle.hash)):
+            old = await client.start_workflow("t:main", id=f"old-{files.queue}", task_queue=files.queue)
+        assert await old.result() == "older"
+        assert await stage.run("main") == "1"
+
+
+def _older_kernel() -> Kernel:
+    sources = json.loads(current_kernel().data)
+    encode = "local text, problem = K.json_encode((...))"
+    assert encode in sources["modules/json"]
+    sources["modules/json"] = sources["modules/json"].replace(encode, "local text, problem = 'older'")
+    return Kernel(sources)
+
+
+async def test_children_and_successors_take_the_newest(files: Files, temporal_server: DevServer) -> None:
+    parent = """return { main = function(round)
+      process.listen('go'):receive()
+      if round then return { '%s', round } end
+      local child = assert(workflow.exec('t:child'))
+      process.upgrade(nil, child)
+    end }"""
+    files.workflow("main", parent % "old").workflow("child", "return { main = function() return 'old child' end }")
+    async with staged(files, temporal_server.address) as stage:
+        run = await stage.start("main")
+        await is_waiting(stage, run.id)
+        before = (await stage.runs.describe(run.id)).bundle
+    files.workflow("main", parent % "new").workflow("child", "return { main = function() return 'new child' end }")
+    async with staged(files, temporal_server.address) as stage:
+        await stage.send(run, "go")
+        while True:
+            if (await stage.runs.describe(run.id)).run_id != run.run_id:
+                break
+            await asyncio.sleep(0.05)
+        await stage.runs.signal(run.id, "go", [])
+        assert await stage.result(run) == ["new", "new child"]
+        assert (await stage.runs.describe(run.id)).bundle != before
+
+
+@pytest.mark.parametrize("started_by", ["us", "a stranger"])
+async def test_versioning_latest_follows_every_edit(files: Files, temporal_server: DevServer, started_by: str) -> None:
+    meta = {"temporal": {"workflow": {"worker": "worker", "versioning": "latest"}}}
+    versioned = """return { main = function()
+      local v = workflow.version('step', 1, %d)
+      process.listen('go'):receive()
+      return { '%s', v, workflow.info().bundle }
+    end }"""
+    files.workflow("main", versioned % (1, "before"), meta=meta)
+    async with staged(files, temporal_server.address) as stage:
+        if started_by == "us":
+            id = (await stage.start("main")).id
+            assert (await stage.runs.describe(id)).bundle == "latest"
+        else:
+            id = (await foreign(stage, files.queue, "latest")).id
+        await is_waiting(stage, id)
+    files.workflow("main", versioned % (2, "after"), meta=meta)
+    async with staged(files, temporal_server.address) as stage:
+        await stage.runs.signal(id, "go", [])
+        assert (await stage.runs.result(id, 60)).value() == ["after", 1]
+        assert await stage.run("main", messages=[("go", 1)]) == ["after", 2]
+
+
+async def test_a_mended_script_resumes_a_run_whose_task_was_failed(files: Files, temporal_server: DevServer) -> None:
+    meta = {"temporal": {"workflow": {"worker": "worker", "on_error": "retry_task"}}}
+    script = "return { main = function() process.listen('go'):receive() %s end }"
+    files.workflow("main", script % "error('broken')", meta=meta)
+    async with staged(files, temporal_server.address) as stage:
+        run = await stage.start("main")
+        await stage.send(run, "go")
+        await stage.until_state(run.id, "wedged")
+    files.workflow("main", script % "return 'mended'", meta=meta)
+    async with staged(files, temporal_server.address) as stage:
+        assert await stage.result(run) == "mended"
+
+
+async def test_a_start_whose_bundle_cannot_be_published_is_refused(files: Files, temporal_server: DevServer) -> None:
+    edit(files, "one")
+    files.bundles.path.write_text("in the way")
+    programs = Programs(files.load(), files.bundles)
+    with pytest.raises(Error, match=str(files.bundles.path)) as refused:
+        programs.pin("t:main")
+    assert refused.value.kind == "Unavailable"
