@@ -44,7 +44,8 @@ class Worker:
                 start_new_session=True,  # Ctrl-C is for the demo, which then stops its parts in order
             )
         assert self._process.stdout is not None
-        line = await asyncio.wait_for(self._process.stdout.readline(), START_TIMEOUT)
+        async with asyncio.timeout(START_TIMEOUT):
+            line = await self._process.stdout.readline()
         if not line:
             code = await self._process.wait()
             raise RuntimeError(f"the worker did not start (exit code {code}); its last words:")
@@ -62,7 +63,8 @@ class Worker:
             return
         process.terminate()
         try:
-            await asyncio.wait_for(process.wait(), STOP_TIMEOUT)
+            async with asyncio.timeout(STOP_TIMEOUT):
+                await process.wait()
         except TimeoutError:
             process.kill()
             await process.wait()

@@ -71,7 +71,8 @@ async def _start(name: str, state: Path, arguments: Sequence[str]) -> asyncio.su
 async def _answering(name: str, process: asyncio.subprocess.Process) -> str:
     """The service's URL, once it answers there."""
     assert process.stdout is not None
-    line = await asyncio.wait_for(process.stdout.readline(), START_TIMEOUT)
+    async with asyncio.timeout(START_TIMEOUT):
+        line = await process.stdout.readline()
     if not line:
         raise RuntimeError(f"the {name} service did not start (exit code {await process.wait()})")
     url = str(json.loads(line)["url"])
@@ -83,7 +84,8 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
     assert process.stdin is not None
     process.stdin.close()
     try:
-        await asyncio.wait_for(process.wait(), STOP_TIMEOUT)
+        async with asyncio.timeout(STOP_TIMEOUT):
+            await process.wait()
     except TimeoutError:
         process.kill()
         await process.wait()

@@ -62,7 +62,8 @@ class Runs:
         handle = await self._handle(run)
         with rpc.mapped(run):
             try:
-                return wire.unraw(await asyncio.wait_for(handle.result(), timeout))
+                async with asyncio.timeout(timeout):
+                    return wire.unraw(await handle.result())
             except TimeoutError:
                 message = f"workflow {handle.id} still runs"
                 raise Error(errors.TIMEOUT, message, retryable=True, details={"waiting": True}) from None

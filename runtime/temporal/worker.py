@@ -184,7 +184,8 @@ class _Served:
 
     async def _pause(self, delay: float) -> float:
         try:
-            await asyncio.wait_for(self._stopping.wait(), delay)
+            async with asyncio.timeout(delay):
+                await self._stopping.wait()
         except TimeoutError:
             pass
         return min(delay * 2, _LAST_DELAY)

@@ -89,6 +89,7 @@ class ScheduleKeeper:
 
     async def _pause(self, delay: float) -> None:
         try:
-            await asyncio.wait_for(self._due.wait(), delay)
+            async with asyncio.timeout(delay):
+                await self._due.wait()
         except TimeoutError:
             pass
