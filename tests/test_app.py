@@ -78,7 +78,7 @@ async def test_a_run_from_spawn_to_result(registry: Path, temporal_server: DevSe
         assert (waiting.value.kind, waiting.value.details) == (TIMEOUT, {"waiting": True})
         assert (await rt.describe(name, stack=True)).stack
         await rt.send(pid, "go", "end")
-        assert await rt.result(pid, timeout=30.0) == ["a", {"b": 1.5}, True, "end"]
+        assert await rt.result(pid, timeout=300.0) == ["a", {"b": 1.5}, True, "end"]
         assert (await rt.history(name))["events"]
 
 
@@ -121,7 +121,7 @@ async def test_a_server_of_its_own_with_http(registry: Path) -> None:
             assert answer.status == 200
         pid = await rt.spawn("app:waiting")
         await rt.send(pid, "go", 1)
-        assert await rt.result(pid, timeout=30.0) == [1]
+        assert await rt.result(pid, timeout=300.0) == [1]
     with pytest.raises(aiohttp.ClientConnectionError):
         async with aiohttp.ClientSession() as session, session.get(f"{url}/healthz"):
             pass
@@ -134,7 +134,7 @@ async def test_runs_outlive_the_runtime_that_started_them(registry: Path, tmp_pa
         await rt.spawn("app:waiting", "before", id=name)
     async with Runtime.open(registry, temporal="embedded", state=state, environ={}) as rt:
         await rt.send(name, "go", "after")
-        assert await rt.result(name, timeout=30.0) == ["before", "after"]
+        assert await rt.result(name, timeout=300.0) == ["before", "after"]
 
 
 async def test_a_server_that_does_not_answer_is_told_at_once(registry: Path) -> None:

@@ -35,7 +35,7 @@ from runtime.temporal.host import worker_of
 Handle = WorkflowHandle[Any, RawValue]
 
 #: A run whose worker is away does not answer questions; nobody should wait long to be told the rest.
-_QUESTION = timedelta(seconds=1)
+_QUESTION = timedelta(seconds=2)
 #: How far back to look for the reason a task keeps failing.
 _LATEST = 10
 #: From the first failed attempt on; the server counts a try that is under way as well.

@@ -33,7 +33,7 @@ from runtime.temporal import watchdog
 
 HOST = "127.0.0.1"
 PORT, UI_PORT = 7233, 8233
-_READY, _LOCK, _STOP, _ANNOUNCE = 30.0, 10.0, 10.0, 5.0
+_READY, _LOCK, _STOP, _ANNOUNCE = 90.0, 10.0, 30.0, 5.0
 _TRIES = 5
 _POLL = 0.05
 _TAIL = 2000

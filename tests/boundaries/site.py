@@ -39,12 +39,12 @@ class Site:
         return (await self.runtime.start(f"b:{name}", *args, id=f"{name}-{uuid.uuid4()}")).id
 
     async def run(self, name: str, *args: Any) -> Any:
-        return await self.runtime.result(await self.start(name, *args), timeout=60.0)
+        return await self.runtime.result(await self.start(name, *args), timeout=300.0)
 
     async def failure(self, run: str) -> Error:
         """What a run failed with."""
         try:
-            value = await self.runtime.result(run, timeout=60.0)
+            value = await self.runtime.result(run, timeout=300.0)
         except Error as error:
             return error
         raise AssertionError(f"no failure, but {value!r}")

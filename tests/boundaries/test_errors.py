@@ -117,7 +117,7 @@ async def test_a_raise_is_internal_and_has_every_frame(
     workflow: str, args: list[str], frames: list[str], site: Site
 ) -> None:
     run = await site.start(workflow, *args)
-    seen = await site.runtime.result(run, timeout=60.0)
+    seen = await site.runtime.result(run, timeout=300.0)
     assert (seen["kind"], seen["retryable"]) == ("Internal", False)
     assert re.fullmatch(r"(functions|runs)\.lua:\d+: broke", seen["message"])
     for frame in frames:

@@ -77,7 +77,7 @@ async def test_as_the_answer_to_a_question(fault: str, site: Site) -> None:
         await site.runtime.update(run, "fault")
     _names(refused.value, fault)
     await site.runtime.send(run, "end", "goes on")
-    assert await site.runtime.result(run, timeout=60.0) == "goes on"
+    assert await site.runtime.result(run, timeout=300.0) == "goes on"
 
 
 def _names(error: Error, fault: str) -> None:
@@ -108,7 +108,7 @@ async def test_over_http(body: bytes, site: Site) -> None:
         assert (path, answer.status, answer.json["kind"]) == (path, 400, "Invalid")
         assert BODIES[body] in answer.json["detail"]
     await site.runtime.send(run, "end")
-    await site.runtime.result(run, timeout=60.0)
+    await site.runtime.result(run, timeout=300.0)
 
 
 async def test_a_value_of_python_without_a_json_form(site: Site) -> None:

@@ -48,4 +48,4 @@ async def test_a_raise_in_a_handler_fails_the_question_and_not_the_run(site: Sit
 
 async def _over(site: Site, run: str) -> None:
     await site.runtime.send(run, "end", "over")
-    assert await site.runtime.result(run, timeout=60.0) == "over"
+    assert await site.runtime.result(run, timeout=300.0) == "over"

@@ -23,7 +23,7 @@ ONCE = {
 async def test_the_kind_decides_where_the_error_does_not_say(site: Site) -> None:
     run = await site.start("attempts", [{"kind": kind} for kind in KINDS])
     expected = [1 if kind in ONCE else 2 for kind in KINDS]
-    assert await site.runtime.result(run, timeout=60.0) == [f"attempt {count}" for count in expected]
+    assert await site.runtime.result(run, timeout=300.0) == [f"attempt {count}" for count in expected]
     assert sorted(event["attempt"] for event in await site.events(run, "ACTIVITY_TASK_STARTED")) == sorted(expected)
 
 
@@ -40,7 +40,7 @@ async def test_retryable_false_never_is(site: Site) -> None:
 async def test_a_raise_is_not_tried_again_and_a_python_exception_is(site: Site) -> None:
     for function, attempts in (("raises", 1), ("py_raises", 2)):
         run = await site.start("sees", f"b:{function}")
-        await site.runtime.result(run, timeout=60.0)
+        await site.runtime.result(run, timeout=300.0)
         [started] = await site.events(run, "ACTIVITY_TASK_STARTED")
         assert started["attempt"] == attempts
 
@@ -48,7 +48,7 @@ async def test_a_raise_is_not_tried_again_and_a_python_exception_is(site: Site) 
 async def test_retry_after_comes_before_the_policy(site: Site) -> None:
     """The policy would wait an hour: that a second attempt is made at all is the error's doing."""
     run = await site.start("patient", 20, "1h")
-    assert await site.runtime.result(run, timeout=60.0) == "done"
+    assert await site.runtime.result(run, timeout=300.0) == "done"
     [started] = await site.events(run, "ACTIVITY_TASK_STARTED")
     assert started["attempt"] == 2
     assert started["lastFailure"]["applicationFailureInfo"]["nextRetryDelay"] == "0.020s"

@@ -68,11 +68,11 @@ async def test_through_a_running_workflow(site: Site) -> None:
         answer = await site.ask("POST", f"/runs/{run}/queries/last", b"null")
         assert answer.body.decode() == text
     await site.runtime.send(run, "end", "over")
-    assert await site.runtime.result(run, timeout=60.0) == "over"
+    assert await site.runtime.result(run, timeout=300.0) == "over"
 
 
 async def test_bytes(site: Site) -> None:
     run = await site.start("bytes")
-    assert await site.runtime.result(run, timeout=60.0) == b"\xff\0raw"
+    assert await site.runtime.result(run, timeout=300.0) == b"\xff\0raw"
     answer = await site.result(run)
     assert (answer.headers["Content-Type"], answer.body) == ("application/octet-stream", b"\xff\0raw")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 EVERMOON = [sys.executable, "-m", "runtime.cli.main"]
-_PATIENCE = 60.0
+_PATIENCE = 300.0
 
 
 @dataclass(frozen=True)

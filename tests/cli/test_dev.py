@@ -77,7 +77,7 @@ def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
 
 
 def eventually(what: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 300
     while not what():
         assert time.monotonic() < deadline, "it never came true"
         time.sleep(0.1)

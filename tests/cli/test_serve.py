@@ -25,7 +25,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def eventually(what: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 300
     while not what():
         assert time.monotonic() < deadline, "it never came true"
         time.sleep(0.1)

@@ -14,7 +14,7 @@ from types import TracebackType
 
 from tests.docs.pages import Block, commands, matches
 
-_PATIENCE = 60.0
+_PATIENCE = 300.0
 _POLL = 0.05
 
 #: Where the pages say `evermoon dev` listens; with the port taken it listens elsewhere, and says so.

@@ -12,7 +12,7 @@ from tests.docs.pages import ROOT, blocks
 from tests.docs.reader import Reader
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("page", ["README.md", "docs/getting-started.md"])
 def test_a_reader_gets_what_the_page_says(page: str, tmp_path: Path) -> None:
     if "curl " in (ROOT / page).read_text() and shutil.which("curl") is None:

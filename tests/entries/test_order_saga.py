@@ -19,7 +19,7 @@ from tests.entries.drive import REGISTRY
 from tests.entries.shop import Shop
 
 STEPS = ["create_order", "reserve_stock", "create_payment"]
-PATIENCE = 60.0
+PATIENCE = 300.0
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ async def record(runtime: Runtime, name: str, suffix: str) -> dict[str, Any]:
     pid = await runtime.spawn("app:order_workflow", order, id=run_id, worker="app:worker")
     if name == "order_approved":
         await runtime.send(pid, "approve", {"by": "ops"})
-    result = await runtime.result(pid, timeout=60.0)
+    result = await runtime.result(pid, timeout=300.0)
     print(f"{name}: {json.dumps(result)}", file=sys.stderr)
     return await runtime.history(run_id)
 

@@ -46,14 +46,14 @@ def test_the_sample_is_there() -> None:
     assert {attack.name for attack in CHOSEN} == SAMPLE
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 async def test_as_workflows(tmp_path: Path, temporal_server: DevServer) -> None:
     async with staged(_files(Files(tmp_path)), temporal_server.address) as stage:
         for attack in CHOSEN:
             await _judged(stage, attack, attack.name)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 async def test_as_activities(tmp_path: Path, temporal_server: DevServer) -> None:
     async with staged(_files(Files(tmp_path)), temporal_server.address) as stage:
         for attack in AS_ACTIVITIES:

@@ -98,7 +98,7 @@ class Stage:
         return await self.runs.start(request)
 
     async def result(self, run: Started) -> Any:
-        return (await self.runs.result(run.id, 60)).value()
+        return (await self.runs.result(run.id, 300)).value()
 
     async def run(self, name: str, *args: Any, **fields: Any) -> Any:
         return await self.result(await self.start(name, *args, **fields))

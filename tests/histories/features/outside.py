@@ -92,7 +92,7 @@ async def perform(runtime: Runtime, client: Client, name: str, feature: Feature)
     if feature.outside is not None:
         await feature.outside(visit)
     try:
-        gave = await runtime.result(visit.id, timeout=60.0)
+        gave = await runtime.result(visit.id, timeout=300.0)
     except Error as error:
         gave = error.kind
     return gave, [history async for history in _chain(client, visit.id, first)]

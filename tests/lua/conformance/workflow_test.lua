@@ -266,7 +266,7 @@ return test.describe("workflow", function()
     end)
     test.it("is shown outside", TEMPORAL, function()
       workflow.status({ step = 7 })
-      test.equal(outside("describe").details, { step = 7 })
+      test.equal(outside("details"), { step = 7 })
     end)
   end)
 
