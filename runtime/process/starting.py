@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import NOT_FOUND, UNAVAILABLE, Error, invalid
@@ -39,7 +40,8 @@ async def execute(run: LuaRun, command: Command, host: str | None, options: Mapp
     try:
         return await following.value_of(workflows(run), started.id)
     except asyncio.CancelledError:
-        await asyncio.shield(workflows(run).cancel(started.id, _GIVEN_UP))
+        with suppress(Error):  # it may have ended meanwhile
+            await asyncio.shield(workflows(run).cancel(started.id, _GIVEN_UP))
         raise
 
 

@@ -42,6 +42,11 @@ def unavailable(detail: str = "") -> Error:
     return Error(errors.UNAVAILABLE, f"{_UNREACHABLE}{detail}", retryable=True)
 
 
+def not_found(run: str) -> Error:
+    """Of a run that nobody knows, or that has ended and can be sent nothing any more: the server tells no difference."""
+    return Error(errors.NOT_FOUND, f'workflow not found: "{run}"', retryable=False, details={"workflow_id": run})
+
+
 @contextmanager
 def mapped(run: str = "") -> Iterator[None]:
     """Calls made inside raise `Error` and nothing else; `run` is the id they are about."""
@@ -62,7 +67,7 @@ def mapped(run: str = "") -> Iterator[None]:
 def _from_status(error: RPCError, run: str) -> Error:
     kind = _KINDS.get(error.status, errors.INTERNAL)
     if kind == errors.NOT_FOUND and run:
-        return Error(kind, f'workflow not found: "{run}"', retryable=False, details={"workflow_id": run})
+        return not_found(run)
     if kind == errors.UNAVAILABLE:
         return unavailable()
     return Error(kind, error.message)

@@ -73,6 +73,7 @@ class Run:
         self._waker: asyncio.Future[None] | None = None
         self._bug: BaseException | None = None
         self._cancel_seen = False
+        self.own_cancellation: str | None = None  # the reason for which the run asked for its own cancellation
         self._session = host.session(pinned.program, self._boot())
         self._lifetime = asyncio.create_task(asyncio.Event().wait(), name="session")
         self._lifetime.add_done_callback(lambda _: self._session.close())
@@ -195,7 +196,8 @@ class Run:
         if self._cancel_seen or reason is None or evicted():
             return False
         self._cancel_seen = True
-        self.post(protocol.cancel(_BY_WORKFLOW.sub("", reason)))
+        reason = _BY_WORKFLOW.sub("", reason)
+        self.post(protocol.cancel(reason, self.pid if reason == self.own_cancellation else ""))
         return True
 
     def untaken_messages(self) -> list[Event]:

@@ -71,8 +71,11 @@ class Runs:
                 raise _ended(failure, handle.id) from None
 
     async def cancel(self, run: str, reason: str = "") -> None:
+        """The server takes the cancellation of a run that has ended, without a word: so it is asked first."""
         handle = await self._handle(run)
         with rpc.mapped(run):
+            if (await handle.describe(rpc_timeout=rpc.TIMEOUT)).close_time is not None:
+                raise rpc.not_found(run)
             await handle.cancel(reason=reason, rpc_timeout=rpc.TIMEOUT)
 
     async def terminate(self, run: str, reason: str = "") -> None:

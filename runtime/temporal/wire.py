@@ -56,6 +56,9 @@ UNKNOWN_MARKER = "evermoon.unknown:{id}#{seq}"
 REFUSED_MARKER = "evermoon.refused:{op}#{seq}"
 VERSION_MARKER = "{id}@{version}"
 PIN_MARKER = "evermoon.bundle:{hash}"
+#: Of a run that cancels others through the activity, which can tell an ended run from one that was asked to end; a run that
+#: has cancelled without it goes on with Temporal's own command.
+CANCEL_MARKER = "evermoon.cancel:2"
 
 #: Key in the details of an ApplicationError that says: this object is an `Error` in wire form.
 ERROR_MARK = "evermoon_error"

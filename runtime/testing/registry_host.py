@@ -9,12 +9,11 @@ import heapq
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from runtime.errors import NOT_FOUND, Error
 from runtime.lua import protocol
 from runtime.lua.program import Programs
 from runtime.payload import Payload
 from runtime.registry import FunctionLua, FunctionPy, Registry, WorkflowLua
-from runtime.testing.virtual import Mock, VirtualHost
+from runtime.testing.virtual import Mock, VirtualHost, not_found
 
 #: What stands in for a function: the calling host and the arguments, as Python values.
 Stand = Callable[..., Any]
@@ -76,13 +75,10 @@ class RegistryHost(VirtualHost):
         self._settle()
         return True
 
-    def _value(self, command: protocol.Command) -> Any:
-        if command.op == "cancel_process" and command.data["to"] == self.pid:
-            self._inbox.append(protocol.cancel(command.data.get("reason") or "", self.pid))
-            return True
-        if command.op in ("send", "terminate", "cancel_process"):
-            raise Error(NOT_FOUND, f"process not found: {command.data['to']}", retryable=False)
-        return super()._value(command)
+    def _reached(self, command: protocol.Command, to: str) -> bool:
+        if to != self.pid:
+            raise not_found(to)
+        return super()._reached(command, to)
 
     def _mocked(self, mocks: Mapping[str, Mock], command: protocol.Command) -> Any:
         entry_id = command.data["id"]

@@ -72,6 +72,7 @@ class VirtualHost:
         self._waiting = _Waiting()
         self._inbox: list[protocol.Event] = []
         self._versions: dict[str, int] = {}
+        self._ended: set[str] = set()
         self._kind = ShadowSession if shadow else Session
         self._session = self._open()
         self.now = now
@@ -249,9 +250,19 @@ class VirtualHost:
             if command.data["id"] not in self._children:
                 raise _unknown(command.data["id"])
             return None
-        if command.op in ("send", "attrs", "terminate", "cancel_process"):
+        if command.op in ("send", "terminate", "cancel_process"):
+            return self._reached(command, command.data["to"])
+        if command.op == "attrs":
             return True
         raise Error(INVALID, f"the virtual host does not carry out '{command.op}'", retryable=False)
+
+    def _reached(self, command: protocol.Command, to: str) -> bool:
+        """What is done to another: whoever it is takes it, unless it is a child that has ended."""
+        if to in self._ended:
+            raise not_found(to)
+        if command.op == "cancel_process" and to == self.pid:
+            self._inbox.append(protocol.cancel(command.data.get("reason") or "", to))
+        return True
 
     def _mocked(self, mocks: Mapping[str, Mock], command: protocol.Command) -> Any:
         mock = mocks.get(command.data["id"])
@@ -263,11 +274,16 @@ class VirtualHost:
         identity = command.data.get("name") or f"child-{seq}"
         pid = f"{{{command.data['host']}|{identity}}}"
         self._inbox.append(protocol.result(seq, Payload.of(pid)))
+        self._ended.add(pid)
         try:
             value = Payload.of(self._mocked(self._children, command))
             self._inbox.append(protocol.process_exit(pid, self.now, value=value))
         except Error as error:
             self._inbox.append(protocol.process_exit(pid, self.now, error=error))
+
+
+def not_found(destination: str) -> Error:
+    return Error(NOT_FOUND, f"process not found: {destination}", retryable=False, details={"destination": destination})
 
 
 def _unknown(entry_id: str) -> Error:

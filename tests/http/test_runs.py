@@ -64,6 +64,14 @@ async def test_a_terminated_run_says_why(web: Site, run: str) -> None:
     assert (answer.status, answer.json["details"]["reason"]) == (499, "stuck")
 
 
+async def test_what_has_ended_can_be_sent_nothing(web: Site) -> None:
+    run = await web.start("refusing", "sku-1")
+    assert (await web.get(f"/api/v1/runs/{run}/result?wait=20")).status == 409
+    for act in ("cancel", "terminate", "signals/late"):
+        answer = await web.post(f"/api/v1/runs/{run}/{act}")
+        assert (answer.status, answer.json["kind"]) == (404, "NotFound")
+
+
 async def test_a_reason_must_be_text(web: Site, run: str) -> None:
     assert (await web.post(f"{run}/cancel", {"reason": 1})).status == 400
     assert (await web.post(f"{run}/terminate", ["x"])).status == 400

@@ -79,13 +79,21 @@ def _answered(run: Run, command: Command, task: asyncio.Task[None]) -> None:
 
 
 def cancel_process(run: Run, command: Command) -> None:
-    """Requests the cancellation of a run, with its reason. The server lets no run cancel itself, so an activity does it."""
+    """Requests the cancellation of a run, with its reason.
+
+    An activity does it: the server takes the command of a workflow for a run that has ended as well, and lets no run
+    cancel itself.
+    """
     target, reason = _workflow_id(command), command.data.get("reason") or ""
-    if target == run.info.workflow_id:
-        system.cancel(run, target, reason).add_done_callback(lambda done: _answered(run, command, done))
+    own = target == run.info.workflow_id
+    if workflow.patched(wire.CANCEL_MARKER):
+        if own:
+            run.own_cancellation = reason
+    elif not own:
+        task = asyncio.create_task(workflow.get_external_workflow_handle(target).cancel(reason=reason), name="cancel")
+        task.add_done_callback(lambda done: _answered(run, command, done))
         return
-    task = asyncio.create_task(workflow.get_external_workflow_handle(target).cancel(reason=reason), name="cancel")
-    task.add_done_callback(lambda done: _answered(run, command, done))
+    system.cancel(run, target, reason).add_done_callback(lambda done: _answered(run, command, done))
 
 
 def terminate(run: Run, command: Command) -> None:

@@ -44,6 +44,15 @@ function E.cancel_compensated()
   return nil, err
 end
 
+function E.cancel_itself()
+  local events = process.events()
+  assert(process.cancel(process.pid(), "enough"))
+  local event = events:receive()
+  local seen = { event.kind, event.reason, event.from == process.pid() }
+  recorded.same(seen)
+  return seen
+end
+
 function E.cancel_before_start()
   local event = process.events():receive()
   return event.reason

@@ -66,6 +66,17 @@ function M.send_missing()
   return seen[1].kind
 end
 
+function M.send_ended()
+  local events = process.events()
+  local pid = assert(process.spawn("features:child_add", "features:worker", 1, 2))
+  assert(events:receive().from == pid)
+  local seen = {
+    recorded.kind(process.send(pid, "late", 1)), recorded.kind(process.cancel(pid, "late")), recorded.kind(process.terminate(pid)),
+  }
+  recorded.same(seen)
+  return seen
+end
+
 function M.send_function()
   local future = assert(funcs.async("features:listens"))
   local pid = process.listen("here"):receive()

@@ -38,6 +38,8 @@ class Feature:
     """A message that comes with the start."""
     recorded_with: Sequence[str] = ()
     """Overrides of the registry that the recording is made with, and a replay is not."""
+    superseded: bool = False
+    """Whether a run that starts today goes another way: only the recording is left, which must replay for ever."""
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,8 @@ async def record(address: str, name: str, feature: Feature) -> None:
 
 async def main(names: list[str]) -> None:
     FOLDER.mkdir(exist_ok=True)
-    missing = [name for name, feature in FEATURES.items() if not all(path.exists() for path in files(name, feature))]
+    wanted = {name: feature for name, feature in FEATURES.items() if not feature.superseded}
+    missing = [name for name, feature in wanted.items() if not all(path.exists() for path in files(name, feature))]
     async with DevServer() as server:
         for name in names or missing:
             await record(server.address, name, FEATURES[name])

@@ -178,11 +178,33 @@ MESSAGES: Mapping[str, Feature] = {
     "send_missing": Feature(
         (
             "SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_FAILED",
+            "MARKER_RECORDED",
+            "ACTIVITY_TASK_FAILED",
+            "ACTIVITY_TASK_FAILED",
+            *CALL,
+        ),
+        "NotFound",
+    ),
+    "send_missing_by_command": Feature(
+        (
+            "SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_FAILED",
             "REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_FAILED",
             "ACTIVITY_TASK_FAILED",
             *CALL,
         ),
         "NotFound",
+        superseded=True,
+    ),
+    "send_ended": Feature(
+        (
+            *CHILD,
+            "SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_FAILED",
+            "MARKER_RECORDED",
+            "ACTIVITY_TASK_FAILED",
+            "ACTIVITY_TASK_FAILED",
+            *CALL,
+        ),
+        ["NotFound", "NotFound", "NotFound"],
     ),
 }
 
@@ -195,6 +217,10 @@ CHILDREN: Mapping[str, Feature] = {
     "workflow_exec": Feature((*CHILD, *FAILED_CHILD, *CALL), 2),
     "child_unknown": Feature(("MARKER_RECORDED", *CALL), "NotFound"),
     "child_canceled": Feature(
+        (*BEGUN, "MARKER_RECORDED", "ACTIVITY_TASK_SCHEDULED", "CHILD_WORKFLOW_EXECUTION_CANCELED", *CALL),
+        "Canceled",
+    ),
+    "child_canceled_by_command": Feature(
         (
             *BEGUN,
             "REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED",
@@ -202,6 +228,7 @@ CHILDREN: Mapping[str, Feature] = {
             *CALL,
         ),
         "Canceled",
+        superseded=True,
     ),
     "child_terminated": Feature(
         (*BEGUN, "ACTIVITY_TASK_SCHEDULED", "CHILD_WORKFLOW_EXECUTION_TERMINATED", *CALL),
@@ -270,6 +297,9 @@ ENDINGS: Mapping[str, Feature] = {
     ),
     "cancel_compensated": Feature(
         (ASKED_TO_CANCEL, *CALL, *FAILING, *CALL, *CALL), "Canceled", outside=_cancel, ends="CANCELED"
+    ),
+    "cancel_itself": Feature(
+        ("MARKER_RECORDED", "ACTIVITY_TASK_SCHEDULED", ASKED_TO_CANCEL, *CALL), ["pid.cancel", "enough", True]
     ),
     "cancel_before_start": Feature(
         ("WORKFLOW_EXECUTION_STARTED", ASKED_TO_CANCEL, "WORKFLOW_TASK_STARTED"),
