@@ -17,6 +17,7 @@ from typing import Any
 from runtime.errors import UNAVAILABLE, Error
 from runtime.http import Backend, HttpOptions, HttpServer, http_checks
 from runtime.lua.check import lua_checks
+from runtime.lua.kernel import current_kernel
 from runtime.lua.program import Programs
 from runtime.modules.options import workflow_options
 from runtime.payload import Payload
@@ -31,6 +32,7 @@ from runtime.registry import (
     Registry,
     TemporalClient,
     TemporalWorker,
+    open_store,
 )
 from runtime.settings import Settings
 from runtime.temporal.bundleuse import BundleUse, bundle_use
@@ -59,8 +61,8 @@ class Options:
     state: Path | None = None
     """Where the embedded server keeps its database; None: in memory, gone with the runtime."""
 
-    bundles: BundleStore | Path | None = None
-    """Where bundles are kept. None: where the settings say; else in `state`, for an embedded server without one in memory,
+    bundles: BundleStore | str | Path | None = None
+    """Where bundles are kept: a store, or its directory or URL. None: where the settings say; else in `state`, for an embedded server without one in memory,
     and for a runtime without workers nowhere: whoever runs a workflow then pins it."""
 
     workers: bool = True
@@ -126,14 +128,13 @@ class Runtime:
         """A runtime for a registry file or directory, as an async context manager.
 
         `temporal` is `"embedded"`, `"host:port"` or None (what the registry and the environment say); `state` is where an
-        embedded server keeps its database (None: in memory); `bundles` is the bundle store, or its directory (None: see
-        `Options.bundles`). `environ` stands in for the process's environment.
+        embedded server keeps its database (None: in memory); `bundles` is the bundle store, or its directory or
+        URL (None: see `Options.bundles`). `environ` stands in for the process's environment.
         Raises `RegistryError` with every mistake, or `Error` UNAVAILABLE when Temporal does not answer.
         """
         settings = Settings.read(registry=path, overrides=overrides, environ=environ)
         serve = http if isinstance(http, HttpOptions) else HttpOptions(move_ports=True) if http else None
-        store = Path(bundles) if isinstance(bundles, str) else bundles
-        options = Options(temporal, Path(state) if state is not None else None, store, workers, serve)
+        options = Options(temporal, Path(state) if state is not None else None, bundles, workers, serve)
         return cls.from_settings(settings, options)
 
     @classmethod
@@ -158,6 +159,11 @@ class Runtime:
     def current_bundles(self) -> frozenset[str]:
         """Hashes of the bundles of the registry's workflows as they are now."""
         return frozenset(self._programs.current)
+
+    @property
+    def current_kernel(self) -> str:
+        """Hash of the kernel of this version of Evermoon."""
+        return current_kernel().hash
 
     async def bundle_use(self) -> BundleUse:
         """Which bundles open runs need, in the namespaces of all the registry's clients."""
@@ -377,14 +383,14 @@ class Runtime:
 
 def _store(settings: Settings, options: Options) -> BundleStore | None:
     if options.bundles is not None:
-        return DirectoryStore(options.bundles) if isinstance(options.bundles, Path) else options.bundles
+        return open_store(options.bundles)
     if settings.bundles is not None:
-        return DirectoryStore(settings.bundles)
+        return open_store(settings.bundles)
     if options.state is not None:
         return DirectoryStore(options.state / "bundles")
     if options.temporal == EMBEDDED:
         return MemoryStore()
-    return DirectoryStore(settings.bundle_folder) if options.workers else None
+    return open_store(settings.bundle_place) if options.workers else None
 
 
 def _as_error(error: BaseException) -> Error:

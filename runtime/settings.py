@@ -37,8 +37,9 @@ class Settings:
     state: Path = DEFAULT_STATE
     """Where `dev` keeps Temporal's database and `dev.json` (`EVERMOON_STATE`, `--state`)."""
 
-    bundles: Path | None = None
-    """The bundle store, a directory that hosts may share (`EVERMOON_BUNDLES`, `--bundles`); None: `bundles` in `state`."""
+    bundles: str | None = field(default=None, repr=False)
+    """The bundle store that hosts share, a directory or the URL of a database (`EVERMOON_BUNDLES`, `--bundles`); None: `bundles` in
+    `state`. Not shown: a URL may hold a password."""
 
     log_level: str = "info"
     """debug, info, warning or error (`EVERMOON_LOG_LEVEL`, `--log-level`)."""
@@ -69,15 +70,15 @@ class Settings:
             registry=Path(registry or env.get(REGISTRY) or DEFAULT_REGISTRY),
             overrides=tuple(overrides),
             state=Path(state or env.get(STATE) or DEFAULT_STATE),
-            bundles=Path(bundles or env[BUNDLES]) if bundles or env.get(BUNDLES) else None,
+            bundles=str(bundles) if bundles else env.get(BUNDLES) or None,
             log_level=level,
             environ=MappingProxyType(env),
         )
 
     @property
-    def bundle_folder(self) -> Path:
-        """The directory of the bundle store."""
-        return self.bundles or self.state / "bundles"
+    def bundle_place(self) -> str:
+        """Where the bundle store is: a directory, or the URL of a database."""
+        return self.bundles or str(self.state / "bundles")
 
     def with_environ(self, more: Mapping[str, Any]) -> Settings:
         """The same with variables added, e.g. those a companion process announced."""

@@ -18,9 +18,9 @@ def test_a_flag_beats_the_environment_which_beats_the_default() -> None:
 
 def test_bundles_are_kept_in_the_state_unless_said_otherwise() -> None:
     environ = {"EVERMOON_STATE": "env-state", "EVERMOON_BUNDLES": "shared"}
-    assert Settings.read(bundles="flag", environ=environ).bundle_folder == Path("flag")
-    assert Settings.read(environ=environ).bundle_folder == Path("shared")
-    assert Settings.read(environ={"EVERMOON_STATE": "env-state"}).bundle_folder == Path("env-state/bundles")
+    assert Settings.read(bundles="flag", environ=environ).bundle_place == "flag"
+    assert Settings.read(environ=environ).bundle_place == "shared"
+    assert Settings.read(environ={"EVERMOON_STATE": "env-state"}).bundle_place == str(Path("env-state/bundles"))
 
 
 def test_a_bad_log_level_names_where_it_came_from() -> None:

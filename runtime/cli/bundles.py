@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -10,7 +10,8 @@ from runtime.app import Runtime
 from runtime.cli.common import Cli, command
 from runtime.cli.connect import with_runtime
 from runtime.durations import parse
-from runtime.registry import BundleStore, DirectoryStore, Stored
+from runtime.errors import NOT_FOUND, Error
+from runtime.registry import BundleStore, Listed, Stored, open_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +38,40 @@ def bundles(cli: Cli, action: str, older_than: str) -> None:
     """List the bundles of the store, or prune those that nothing needs.
 
     A bundle is needed when the registry has it now, when an open run began with it, and when open runs of its entry do not say
-    what they began with. Closed runs whose bundle is gone can no longer be queried or reset.
+    what they began with. Closed runs whose bundle is gone can no longer be queried or reset. Kernels go when no bundle is left that
+    needs them.
     """
     age = parse(older_than).total_seconds()
 
-    async def work(runtime: Runtime) -> list[_Row]:
-        store = runtime.bundles or DirectoryStore(cli.settings.bundle_folder)
+    async def work(runtime: Runtime) -> tuple[list[_Row], list[Listed]]:
+        store = runtime.bundles or open_store(cli.settings.bundle_place)
         rows = await _rows(runtime, store)
         if action == "list":
-            return rows
-        pruned = [row for row in rows if not row.needed and time.time() - row.stored.published > age]
-        for row in pruned:
-            store.remove(row.stored.hash)
-        return pruned
+            return rows, []
+        # By the store's clock, which the times of what it has are of.
+        before = store.now() - age
+        pruned = [row for row in rows if not row.needed and store.remove(row.stored.hash, before)]
+        return pruned, _prune_kernels(store, runtime.current_kernel, before)
 
-    rows = with_runtime(cli, work)
-    cli.emit([_document(row) for row in rows], lambda: _print(rows, action))
+    rows, kernels = with_runtime(cli, work)
+    document = [
+        *map(_document, rows),
+        *({"kernel": item.name, "published_at": _moment(item.written)} for item in kernels),
+    ]
+    cli.emit(document, lambda: _print(rows, kernels, action))
+
+
+def _prune_kernels(store: BundleStore, current: str, before: float) -> list[Listed]:
+    """Those that no bundle is left for. A bundle that cannot be read may need any of them."""
+    listed = store.kernels()
+    needed = {current}
+    for stored in store.stored():
+        try:
+            needed.add(store.bundle(stored.hash).kernel)
+        except Error as error:
+            if error.kind != NOT_FOUND:
+                return []
+    return [item for item in listed if item.name not in needed and store.remove_kernel(item.name, before)]
 
 
 async def _rows(runtime: Runtime, store: BundleStore) -> list[_Row]:
@@ -77,20 +96,22 @@ def _document(row: _Row) -> dict[str, object]:
     return {
         "bundle": row.stored.hash,
         "entry": row.stored.entry,
-        "published_at": _moment(row),
+        "published_at": _moment(row.stored.published),
         "current": row.current,
         "runs": row.runs,
         "needed": row.needed,
     }
 
 
-def _moment(row: _Row) -> str:
-    return datetime.fromtimestamp(row.stored.published, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+def _moment(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def _print(rows: list[_Row], action: str) -> None:
+def _print(rows: Sequence[_Row], kernels: Sequence[Listed], action: str) -> None:
     for row in rows:
         notes = [note for note in ("current" if row.current else "", f"{row.runs} open" if row.runs else "") if note]
-        click.echo(f"{row.stored.hash}  {_moment(row)}  {row.stored.entry}  {', '.join(notes)}".rstrip())
+        click.echo(
+            f"{row.stored.hash}  {_moment(row.stored.published)}  {row.stored.entry}  {', '.join(notes)}".rstrip()
+        )
     if action == "prune":
-        click.echo(f"{len(rows)} pruned", err=True)
+        click.echo(f"{len(rows)} pruned, and {len(kernels)} kernels", err=True)

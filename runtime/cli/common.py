@@ -91,7 +91,11 @@ _OPTIONS = (
         "-o", "overrides", metavar="NS:ENTRY:PATH=VALUE", multiple=True, help="Replace a field at launch; repeatable."
     ),
     click.option("--state", metavar="DIR", help="Where `dev` keeps its state.  [default: .evermoon]"),
-    click.option("--bundles", metavar="DIR", help="The bundle store that hosts share.  [default: bundles/ of --state]"),
+    click.option(
+        "--bundles",
+        metavar="DIR|URL",
+        help="The bundle store that hosts share: a directory or a database.  [default: bundles/ of --state]",
+    ),
     click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="How much is logged."),
     click.option("--json", is_flag=True, help="Speak JSON, for machines."),
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import TypeVar
 
 from runtime.app import Options, Runtime
@@ -27,7 +26,7 @@ def with_runtime(
         dev = DevState.read(cli.settings.state)
         settings = cli.settings.with_environ(dev.env) if dev else cli.settings
         server = address or (dev.address if dev else None)
-        shared = Path(dev.bundles) if dev and dev.bundles and not settings.bundles else None
+        shared = dev.bundles if dev and dev.bundles and not settings.bundles else None
         options = Options(temporal=server, bundles=shared, workers=False, checked=checked)
         async with Runtime.from_settings(settings, options) as runtime:
             return await work(runtime)

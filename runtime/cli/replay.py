@@ -11,7 +11,7 @@ import click
 from runtime.app import load_registry
 from runtime.cli.common import DONE, FAILED, Cli, command
 from runtime.lua.program import Programs
-from runtime.registry import DirectoryStore
+from runtime.registry import open_store
 from runtime.settings import Settings
 from runtime.temporal.replay import replay as replay_histories
 
@@ -30,7 +30,7 @@ def replay(cli: Cli, files: tuple[Path, ...], latest: bool, shadow: bool) -> Non
     that is not pinned with the code of the registry. FILE is a history as `GET /api/v1/runs/{id}/history` or the Temporal UI gives it.
     """
     registry = load_registry(cli.settings)
-    programs = Programs(registry, DirectoryStore(_bundles(cli.settings, files[0])))
+    programs = Programs(registry, open_store(_bundles(cli.settings, files[0])))
     results = asyncio.run(replay_histories(list(files), registry, programs, latest=latest, shadow=shadow))
 
     def human() -> None:
@@ -45,10 +45,10 @@ def replay(cli: Cli, files: tuple[Path, ...], latest: bool, shadow: bool) -> Non
     _leave(DONE if all(result.ok for result in results) else FAILED)
 
 
-def _bundles(settings: Settings, first: Path) -> Path:
+def _bundles(settings: Settings, first: Path) -> str | Path:
     """The store to look in: what was named, else `bundles` beside the histories, else that of the state directory."""
     beside = first.parent / "bundles"
-    return beside if settings.bundles is None and beside.is_dir() else settings.bundle_folder
+    return beside if settings.bundles is None and beside.is_dir() else settings.bundle_place
 
 
 def _leave(status: int) -> None:

@@ -58,7 +58,7 @@ async def _several(cli: Cli, processes: int, http: bool, insecure: bool) -> None
     settings = cli.settings
     base = [sys.executable, "-m", "runtime.cli.main", "serve", "--tied", "--registry", str(settings.registry)]
     base += ["--log-level", settings.log_level, *(word for override in settings.overrides for word in ("-o", override))]
-    base += ["--bundles", str(settings.bundle_folder)]
+    base += ["--bundles", settings.bundle_place]
     base += ["--insecure"] if insecure else []
     children = []
     try:

@@ -105,7 +105,7 @@ class Programs:
         if isinstance(entry, WorkflowLua) and not entry.workflow.pinned:
             return LATEST
         program = self.get(entry_id)
-        if time.monotonic() - self._published.get(program.bundle, -PUBLISHED_FOR) >= PUBLISHED_FOR:
+        if self._is_due(program.bundle):
             self._publish(self._bundle(entry_id))
         return program.bundle
 
@@ -115,10 +115,15 @@ class Programs:
             self._publish(self._bundle(entry_id))
 
     def _publish(self, bundle: Bundle) -> None:
-        if not self._published:
-            self.store.put_kernel(current_kernel().data)
+        kernel = current_kernel()
+        if self._is_due(kernel.hash):
+            self.store.put_kernel(kernel.data)
+            self._published[kernel.hash] = time.monotonic()
         self.store.put(bundle)
         self._published[bundle.hash] = time.monotonic()
+
+    def _is_due(self, hash: str) -> bool:
+        return time.monotonic() - self._published.get(hash, -PUBLISHED_FOR) >= PUBLISHED_FOR
 
     def _bundle(self, entry_id: str) -> Bundle:
         entry = self._registry[entry_id]

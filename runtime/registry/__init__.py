@@ -1,7 +1,7 @@
 """Definition files in YAML → frozen, validated entries. Knows neither Lua nor Temporal."""
 
 from runtime.registry.bundles import LATEST, Bundle
-from runtime.registry.bundlestore import BundleStore, DirectoryStore, MemoryStore, Stored
+from runtime.registry.bundlestore import BundleStore, Listed, Stored
 from runtime.registry.kinds import (
     EnvVariable,
     FunctionLua,
@@ -23,6 +23,8 @@ from runtime.registry.kinds.lua import ActivityMeta, Limits, LuaEntry, RunnableL
 from runtime.registry.models import Entry, SourceFile
 from runtime.registry.problems import Problem, RegistryError
 from runtime.registry.registry import Check, Registry
+from runtime.registry.sqlstore import SqlStore
+from runtime.registry.stores import DirectoryStore, MemoryStore, open_store
 
 __all__ = [
     "LATEST",
@@ -40,6 +42,7 @@ __all__ = [
     "HttpService",
     "LibraryLua",
     "Limits",
+    "Listed",
     "LuaEntry",
     "MemoryStore",
     "Problem",
@@ -51,10 +54,12 @@ __all__ = [
     "RegistryError",
     "RunnableLua",
     "SourceFile",
+    "SqlStore",
     "Stored",
     "TemporalClient",
     "TemporalSchedule",
     "TemporalWorker",
     "WorkflowLua",
     "WorkflowMeta",
+    "open_store",
 ]

@@ -1,28 +1,21 @@
 """Where bundles are kept: by hash, for every host that may have to go on with a run.
 
-A store holds two sorts of objects, bundles and the kernels they refer to, each under the SHA-256 of its bytes, and for each
-entry which bundles it has had. What is read is checked against its hash: a store is shared, and a run must not be
-continued with code that somebody changed.
+A store is a set of named objects, and `BundleStore` is what is kept in them and how: bundles and the kernels they refer to, each under
+the SHA-256 of its bytes, and for each entry which bundles it has had. What is read is checked against its hash: a store is
+shared, and a run must not be continued with code that somebody changed. A new sort of store is a subclass with six methods.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+import uuid
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
-from threading import Lock
-from typing import Protocol, TypeVar
 from urllib.parse import quote, unquote
 
-from runtime.errors import INVALID, NOT_FOUND, UNAVAILABLE, Error
+from runtime.errors import INVALID, NOT_FOUND, Error
 from runtime.registry.bundles import Bundle, sha256
-
-T = TypeVar("T")
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 
@@ -36,181 +29,129 @@ class Stored:
     published: float
 
 
-class BundleStore(Protocol):
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An object of a store: its full name, and when it was last written, by the store's clock (seconds since the epoch)."""
+
+    name: str
+    written: float
+
+
+class BundleStore(ABC):
     """Any number of threads, processes and machines may use one store at once.
 
-    Every method raises `Error` UNAVAILABLE when the store cannot be reached. The methods that read raise NOT_FOUND, retryable
-    and naming the hash, for what is not there, and INVALID for what does not match its hash.
+    Every method raises `Error` UNAVAILABLE when the store cannot be reached. The methods that read bundles and kernels raise NOT_FOUND,
+    retryable and naming the hash, for what is not there, and INVALID for what does not match its hash. All block.
     """
 
-    def put_kernel(self, data: bytes) -> None: ...
+    # -- what a sort of store has to have
+
+    @property
+    @abstractmethod
+    def where(self) -> str:
+        """The store as people are told of it; without secrets."""
+
+    @abstractmethod
+    def write_object(self, name: str, data: bytes) -> None:
+        """Puts an object under `name`, a path with `/`: whole or not at all. Also when it is there, its time is now."""
+
+    @abstractmethod
+    def create_object(self, name: str, data: bytes) -> bool:
+        """The same, but only if nothing has that name: of any number of callers exactly one is told True."""
+
+    @abstractmethod
+    def read_object(self, name: str) -> bytes | None:
+        """None when nothing has that name."""
+
+    @abstractmethod
+    def list_objects(self, prefix: str) -> Sequence[Listed]:
+        """The objects whose names begin with `prefix`, which ends with `/`; in any order."""
+
+    @abstractmethod
+    def remove_object(self, name: str, written_by: float | None = None) -> bool:
+        """Removes an object, unless it was written after `written_by`. False when nothing was removed."""
+
+    # -- what is kept
+
+    def put_kernel(self, data: bytes) -> None:
+        self.write_object(_file("kernels", sha256(data)), data)
 
     def put(self, bundle: Bundle) -> None:
         """Keeps a bundle, whose kernel is kept already. One that is there counts as published now."""
+        self.write_object(_file("bundles", bundle.hash), bundle.data)
+        self.write_object(_mark(bundle.entry, bundle.hash), b"")
 
-    def kernel(self, hash: str) -> bytes: ...
+    def kernel(self, hash: str) -> bytes:
+        return self._verified("kernel", hash)
 
-    def bundle(self, hash: str) -> Bundle: ...
+    def bundle(self, hash: str) -> Bundle:
+        return Bundle.read(self._verified("bundle", hash))
 
     def of(self, entry: str) -> Sequence[str]:
         """Hashes of the bundles an entry has had, the one published last first."""
+        return [item.hash for item in self._marks(f"entries/{_folder(entry)}/")]
 
     def stored(self) -> Sequence[Stored]:
         """All bundles, the one published last first."""
+        return self._marks("entries/")
 
-    def remove(self, hash: str) -> None:
-        """Forgets a bundle. Harmless when it is not there."""
+    def kernels(self) -> Sequence[Listed]:
+        """All kernels, each by its hash as `name`."""
+        listed = [Listed(item.name[len("kernels/") : -len(".json")], item.written) for item in self._files("kernels/")]
+        return [item for item in listed if _HASH.fullmatch(item.name)]
 
+    def remove(self, hash: str, published_by: float | None = None) -> bool:
+        """Forgets a bundle, unless somebody has published it after `published_by`. Harmless when it is not there.
 
-class MemoryStore:
-    """Bundles of one process, gone with it."""
-
-    def __init__(self) -> None:
-        self._kernels: dict[str, bytes] = {}
-        self._bundles: dict[str, tuple[bytes, Stored]] = {}
-        self._lock = Lock()
-        self._puts = 0
-
-    def put_kernel(self, data: bytes) -> None:
-        self._kernels[sha256(data)] = data
-
-    def put(self, bundle: Bundle) -> None:
-        with self._lock:
-            self._puts += 1
-            self._bundles[bundle.hash] = (bundle.data, Stored(bundle.hash, bundle.entry, float(self._puts)))
-
-    def kernel(self, hash: str) -> bytes:
-        return verified("kernel", hash, self._kernels.get(hash), "the memory of this process")
-
-    def bundle(self, hash: str) -> Bundle:
-        data, _ = self._bundles.get(hash, (None, None))
-        return Bundle.read(verified("bundle", hash, data, "the memory of this process"))
-
-    def of(self, entry: str) -> Sequence[str]:
-        return [item.hash for item in self.stored() if item.entry == entry]
-
-    def stored(self) -> Sequence[Stored]:
-        with self._lock:
-            return newest_first([item for _, item in self._bundles.values()])
-
-    def remove(self, hash: str) -> None:
-        with self._lock:
-            self._bundles.pop(hash, None)
-
-
-class DirectoryStore:
-    """Bundles as files, in a directory that hosts may share.
-
-    `kernels/<hash>.json` and `bundles/<hash>.json` hold the objects; an empty file `entries/<entry id>/<hash>` says which
-    entry had a bundle, and by its time when it was last published. A file appears whole or not at all. Made when first written to.
-    """
-
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-
-    def put_kernel(self, data: bytes) -> None:
-        self._write(self._file("kernels", sha256(data)), data)
-
-    def put(self, bundle: Bundle) -> None:
-        self._write(self._file("bundles", bundle.hash), bundle.data)
-        self._write(self._mark(bundle.entry, bundle.hash), b"")
-
-    def kernel(self, hash: str) -> bytes:
-        return verified("kernel", hash, self._read("kernels", hash), str(self.path))
-
-    def bundle(self, hash: str) -> Bundle:
-        return Bundle.read(verified("bundle", hash, self._read("bundles", hash), str(self.path)))
-
-    def of(self, entry: str) -> Sequence[str]:
-        return [item.hash for item in self._marks(self.path / "entries" / _folder(entry))]
-
-    def stored(self) -> Sequence[Stored]:
-        folders = self._listed(self.path / "entries")
-        return newest_first([item for folder in folders for item in self._marks(folder)])
-
-    def remove(self, hash: str) -> None:
-        """The bundle first: an entry that lists a hash without a bundle is harmless."""
-        if _HASH.fullmatch(hash):
-            self._guarded(partial(self._file("bundles", hash).unlink, missing_ok=True))
-            for folder in self._listed(self.path / "entries"):
-                self._guarded(partial((folder / hash).unlink, missing_ok=True))
-
-    def _file(self, sort: str, hash: str) -> Path:
-        return self.path / sort / f"{hash}.json"
-
-    def _mark(self, entry: str, hash: str) -> Path:
-        return self.path / "entries" / _folder(entry) / hash
-
-    def _marks(self, folder: Path) -> list[Stored]:
-        entry = unquote(folder.name)
-        found = []
-        for mark in self._listed(folder):
-            if _HASH.fullmatch(mark.name):
-                try:
-                    found.append(Stored(mark.name, entry, mark.stat().st_mtime))
-                except FileNotFoundError:  # removed by somebody else just now
-                    continue
-        return newest_first(found)
-
-    def _listed(self, folder: Path) -> list[Path]:
-        def listed() -> list[Path]:
-            return list(folder.iterdir()) if folder.is_dir() else []
-
-        return self._guarded(listed)
-
-    def _read(self, sort: str, hash: str) -> bytes | None:
+        The bundle goes first: an entry that lists a hash without a bundle is harmless.
+        """
         if not _HASH.fullmatch(hash):
-            return None
+            return False
+        removed = self.remove_object(_file("bundles", hash), published_by)
+        for item in self.list_objects("entries/"):
+            if item.name.endswith(f"/{hash}"):
+                self.remove_object(item.name, published_by)
+        return removed
+
+    def remove_kernel(self, hash: str, written_by: float | None = None) -> bool:
+        return bool(_HASH.fullmatch(hash)) and self.remove_object(_file("kernels", hash), written_by)
+
+    def now(self) -> float:
+        """The store's clock, which times of objects are of: that of another machine, perhaps."""
+        probe = f"clock/{uuid.uuid4().hex}"
+        self.write_object(probe, b"")
         try:
-            return self._guarded(self._file(sort, hash).read_bytes)
-        except FileNotFoundError:
-            return None
+            return next(item.written for item in self.list_objects("clock/") if item.name == probe)
+        finally:
+            self.remove_object(probe)
 
-    def _write(self, file: Path, data: bytes) -> None:
-        """Under a name of its own, then renamed. What is there and whole only gets the present time; what is not is mended."""
+    def _verified(self, sort: str, hash: str) -> bytes:
+        data = self.read_object(_file(f"{sort}s", hash)) if _HASH.fullmatch(hash) else None
+        if data is None:
+            raise Error(NOT_FOUND, f"{sort} {hash} is not in {self.where}", retryable=True, details={"bundle": hash})
+        if sha256(data) != hash:
+            text = f"{sort} {hash} in {self.where} does not match its hash: it was changed or is damaged"
+            raise Error(INVALID, text, retryable=True, details={"bundle": hash})
+        return data
 
-        def write() -> None:
-            if file.is_file() and file.read_bytes() == data:
-                with suppress(PermissionError):  # another user's file: it is there, which is what matters
-                    os.utime(file)
-                return
-            file.parent.mkdir(parents=True, exist_ok=True)
-            handle, fresh = tempfile.mkstemp(prefix=".", dir=file.parent)
-            try:
-                with os.fdopen(handle, "wb") as stream:
-                    stream.write(data)
-                    stream.flush()
-                    os.fsync(stream.fileno())
-                Path(fresh).chmod(0o644)  # other users' processes may share the directory
-                Path(fresh).replace(file)
-            except BaseException:
-                Path(fresh).unlink(missing_ok=True)
-                raise
+    def _files(self, prefix: str) -> list[Listed]:
+        return [item for item in self.list_objects(prefix) if item.name.endswith(".json")]
 
-        self._guarded(write)
-
-    def _guarded(self, action: Callable[[], T]) -> T:
-        try:
-            return action()
-        except FileNotFoundError:
-            raise
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise Error(UNAVAILABLE, f"bundle store {self.path}: {reason}", retryable=True) from None
+    def _marks(self, prefix: str) -> list[Stored]:
+        found = []
+        for item in self.list_objects(prefix):
+            _, folder, hash = item.name.split("/", 2)
+            if _HASH.fullmatch(hash):
+                found.append(Stored(hash, unquote(folder), item.written))
+        return sorted(found, key=lambda stored: (-stored.published, stored.hash))
 
 
-def verified(sort: str, hash: str, data: bytes | None, where: str) -> bytes:
-    """`data` when it is what `hash` says. Raises `Error` as `BundleStore` promises."""
-    if data is None:
-        raise Error(NOT_FOUND, f"{sort} {hash} is not in {where}", retryable=True, details={"bundle": hash})
-    if sha256(data) != hash:
-        text = f"{sort} {hash} in {where} does not match its hash: it was changed or is damaged"
-        raise Error(INVALID, text, retryable=True, details={"bundle": hash})
-    return data
+def _file(sort: str, hash: str) -> str:
+    return f"{sort}/{hash}.json"
 
 
-def newest_first(items: list[Stored]) -> list[Stored]:
-    return sorted(items, key=lambda item: (-item.published, item.hash))
+def _mark(entry: str, hash: str) -> str:
+    return f"entries/{_folder(entry)}/{hash}"
 
 
 def _folder(entry: str) -> str:

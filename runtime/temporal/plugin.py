@@ -13,7 +13,7 @@ from temporalio.worker import ReplayerConfig, Worker, WorkerConfig
 from runtime.lua.program import Programs
 from runtime.process.host import ProcessHost
 from runtime.process.pids import new_node
-from runtime.registry import BundleStore, DirectoryStore, Registry, TemporalWorker
+from runtime.registry import BundleStore, Registry, TemporalWorker, open_store
 from runtime.settings import Settings
 from runtime.temporal.activities import lua_activities
 from runtime.temporal.client import Clients, declared
@@ -44,7 +44,7 @@ class LuaPlugin(SimplePlugin):
 
     Give it to the worker, or to the client (the SDK then passes it on to that client's workers), not to both. `environ` is
     what placeholders in the registry see; default: the process's environment as settings read it, so pass your own in tests.
-    `bundles` is the bundle store, or its directory (default: EVERMOON_BUNDLES, else `.evermoon/bundles`).
+    `bundles` is the bundle store, or its directory or URL (default: EVERMOON_BUNDLES, else `.evermoon/bundles`).
     The runs' PIDs name the `temporal.worker` entry that has the worker's task queue, else the queue.
     """
 
@@ -57,9 +57,8 @@ class LuaPlugin(SimplePlugin):
     ) -> None:
         settings = Settings.read(environ=environ)
         self._registry = Registry.load(path, environ=settings.environ)
-        if bundles is None or isinstance(bundles, str | Path):
-            bundles = DirectoryStore(bundles or settings.bundle_folder)
-        self._programs = Programs(self._registry, bundles)
+        store = open_store(bundles if bundles is not None else settings.bundle_place)
+        self._programs = Programs(self._registry, store)
         super().__init__("evermoon", interceptors=[Interceptor()])
         self._hosts: list[tuple[ProcessHost, Client]] = []
 

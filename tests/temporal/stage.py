@@ -34,7 +34,8 @@ class Files:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.bundles = DirectoryStore(directory / "bundles")
+        self.store = directory / "bundles"
+        self.bundles: BundleStore = DirectoryStore(self.store)
         self.queue = f"test-{uuid.uuid4()}"
         self._entries: list[dict[str, Any]] = [
             {"name": "temporal", "kind": "temporal.client", "address": "127.0.0.1:1"},

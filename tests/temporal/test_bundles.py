@@ -15,7 +15,7 @@ from runtime.errors import Error
 from runtime.lua.kernel import Kernel, current_kernel
 from runtime.lua.program import Programs
 from runtime.process.ports import Started
-from runtime.registry import Bundle, DirectoryStore
+from runtime.registry import Bundle, open_store
 from runtime.temporal import wire
 from runtime.temporal.devserver import DevServer
 from runtime.temporal.headers import Interceptor, outgoing
@@ -117,13 +117,16 @@ async def test_an_open_run_outlives_the_entry_of_its_child(files: Files, tempora
         assert await stage.result(run) == [2, "on"]
 
 
+@pytest.mark.parametrize("shared", ["directory", "database"])
 async def test_a_second_worker_on_another_directory_of_the_same_store(
-    files: Files, temporal_server: DevServer, tmp_path: Path
+    files: Files, temporal_server: DevServer, tmp_path: Path, shared: str
 ) -> None:
     edit(files, "one")
     (tmp_path / "other").mkdir()
     other = Files(tmp_path / "other")
-    other.queue, other.bundles = files.queue, DirectoryStore(files.bundles.path)
+    place = str(files.directory / "bundles") if shared == "directory" else f"sqlite:///{tmp_path / 'bundles.db'}"
+    files.bundles, other.bundles = open_store(place), open_store(place)
+    other.queue = files.queue
     other.without("worker").entry(name="worker", kind="temporal.worker", client="temporal", task_queue=files.queue)
     other.worker(max_cached_workflows=0)
     for name in ("first", "second"):
@@ -151,14 +154,14 @@ async def test_a_missing_bundle_fails_the_task_by_its_hash_until_it_appears(
         await is_waiting(stage, id)
         bundle = (await stage.runs.describe(id)).bundle
         assert bundle
-    files.bundles.path.rename(tmp_path / "away")
+    files.store.rename(tmp_path / "away")
     edit(files, "extra")
     async with staged(files, temporal_server.address) as stage:
         await stage.runs.signal(id, "go", [])
         described = await stage.until_state(id, "wedged")
         assert described.status == "RUNNING"
         assert bundle in described.failure["message"]
-        shutil.copytree(tmp_path / "away", files.bundles.path, dirs_exist_ok=True)
+        shutil.copytree(tmp_path / "away", files.store, dirs_exist_ok=True)
         assert (await stage.runs.result(id, 60)).value() == ENDS["one"]
 
 
@@ -168,7 +171,7 @@ async def test_a_tampered_bundle_is_refused(files: Files, temporal_server: DevSe
         run = await stage.start("main")
         await is_waiting(stage, run.id)
         bundle = (await stage.runs.describe(run.id)).bundle
-    path = files.bundles.path / "bundles" / f"{bundle}.json"
+    path = files.store / "bundles" / f"{bundle}.json"
     genuine = path.read_bytes()
     path.write_bytes(genuine.replace(b"'one'", b"'two'"))
     edit(files, "extra")
@@ -266,8 +269,8 @@ async def test_a_mended_script_resumes_a_run_whose_task_was_failed(files: Files,
 
 async def test_a_start_whose_bundle_cannot_be_published_is_refused(files: Files, temporal_server: DevServer) -> None:
     edit(files, "one")
-    files.bundles.path.write_text("in the way")
+    files.store.write_text("in the way")
     programs = Programs(files.load(), files.bundles)
-    with pytest.raises(Error, match=str(files.bundles.path)) as refused:
+    with pytest.raises(Error, match=str(files.store)) as refused:
         programs.pin("t:main")
     assert refused.value.kind == "Unavailable"
