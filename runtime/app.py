@@ -24,6 +24,7 @@ from runtime.payload import Payload
 from runtime.process.host import ProcessHost
 from runtime.process.pids import new_node
 from runtime.process.ports import RunDescription, Started, StartRequest
+from runtime.process.workers import queue_of
 from runtime.registry import (
     BundleStore,
     DirectoryStore,
@@ -38,7 +39,6 @@ from runtime.settings import Settings
 from runtime.temporal.bundleuse import BundleUse, bundle_use
 from runtime.temporal.client import Clients
 from runtime.temporal.devserver import DevServer
-from runtime.temporal.host import queue_of
 from runtime.temporal.nodes import NodeQueues
 from runtime.temporal.runs import Runs
 from runtime.temporal.schedules.checks import schedule_checks

@@ -28,9 +28,9 @@ from temporalio.service import RPCError
 from runtime.errors import Error
 from runtime.process.pids import Pid
 from runtime.process.ports import RunDescription
+from runtime.process.workers import worker_of
 from runtime.registry import Registry
 from runtime.temporal import failures, rpc, wire
-from runtime.temporal.host import worker_of
 
 Handle = WorkflowHandle[Any, RawValue]
 

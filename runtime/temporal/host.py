@@ -12,6 +12,7 @@ from runtime.lua.program import Program, Programs
 from runtime.lua.session import Session
 from runtime.lua.shadow import ShadowSession
 from runtime.modules.options import activity_options, workflow_options
+from runtime.process.workers import queue_of, worker_of
 from runtime.registry import FunctionLua, FunctionPy, Registry, TemporalWorker, WorkflowLua
 from runtime.temporal.decisions import QUESTIONS
 
@@ -106,18 +107,3 @@ def _says_wait(read: Callable[[Mapping[str, Any]], dict[str, Any]], options: Map
         return bool(read(options).get("wait_for_cancellation"))
     except Error:
         return False  # a call of this entry will say what is wrong with its options
-
-
-def queue_of(registry: Registry, worker: TemporalWorker) -> str:
-    """The task queue of a worker, with the prefix its client gives to queues."""
-    resolved = registry.resolve(worker)
-    client = registry.resolve(registry[resolved.client])
-    return f"{getattr(client, 'tq_prefix', None) or ''}{resolved.task_queue}"
-
-
-def worker_of(registry: Registry, name: str) -> str:
-    """The id of the worker entry called `name` or serving the queue `name`; else `name`."""
-    for worker in registry.of_kind(TemporalWorker):
-        if name == worker.id or name == queue_of(registry, worker):
-            return worker.id
-    return name

@@ -13,12 +13,13 @@ from temporalio.worker import ReplayerConfig, Worker, WorkerConfig
 from runtime.lua.program import Programs
 from runtime.process.host import ProcessHost
 from runtime.process.pids import new_node
+from runtime.process.workers import worker_of
 from runtime.registry import BundleStore, Registry, TemporalWorker, open_store
 from runtime.settings import Settings
 from runtime.temporal.activities import lua_activities
 from runtime.temporal.client import Clients, declared
 from runtime.temporal.headers import Interceptor
-from runtime.temporal.host import WorkflowHost, worker_of
+from runtime.temporal.host import WorkflowHost
 from runtime.temporal.nodes import Delivered, node_worker
 from runtime.temporal.runs import Runs
 from runtime.temporal.workflow import Hosting, LuaWorkflow

@@ -16,11 +16,12 @@ from temporalio.worker import Replayer
 
 from runtime.errors import invalid
 from runtime.lua.program import Programs
+from runtime.process.workers import worker_of
 from runtime.registry import Registry, TemporalWorker
 from runtime.temporal.client import declared
 from runtime.temporal.faithful import Faithful
 from runtime.temporal.headers import Interceptor
-from runtime.temporal.host import WorkflowHost, worker_of
+from runtime.temporal.host import WorkflowHost
 from runtime.temporal.recorded import Recorded
 from runtime.temporal.workflow import Hosting, LuaWorkflow
 

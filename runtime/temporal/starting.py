@@ -16,11 +16,11 @@ from runtime.lua.program import Programs
 from runtime.modules.options import workflow_options
 from runtime.process.pids import Pid
 from runtime.process.ports import Message, Started, StartRequest
+from runtime.process.workers import check_host, queue_of, worker_of
 from runtime.registry import Registry, TemporalWorker, WorkflowLua
 from runtime.temporal import attributes, options, rpc, wire
 from runtime.temporal.client import Clients, declared
 from runtime.temporal.headers import outgoing
-from runtime.temporal.host import queue_of, worker_of
 
 Handle = WorkflowHandle[Any, RawValue]
 
@@ -66,7 +66,7 @@ def target(registry: Registry, entry: WorkflowLua, worker: str | None) -> Target
     if isinstance(found, TemporalWorker):
         return Target(found.client, queue_of(registry, found), found.id)
     if found is not None:
-        raise invalid(f"{entry.id}: {name} is a {found.kind}, not a temporal.worker")
+        raise invalid(f"{entry.id}: {name} is a {found.kind}, not a temporal.worker", id=entry.id, host=name)
     return Target(_default_client(registry), name, name)
 
 
@@ -86,6 +86,8 @@ class _Plan:
         named = self.options.get("id") or request.id
         self.id: str = named or f"{entry.name}-{uuid.uuid4()}"
         self.type = registry.workflow_type(entry)
+        if request.worker:
+            check_host(registry, entry.id, request.worker)
         self.target = target(registry, entry, request.worker or self.options.get("task_queue"))
         self.queue = self.options.get("task_queue") or self.target.queue
         self.pid = str(Pid(self.target.worker, self.id))
@@ -101,12 +103,15 @@ class _Plan:
             wire.check_size(f'message "{message.topic}"', message.args)
 
     async def attempt(self, client: Client) -> Started | None:
-        """None when the open run that was to be used had closed before its messages came."""
+        """None when the run that was to be used had closed before its messages came, or came only then."""
         messages = list(self.request.messages)
+        started: Started | None
         if messages and self.conflict != "fail":
             started = await self._signal_with_start(client, messages.pop(0))
         else:
             started = await self._start(client)
+        if started is None:
+            return None
         try:
             for message in messages:
                 await self._send(client, started, message)
@@ -124,18 +129,25 @@ class _Plan:
             try:
                 handle = await client.start_workflow(**self._arguments(policy), request_eager_start=eager)
             except WorkflowAlreadyStartedError as refusal:
-                return self._existing(refusal.run_id)
+                return await self._existing(client, refusal.run_id)
         return Started(self.id, handle.result_run_id or "", self.pid)
 
-    def _existing(self, run_id: str | None) -> Started:
+    async def _existing(self, client: Client, run_id: str | None) -> Started:
+        """The run that is in the way, when it may be used: a reuse policy also refuses the id of a run that has closed."""
         reuse = self.options.get("id_reuse_policy", "allow_duplicate")
-        if self.conflict == "use_existing" and reuse == "allow_duplicate":
+        if self.conflict == "use_existing" and (reuse == "allow_duplicate" or await self._is_open(client)):
             return Started(self.id, run_id or "", self.pid, created=False)
         details = {"workflow_id": self.id, "run_id": run_id}
         raise Error(errors.ALREADY_EXISTS, f'workflow "{self.id}" already started', retryable=False, details=details)
 
-    async def _signal_with_start(self, client: Client, first: Message) -> Started:
-        """The run and its first message in one call; a mark in the memo tells whose start it was."""
+    async def _is_open(self, client: Client) -> bool:
+        return (await client.get_workflow_handle(self.id).describe(rpc_timeout=rpc.TIMEOUT)).close_time is None
+
+    async def _signal_with_start(self, client: Client, first: Message) -> Started | None:
+        """The run and its first message in one call; a mark in the memo tells whose start it was.
+
+        None when a run that the reuse policy protects was in the way, and by now another is open: it lacks the message.
+        """
         mark = uuid.uuid4().hex
         with rpc.mapped(self.id), outgoing(self.headers):
             try:
@@ -145,7 +157,8 @@ class _Plan:
                     start_signal_args=wire.raws(first.args),
                 )
             except WorkflowAlreadyStartedError as refusal:
-                return self._existing(refusal.run_id)
+                await self._existing(client, refusal.run_id)
+                return None
             run = client.get_workflow_handle(self.id, run_id=handle.result_run_id)
             description = await run.describe(rpc_timeout=rpc.TIMEOUT)
             created = await description.memo_value(wire.MEMO_START, None) == mark

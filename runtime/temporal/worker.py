@@ -16,11 +16,12 @@ from runtime.errors import UNAVAILABLE, Error
 from runtime.lua.program import Programs
 from runtime.process.host import ProcessHost
 from runtime.process.ports import Workflows
+from runtime.process.workers import queue_of
 from runtime.registry import Registry, TemporalWorker
 from runtime.temporal import logs
 from runtime.temporal.activities import lua_activities
 from runtime.temporal.client import Clients, declared
-from runtime.temporal.host import WorkflowHost, queue_of
+from runtime.temporal.host import WorkflowHost
 from runtime.temporal.workflow import Hosting, LuaWorkflow
 
 _log = logging.getLogger(__name__)

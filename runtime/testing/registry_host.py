@@ -12,6 +12,7 @@ from typing import Any
 from runtime.lua import protocol
 from runtime.lua.program import Programs
 from runtime.payload import Payload
+from runtime.process.workers import check_host
 from runtime.registry import FunctionLua, FunctionPy, Registry, WorkflowLua
 from runtime.testing.virtual import Mock, VirtualHost, not_found
 
@@ -79,6 +80,12 @@ class RegistryHost(VirtualHost):
         if to != self.pid:
             raise not_found(to)
         return super()._reached(command, to)
+
+    def _value(self, command: protocol.Command) -> Any:
+        host = command.data.get("host")
+        if command.op in ("exec", "spawn") and command.data["id"] in self._children and host:
+            check_host(self._registry, command.data["id"], host)
+        return super()._value(command)
 
     def _mocked(self, mocks: Mapping[str, Mock], command: protocol.Command) -> Any:
         entry_id = command.data["id"]

@@ -145,12 +145,49 @@ async def test_starts_follow_their_id_policies(files: Files, temporal_server: De
         assert rejected.value.kind == "AlreadyExists"
 
 
+@pytest.mark.parametrize("policy", ["reject_duplicate", "allow_duplicate_failed_only"])
+async def test_an_open_run_is_used_whatever_may_be_reused_later(
+    policy: str, files: Files, temporal_server: DevServer
+) -> None:
+    files.workflow("main", "return { main = function() return process.listen('go'):receive() end }")
+    async with staged(files, temporal_server.address) as stage:
+        name, options = str(uuid.uuid4()), {"id_reuse_policy": policy}
+        first = await stage.start("main", id=name, options=options)
+        again = await stage.start("main", id=name, options=options)
+        assert (again.created, again.run_id) == (False, first.run_id)
+        with pytest.raises(Error) as refused:
+            await stage.start("main", id=name, options={**options, "id_conflict_policy": "fail"})
+        assert refused.value.kind == "AlreadyExists"
+        joined = await stage.start("main", id=name, options=options, messages=[("go", "joined")])
+        assert (joined.created, joined.run_id) == (False, first.run_id)
+        assert await stage.result(first) == "joined"
+        for messages in ([], [("go", "late")]):
+            with pytest.raises(Error) as closed:
+                await stage.start("main", id=name, options=options, messages=messages)
+            assert closed.value.kind == "AlreadyExists"
+            assert closed.value.details == {"workflow_id": name, "run_id": first.run_id}
+
+
+async def test_what_is_no_worker_starts_nothing(files: Files, temporal_server: DevServer) -> None:
+    """The name of a queue may be anything, but not an id: nobody would ever serve it."""
+    files.workflow("main", "return { main = function() return 1 end }")
+    files.entry(name="processes", kind="process.host")
+    async with staged(files, temporal_server.address) as stage:
+        with pytest.raises(Error, match='t:wroker not found: did you mean "t:worker"') as unknown:
+            await stage.start("main", worker="t:wroker")
+        assert (unknown.value.kind, unknown.value.details) == ("NotFound", {"host": "t:wroker"})
+        with pytest.raises(Error, match="t:processes is a process.host, not a temporal.worker") as other:
+            await stage.start("main", worker="t:processes")
+        assert other.value.kind == "Invalid"
+        assert await stage.run("main", worker=files.queue) == 1
+
+
 async def test_runs_are_listed_and_unknown_ones_are_not_found(files: Files, temporal_server: DevServer) -> None:
     files.workflow("main", "return { main = function() return 1 end }")
     async with staged(files, temporal_server.address) as stage:
         run = await stage.start("main")
         await stage.result(run)
-        query = f"TaskQueue = '{files.queue}'"
+        query = f"TaskQueue = '{files.queue}' AND ExecutionStatus = 'Completed'"  # the index comes a little later
         found = await stage.listed(query)
         assert [(item.id, item.entry, item.status, item.pid) for item in found] == [
             (run.id, "t:main", "COMPLETED", run.pid)

@@ -19,6 +19,7 @@ from runtime.lua.protocol import Command
 from runtime.modules.options import workflow_options
 from runtime.payload import NOTHING, Payload
 from runtime.process.pids import Pid
+from runtime.process.workers import check_host
 from runtime.registry import LATEST, WorkflowLua
 from runtime.temporal import attributes, decisions, failures, options, wire
 from runtime.temporal.commands import messages, system
@@ -110,6 +111,24 @@ def _search_attributes(run: Run, command: Command, values: Mapping[str, Any]) ->
     return found[0]
 
 
+def _check_host(run: Run, command: Command, entry_id: str) -> None:
+    """As live; a replay goes by what was decided then."""
+    problem: list[Error] = []
+
+    def check() -> bool:
+        try:
+            check_host(run.host.registry, entry_id, host)
+        except Error as error:
+            problem.append(error)
+        return bool(problem)
+
+    host: str = command.data.get("host") or ""
+    if host and decisions.refused(wire.REFUSED_MARKER.format(op="host", seq=command.seq), check):
+        check()
+        text = f"temporal.worker {host} not found"
+        raise problem[0] if problem else Error(errors.NOT_FOUND, text, retryable=False, details={"host": host})
+
+
 class _Plan:
     """A child as it will be started: everything that can be refused is refused here, before any command is sent."""
 
@@ -121,6 +140,7 @@ class _Plan:
                 f'option "workflow.namespace": a child runs in the namespace of its parent, {run.info.namespace}',
                 option="workflow.namespace",
             )
+        _check_host(run, command, entry.id)
         host = data.get("host") or entry.worker
         named = chosen.get("id") or data.get("name")
         self.options = chosen

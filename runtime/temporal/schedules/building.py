@@ -28,11 +28,11 @@ from temporalio.common import TypedSearchAttributes
 from runtime.errors import Error, invalid
 from runtime.modules.options import workflow_options
 from runtime.payload import Payload
+from runtime.process.workers import queue_of
 from runtime.registry import Registry, TemporalSchedule, TemporalWorker, WorkflowLua
 from runtime.registry.kinds.schedule import Calendar, Range
 from runtime.temporal import attributes, options, wire
 from runtime.temporal.client import declared
-from runtime.temporal.host import queue_of
 
 #: Goes up when schedules are built differently from the same entry, so that those that exist are updated.
 _FORMAT = 1

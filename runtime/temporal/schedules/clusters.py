@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from temporalio.client import Client, ScheduleDescription
 
 from runtime.errors import NOT_FOUND, Error
+from runtime.process.workers import queue_of
 from runtime.registry import Registry, TemporalSchedule, TemporalWorker
 from runtime.temporal import rpc
 from runtime.temporal.client import Clients
-from runtime.temporal.host import queue_of
 from runtime.temporal.schedules.building import entry_id_of, worker_of
 
 

@@ -63,6 +63,15 @@ function C.child_unknown()
   return err.kind
 end
 
+function C.child_on_no_worker()
+  local seen = {
+    recorded.kind(process.spawn("features:child_add", "features:nobody", 1, 2)),
+    recorded.kind(process.exec("features:child_add", "features:temporal", 1, 2)),
+  }
+  recorded.same(seen)
+  return seen
+end
+
 function C.child_canceled()
   local events = process.events()
   local pid = assert(process.spawn("features:child_waits", WORKER))

@@ -216,6 +216,7 @@ CHILDREN: Mapping[str, Feature] = {
     "exec_error": Feature((*FAILED_CHILD, *CALL), "reserving: taken"),
     "workflow_exec": Feature((*CHILD, *FAILED_CHILD, *CALL), 2),
     "child_unknown": Feature(("MARKER_RECORDED", *CALL), "NotFound"),
+    "child_on_no_worker": Feature(("MARKER_RECORDED", *CALL), ["NotFound", "Invalid"]),
     "child_canceled": Feature(
         (*BEGUN, "MARKER_RECORDED", "ACTIVITY_TASK_SCHEDULED", "CHILD_WORKFLOW_EXECUTION_CANCELED", *CALL),
         "Canceled",
