@@ -117,6 +117,13 @@ process.with_message          | works                   | works
 process.with_name             | works                   | works
 process.with_options          | works                   | works
 saga.new                      | works                   | works
+security.actor                | absent                  | works
+security.can                  | absent                  | works
+security.named_scope          | absent                  | works
+security.new_actor            | absent                  | works
+security.new_scope            | absent                  | works
+security.policy               | absent                  | works
+security.scope                | absent                  | works
 sql.get                       | absent                  | works
 store.get                     | absent                  | works
 time.after                    | a durable timer         | works

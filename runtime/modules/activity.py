@@ -25,5 +25,6 @@ MODULE = ModuleDef(
     name="activity",
     classes=frozenset({HOST}),
     summary="the activity that a function runs as: attempt, deadlines, heartbeat, idempotency key",
+    unasked=frozenset({"activity.heartbeat", "activity.is_canceled"}),
     commands={"activity.heartbeat": heartbeat, "activity.is_canceled": is_canceled},
 )

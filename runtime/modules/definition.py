@@ -25,7 +25,7 @@ class HostCall:
     """One command of a host module, carried out between steps.
 
     `data` holds the command's fields (payloads resolved). `process` is what runs the script; a module reads from it only
-    what `runtime.process` documents (`entry`, `pid`, `activity`, `request`, `response`, `resources`, `registry`).
+    what `runtime.process` documents (`entry`, `pid`, `principal`, `activity`, `request`, `response`, `resources`, `registry`).
     """
 
     data: Mapping[str, Any]
@@ -53,3 +53,5 @@ class ModuleDef:
     summary: str
     functions: Mapping[str, PureFunction] = field(default_factory=dict)
     commands: Mapping[str, CommandHandler] = field(default_factory=dict)
+    #: Commands that a scope is not asked about: they touch nothing but what the execution has (its response, an open handle), or ask for themselves.
+    unasked: frozenset[str] = frozenset()

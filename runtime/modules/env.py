@@ -6,10 +6,11 @@ from typing import Any
 
 from runtime.errors import NOT_FOUND, PERMISSION_DENIED, Error, invalid
 from runtime.modules.definition import HOST, HostCall, ModuleDef
+from runtime.modules.security_rules import is_allowed, refuse
 
 
 async def get(call: HostCall) -> str:
-    entry = _variable(call)
+    entry = _variable(call, "env.get")
     value = _value(call.process, entry)
     if value is None:
         raise Error(NOT_FOUND, f"environment variable {call.data['name']} has no value", retryable=False)
@@ -17,13 +18,20 @@ async def get(call: HostCall) -> str:
 
 
 async def get_all(call: HostCall) -> dict[str, str]:
-    found = {_public_name(entry): _value(call.process, entry) for entry in _variables(call.process)}
+    """Of those that may be read."""
+    process = call.process
+    found = {
+        _public_name(entry): _value(process, entry)
+        for entry in _variables(process)
+        if is_granted(process.entry, entry)
+        and is_allowed(process.registry, process.principal, "env.get", _public_name(entry), entry.id)
+    }
     return {name: value for name, value in sorted(found.items()) if value is not None}
 
 
 async def set_value(call: HostCall) -> bool:
     """Holds for this host from now on; the environment of the process itself is left alone."""
-    entry = _variable(call)
+    entry = _variable(call, "env.set")
     if entry.readonly:
         raise Error(PERMISSION_DENIED, f"environment variable {call.data['name']} is read-only", retryable=False)
     _overlay(call.process)[entry.id] = str(call.args[0].value())
@@ -34,15 +42,32 @@ def _variables(process: Any) -> list[Any]:
     return [entry for entry in process.registry.entries.values() if entry.kind == "env.variable"]
 
 
-def _variable(call: HostCall) -> Any:
-    """By entry id or by the variable's public name."""
+def is_granted(reader: Any, variable: Any) -> bool:
+    """Whether an entry of the registry may read a variable of it: one that it names, or, when it names none, one that is no secret."""
+    named = reader.env.variables
+    return not variable.secret if named is None else variable.id in named
+
+
+def _variable(call: HostCall, action: str) -> Any:
+    """By entry id or by the variable's public name. Raises `Error` NOT_FOUND, or PERMISSION_DENIED for one that is not for this entry."""
     name = str(call.data["name"])
     if not name:
         raise invalid("empty name of an environment variable")
     for entry in _variables(call.process):
         if name in (entry.id, _public_name(entry)):
+            refuse(call.process.registry, call.process.principal, action, name, entry.id, _public_name(entry))
+            if not is_granted(call.process.entry, entry):
+                raise not_granted(name, secret=entry.secret)
             return entry
+    refuse(call.process.registry, call.process.principal, action, name)
     raise Error(NOT_FOUND, f"environment variable {name} is not registered", retryable=False)
+
+
+def not_granted(name: str, *, secret: bool) -> Error:
+    """Of a variable that `is_granted` refuses."""
+    why = "is secret" if secret else "is not one of this entry's"
+    text = f"environment variable {name} {why}: the entry's meta.env.variables must name it"
+    return Error(PERMISSION_DENIED, text, retryable=False, details={"name": name})
 
 
 def _public_name(entry: Any) -> str:
@@ -68,5 +93,6 @@ MODULE = ModuleDef(
     name="env",
     classes=frozenset({HOST}),
     summary="registered environment variables",
+    unasked=frozenset({"env.get", "env.get_all", "env.set"}),  # they ask, under each of a variable's names
     commands={"env.get": get, "env.get_all": get_all, "env.set": set_value},
 )

@@ -2,35 +2,15 @@
 return function(K)
   local select = select
   local kinds = K.kinds
-
-  local function check_id(id, fname)
-    K.check(id, 1, fname, "string")
-    if not id:find("^[^:]+:[^:]+$") then
-      return K.invalid("'%s' is not a function id: expected namespace:name", id)
-    end
-    return true
-  end
-
-  -- Options as the host wants them (durations in ms), or nil and INVALID.
-  local function normalised(options)
-    if options == nil then return K.object({}) end
-    local text, problem = K.json_encode(options)
-    if not text then return K.invalid("options: %s", problem) end
-    local answer, err = K.host("options.activity", text)
-    if not answer then return nil, err end
-    return K.json_decode(answer)
-  end
+  local launching = K.use("modules/launching")
 
   local function launch(state, fname, id, ...)
-    local ok, err = check_id(id, fname)
+    local ok, err = launching.check_id(id, 1, fname, "a function")
     if not ok then return nil, err end
     local options
-    options, err = normalised(state.options)
+    options, err = launching.options("options.activity", state.options)
     if not options then return nil, err end
-    return K.command("call", {
-      id = id, args = table.pack(...), options = options, ctx = K.merged(K.context, state.context),
-      actor = state.actor, scope = state.scope,
-    })
+    return K.command("call", launching.fields(state, id, options, ...))
   end
 
   local function call(state, id, ...)
@@ -48,21 +28,12 @@ return function(K)
 
   local Executor
   local methods = {}
-  local function with(state, changes) return Executor.new(K.merged(state, changes)) end
-  function methods:with_context(t)
-    local state = Executor.self(self, "with_context")
-    K.check(t, 1, "with_context", "table")
-    local text, problem = K.json_encode(t)
-    if not text then return K.invalid("context: %s", problem) end
-    return with(state, { context = K.merged(state.context, K.copy(t)) })
-  end
+  local changed = launching.builder(methods, function() return Executor end)
   function methods:with_options(t)
     local state = Executor.self(self, "with_options")
     K.check(t, 1, "with_options", "table")
-    return with(state, { options = K.object(K.copy(t)) })
+    return changed(state, { options = K.object(K.copy(t)) })
   end
-  function methods:with_actor(actor) return with(Executor.self(self, "with_actor"), { actor = actor }) end
-  function methods:with_scope(scope) return with(Executor.self(self, "with_scope"), { scope = scope }) end
   function methods:call(...) return call(Executor.self(self, "call"), ...) end
   function methods:async(...) return async(Executor.self(self, "async"), ...) end
   Executor = K.class("Executor", methods, {})

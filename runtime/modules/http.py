@@ -135,6 +135,7 @@ MODULE = ModuleDef(
     classes=frozenset({HOST}),
     summary="the request a handler answers, and its response",
     functions={"http.multipart": multipart},
+    unasked=frozenset({"http.set", "http.write", "http.flush", "http_body.read", "http_body.read_all"}),
     commands={
         "http.set": set_head,
         "http.write": write,

@@ -20,7 +20,8 @@ from yarl import URL
 from runtime import durations
 from runtime.errors import LIMIT_EXCEEDED, TIMEOUT, UNAVAILABLE, Error, invalid
 from runtime.modules.definition import HOST, HostCall, ModuleDef
-from runtime.modules.http_guard import GuardedResolver, Policy, guard_literals
+from runtime.modules.http_guard import GuardedResolver, Policy, guard_hops
+from runtime.modules.security_rules import refuse
 
 DEFAULT_TIMEOUT = 30.0  # seconds
 DEFAULT_MAX_BODY = 10 * 1024 * 1024
@@ -62,7 +63,7 @@ async def request(call: HostCall) -> dict[str, Any]:
     url = _url(options)
     session = await _session(call.process)
     try:
-        response = await session.request(options.method, url, **arguments)
+        response = await session.request(options.method, url, middlewares=_guards(call.process), **arguments)
         if options.stream:
             return _head(response) | {"stream": call.process.handles.add(response, response.close)}
         async with response:
@@ -213,8 +214,21 @@ def _translated(error: Exception, url: URL) -> Error:
     return Error(UNAVAILABLE, f"the connection to {place} broke")
 
 
+def _guards(process: Any) -> list[aiohttp.ClientMiddlewareType]:
+    """Looks at every hop: redirects may lead where the request itself may not."""
+
+    def ask(method: str, place: str) -> None:
+        refuse(process.registry, process.principal, "http_client.request", place, meta={"method": method})
+
+    return [guard_hops(_policy(process), ask)]
+
+
+def _policy(process: Any) -> Policy:
+    return Policy.of(getattr(process.entry, "http_client", None))
+
+
 async def _session(process: Any) -> aiohttp.ClientSession:
-    policy = Policy.of(getattr(process.entry, "http_client", None))
+    policy = _policy(process)
     session: aiohttp.ClientSession = await process.resources.open(("http_client", policy), lambda: _open(policy))
     return session
 
@@ -225,7 +239,6 @@ async def _open(policy: Policy) -> AsyncIterator[aiohttp.ClientSession]:
     session = aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
-        middlewares=[guard_literals(policy)],
         headers={"User-Agent": "evermoon"},
     )
     try:
@@ -239,5 +252,6 @@ MODULE = ModuleDef(
     name="http_client",
     classes=frozenset({HOST}),
     summary="HTTP requests from functions, activities and handlers",
+    unasked=frozenset({"http_client.request", "http_client.read", "http_client.close"}),  # a request asks at every hop
     commands={"http_client.request": request, "http_client.read": read, "http_client.close": close},
 )

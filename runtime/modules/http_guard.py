@@ -8,6 +8,7 @@ An address written in a URL never reaches a resolver; the middleware, which sees
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING
@@ -84,12 +85,15 @@ class GuardedResolver(AbstractResolver):
         await self._resolver.close()
 
 
-def guard_literals(policy: Policy) -> aiohttp.ClientMiddlewareType:
-    """A middleware that checks hosts written as addresses, the old numeric forms (`2130706433`, `0x7f.1`) included."""
+def guard_hops(policy: Policy, ask: Callable[[str, str], None]) -> aiohttp.ClientMiddlewareType:
+    """A middleware that every hop of a request passes. It asks about method and place (scheme, host, port if it is not the usual, and path), and
+    checks hosts written as addresses, the old numeric forms (`2130706433`, `0x7f.1`) included. Both raise `Error` to refuse.
+    """
 
     async def guard(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
         host = request.url.host or ""
-        address = _literal(host)
+        ask(request.method, f"{request.url.origin()}{request.url.raw_path}")
+        address = literal_address(host)
         if address is not None:
             policy.check(host, request.url.port, address)
         return await handler(request)
@@ -97,7 +101,8 @@ def guard_literals(policy: Policy) -> aiohttp.ClientMiddlewareType:
     return guard
 
 
-def _literal(host: str) -> str | None:
+def literal_address(host: str) -> str | None:
+    """The address that a host is, in any notation a resolver would take; None for a name."""
     try:
         return str(ip_address(host.partition("%")[0]))
     except ValueError:

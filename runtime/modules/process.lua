@@ -1,6 +1,7 @@
 -- process: who I am, messages, events, and starting others.
 return function(K)
   local kinds = K.kinds
+  local launching = K.use("modules/launching")
   local in_workflow = K.boot.class == "workflow"
   local process = {}
 
@@ -119,15 +120,6 @@ return function(K)
 
   -- Starting -----------------------------------------------------------------------------------------------------------
 
-  local function normalised(options)
-    if options == nil then return K.object({}) end
-    local text, problem = K.json_encode(options)
-    if not text then return K.invalid("options: %s", problem) end
-    local answer, err = K.host("options.workflow", text)
-    if not answer then return nil, err end
-    return K.json_decode(answer)
-  end
-
   local function messages_of(list)
     if not list then return nil end
     local messages = {}
@@ -141,19 +133,18 @@ return function(K)
 
   -- The command that starts `id` on `host`; nil and an error when something in it is wrong.
   local function launch(op, fname, state, extra, id, host, ...)
-    K.check(id, 1, fname, "string")
-    if not id:find("^[^:]+:[^:]+$") then return K.invalid("'%s' is not an entry id: expected namespace:name", id) end
+    local ok, err = launching.check_id(id, 1, fname, "an entry")
+    if not ok then return nil, err end
     K.check(host, 2, fname, "string", fname == "workflow.exec")
     if host == "" then return K.invalid("the host is empty") end
-    local options, err = normalised(state.options)
+    local options
+    options, err = launching.options("options.workflow", state.options)
     if not options then return nil, err end
     local messages
     messages, err = messages_of(state.messages)
     if err then return nil, err end
-    local fields = {
-      id = id, host = host, args = table.pack(...), options = options, ctx = K.merged(K.context, state.context),
-      name = state.name, messages = messages, actor = state.actor, scope = state.scope, spare_id = K.uuid(),
-    }
+    local fields = launching.fields(state, id, options, ...)
+    fields.host, fields.name, fields.messages, fields.spare_id = host, state.name, messages, K.uuid()
     for key, value in pairs(extra or {}) do fields[key] = value end
     return K.command(op, fields)
   end
@@ -178,26 +169,17 @@ return function(K)
 
   local Spawner
   local methods = {}
-  local function with(state, changes) return Spawner.new(K.merged(state, changes)) end
-  function methods:with_context(t)
-    local state = Spawner.self(self, "with_context")
-    K.check(t, 1, "with_context", "table")
-    local text, problem = K.json_encode(t)
-    if not text then return K.invalid("context: %s", problem) end
-    return with(state, { context = K.merged(state.context, K.copy(t)) })
-  end
+  local changed = launching.builder(methods, function() return Spawner end)
   function methods:with_options(t)
     local state = Spawner.self(self, "with_options")
     K.check(t, 1, "with_options", "table")
-    return with(state, { options = K.merged(state.options, K.copy(t)) })
+    return changed(state, { options = K.merged(state.options, K.copy(t)) })
   end
-  function methods:with_actor(actor) return with(Spawner.self(self, "with_actor"), { actor = actor }) end
-  function methods:with_scope(scope) return with(Spawner.self(self, "with_scope"), { scope = scope }) end
   function methods:with_name(name)
     local state = Spawner.self(self, "with_name")
     K.check(name, 1, "with_name", "string")
     if name == "" then return K.invalid("the name is empty") end
-    return with(state, { name = name })
+    return changed(state, { name = name })
   end
   function methods:with_message(topic, ...)
     local state = Spawner.self(self, "with_message")
@@ -206,7 +188,7 @@ return function(K)
     local messages = {}
     for i, message in ipairs(state.messages or {}) do messages[i] = message end
     messages[#messages + 1] = { topic = topic, args = table.pack(...) }
-    return with(state, { messages = messages })
+    return changed(state, { messages = messages })
   end
   for name, extra in pairs(SPAWNS) do
     methods[name] = function(self, ...) return start("spawn", name, Spawner.self(self, name), extra, ...) end
@@ -255,9 +237,9 @@ return function(K)
 
   -- Continue-as-new: never returns.
   function process.upgrade(id, ...)
-    K.check(id, 1, "upgrade", "string", true)
-    if id ~= nil and not id:find("^[^:]+:[^:]+$") then
-      return K.invalid("'%s' is not an entry id: expected namespace:name", id)
+    if id ~= nil then
+      local ok, err = launching.check_id(id, 1, "upgrade", "an entry")
+      if not ok then return nil, err end
     end
     K.must_be_able_to_wait()
     local args, err = K.blobs_of(table.pack(...))

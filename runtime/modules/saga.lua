@@ -5,8 +5,8 @@ return function(K)
 
   function methods:add(id, ...)
     local state = Saga.self(self, "add")
-    K.check(id, 1, "add", "string")
-    if not id:find("^[^:]+:[^:]+$") then return K.invalid("'%s' is not a function id: expected namespace:name", id) end
+    local ok, err = K.use("modules/launching").check_id(id, 1, "add", "a function")
+    if not ok then return nil, err end
     local args = table.pack(...)
     for i = 1, args.n do args[i] = K.copy(args[i]) end
     state.steps[#state.steps + 1] = { id = id, args = args }

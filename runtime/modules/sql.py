@@ -151,6 +151,7 @@ MODULE = ModuleDef(
     name="sql",
     classes=frozenset({HOST}),
     summary="SQLite, PostgreSQL and MySQL: bound parameters, transactions",
+    unasked=frozenset({"sql.end", "sql.savepoint"}),
     commands={
         "sql.get": get,
         "sql.query": query,

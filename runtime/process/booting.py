@@ -27,6 +27,7 @@ def boot_of(call: Call) -> dict[str, Any]:
         "seed": secrets.randbits(63),
         "ctx": dict(call.context),
         "info": info,
+        **call.principal.boot(),
     }
 
 

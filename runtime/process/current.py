@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runtime.errors import invalid
+from runtime.modules.principal import NOBODY, Principal
 from runtime.process.ports import Activity, HttpRequest, HttpResponse
 
 
@@ -16,7 +17,7 @@ class Current:
     """`context` is what callers set (`ctx` in Lua); `sender` the caller's PID or ""; `activity` None outside an activity.
 
     In a handler of an `http.endpoint`, `request` is what it answers, and what it says of its `response` is the answer.
-    `environ` is the environment the registry was loaded with: the process's own, and what `evermoon dev` added to it.
+    `principal` has the actor it runs for and the scope of that. `environ` is the environment the registry was loaded with: the process's own, and what `evermoon dev` added to it.
     """
 
     entry: str
@@ -27,6 +28,7 @@ class Current:
     request: HttpRequest | None = None
     response: HttpResponse | None = None
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    principal: Principal = NOBODY
 
     @property
     def idempotency_key(self) -> str | None:

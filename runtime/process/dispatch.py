@@ -14,7 +14,8 @@ from runtime.lua.protocol import Command
 from runtime.modules import catalogue
 from runtime.modules.definition import HostCall
 from runtime.payload import Payload
-from runtime.process.operations import OPERATIONS
+from runtime.process.access import check
+from runtime.process.operations import OPERATIONS, known_as
 
 if TYPE_CHECKING:
     from runtime.process.lua_run import LuaRun
@@ -126,6 +127,8 @@ class Commands:
         self._waiting.discard(seq)
 
     async def _outcome(self, command: Command) -> Any:
+        run = self._run
+        check(run.registry, run.call.principal, command, lambda to: known_as(run, to))
         operation = OPERATIONS.get(command.op)
         if operation is not None:
             async with self._order[_channel(command)]:

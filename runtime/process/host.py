@@ -12,6 +12,7 @@ from runtime.errors import NOT_FOUND, RATE_LIMITED, TIMEOUT, UNAVAILABLE, Error,
 from runtime.lua import protocol
 from runtime.lua.program import Programs
 from runtime.lua.session import Session
+from runtime.modules.principal import NOBODY, Principal
 from runtime.payload import NOTHING, Payload
 from runtime.process.booting import boot_of
 from runtime.process.describing import ProcessDescription, describe
@@ -94,6 +95,7 @@ class ProcessHost:
         request: HttpRequest | None = None,
         response: HttpResponse | None = None,
         timeout: float | None = None,
+        principal: Principal = NOBODY,
     ) -> Payload:
         """Runs a function and waits for its result; seconds. Raises `Error` and nothing else, but for cancellation.
 
@@ -103,7 +105,10 @@ class ProcessHost:
         self._refuse_when_closing()
         entry = self._function(entry_id)
         pid = str(Pid(f"{entry.id}@{self.node}", self._number()))
-        run = self._run(Call(entry, pid, list(args), dict(context or {}), sender, activity, request, response))
+        call = Call(
+            entry, pid, list(args), dict(context or {}), sender, activity, request, response, principal=principal
+        )
+        run = self._run(call)
         self._begin(run)
         return await run.outcome(timeout if timeout is not None else _own_timeout(entry), self._grace)
 
@@ -120,7 +125,15 @@ class ProcessHost:
         if run is None:
             self._refuse_when_full(host)
             pid = str(Pid(f"{host.id}@{self.node}", self._number()))
-            call = Call(entry, pid, list(request.args), dict(request.context), request.sender, host=host.id)
+            call = Call(
+                entry,
+                pid,
+                list(request.args),
+                dict(request.context),
+                request.sender,
+                host=host.id,
+                principal=request.principal,
+            )
             run = self._lua_run(call, Permit(None))
             if request.id:
                 self.names.register(request.id, pid)

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from runtime.errors import Error, internal, invalid
 from runtime.lua import protocol
 from runtime.lua.protocol import Batch, Clock, Command, Event
+from runtime.modules.security_rules import refuse
 from runtime.payload import NOTHING, Payload
+from runtime.process.access import UPGRADE
 from runtime.process.dispatch import Commands
 from runtime.process.queues import Queue
 from runtime.process.resources import Handles, Resources
@@ -21,6 +23,7 @@ from runtime.process.runs import Call, Run
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from runtime.modules.principal import Principal
     from runtime.process.pools import Permit
     from runtime.process.ports import Activity, HttpRequest, HttpResponse
     from runtime.process.services import Services
@@ -43,7 +46,7 @@ class Steps(Protocol):
 
 
 class LuaRun(Run):
-    """What host modules see as `HostCall.process`: `entry pid activity request response registry resources handles`."""
+    """What host modules see as `HostCall.process`: `entry pid principal activity request response registry resources handles`."""
 
     def __init__(self, call: Call, services: Services, permit: Permit, open_session: Callable[[Call], Steps]) -> None:
         super().__init__(call)
@@ -78,6 +81,10 @@ class LuaRun(Run):
     @property
     def response(self) -> HttpResponse | None:
         return self.call.response
+
+    @property
+    def principal(self) -> Principal:
+        return self.call.principal
 
     @property
     def registry(self) -> Registry:
@@ -161,6 +168,8 @@ class LuaRun(Run):
         if self.call.host is None:
             raise invalid("only a workflow or process can be upgraded")
         entry_id = str(continuation.get("id") or self.entry.id)
+        if entry_id != self.entry.id:
+            refuse(self.registry, self.call.principal, UPGRADE, entry_id)
         entry = self.services.process_entry(entry_id)
         self._commands.disown()
         self._leave()

@@ -12,6 +12,7 @@ from runtime.lua.protocol import Command
 from runtime.modules.options import activity_options
 from runtime.payload import NOTHING, Payload
 from runtime.process import starting
+from runtime.process.access import of_pid
 from runtime.process.pids import Pid
 from runtime.process.runs import not_found
 from runtime.process.watches import Watch
@@ -42,6 +43,7 @@ async def call(run: LuaRun, command: Command) -> Payload:
         context=starting.context(run, command),
         sender=run.pid,
         timeout=milliseconds / 1000 if milliseconds else None,
+        principal=run.call.principal.changed_by(command.data),
     )
 
 
@@ -152,6 +154,14 @@ def _named(run: LuaRun, command: Command) -> str:
     """The PID that a destination stands for."""
     to = str(command.data["to"])
     return run.services.names.get(to) or to
+
+
+def known_as(run: LuaRun, to: str) -> list[str]:
+    """Every name of a destination: a rule about any of them is a rule about it."""
+    found = run.services.find(run.services.names.get(to) or to)
+    if found is None:
+        return of_pid(to)
+    return [to, found.pid, found.call.entry.id, *run.services.names.of(found.pid)]
 
 
 def _target(run: LuaRun, to: str) -> Run | Pid:

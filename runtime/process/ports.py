@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from runtime.modules.principal import NOBODY, Principal
 from runtime.payload import Payload
 
 
@@ -33,6 +34,7 @@ class StartRequest:
     context: Mapping[str, Any] = field(default_factory=dict)
     messages: Sequence[Message] = ()
     sender: str = ""
+    principal: Principal = NOBODY
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,4 +51,5 @@ class PythonRun(Run):
             request=call.request,
             response=call.response,
             environ=self._environ,
+            principal=call.principal,
         )

@@ -11,6 +11,7 @@ from typing import Any
 
 from runtime.errors import CANCELED, NOT_FOUND, TIMEOUT, Error, internal
 from runtime.lua.protocol import Event
+from runtime.modules.principal import NOBODY, Principal
 from runtime.payload import Payload
 from runtime.process.ends import End
 from runtime.process.ports import Activity, HttpRequest, HttpResponse
@@ -35,6 +36,7 @@ class Call:
     request: HttpRequest | None = None
     response: HttpResponse | None = None
     host: str | None = None
+    principal: Principal = NOBODY
 
 
 class Run:

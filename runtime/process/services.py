@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from runtime.payload import Payload
 
 if TYPE_CHECKING:
+    from runtime.modules.principal import Principal
     from runtime.process.ends import End
     from runtime.process.names import Names
     from runtime.process.ports import StartRequest, Workflows
@@ -62,6 +63,7 @@ class Services(Protocol):
         context: Mapping[str, Any] = ...,
         sender: str = ...,
         timeout: float | None = ...,
+        principal: Principal = ...,
     ) -> Payload: ...
 
 

@@ -99,4 +99,5 @@ def _request(run: LuaRun, command: Command, host: str | None, options: Mapping[s
         context=context(run, command),
         messages=[Message(item["topic"], item.get("args") or ()) for item in command.data.get("messages") or ()],
         sender=run.pid,
+        principal=run.call.principal.changed_by(command.data),
     )

@@ -44,8 +44,8 @@ LISTED = [name for name, module in MODULES.items() if HOST not in module.classes
 
 #: Where the methods of API objects are defined, by page.
 METHODS = {
-    "funcs": ["modules/funcs", "kernel/future"],
-    "process": ["modules/process", "kernel/mailbox"],
+    "funcs": ["modules/funcs", "modules/launching", "kernel/future"],
+    "process": ["modules/process", "modules/launching", "kernel/mailbox"],
     "channel": ["kernel/channel"],
     "errors": ["kernel/errors"],
     "payload": ["kernel/values"],
@@ -54,6 +54,7 @@ METHODS = {
     "expr": ["modules/expr"],
     "http": ["modules/http_request", "modules/http_response"],
     "http_client": ["modules/http_client"],
+    "security": ["modules/security", "modules/security_objects"],
     "time": ["modules/time_value", "modules/time_timer", "modules/time_span", "modules/time_location"],
 }
 _DIRECTIVE = re.compile(

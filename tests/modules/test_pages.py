@@ -9,15 +9,30 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+import yaml
 from aiohttp import web
 
+from runtime.modules.principal import Actor, Principal
 from runtime.process.ports import HttpRequest, HttpResponse
 from tests.docs.pages import ROOT, blocks, shown
 from tests.modules.host_script import run
 from tests.process.support import MODULES, Lines, call, function, host, load
 
 PAGES = ROOT / "docs" / "modules"
-NAMES = ["activity", "base64", "crypto", "env", "hash", "http", "http_client", "sql", "store", "uuid", "yaml"]
+NAMES = [
+    "activity",
+    "base64",
+    "crypto",
+    "env",
+    "hash",
+    "http",
+    "http_client",
+    "security",
+    "sql",
+    "store",
+    "uuid",
+    "yaml",
+]
 SNIPPETS = [
     (name, block.text) for name in NAMES for block in blocks(f"docs/modules/{name}.md") if block.language == "lua"
 ]
@@ -46,6 +61,13 @@ async def api() -> AsyncIterator[str]:
     await runner.cleanup()
 
 
+def policies() -> list[dict[str, Any]]:
+    """Those that the page of `security` shows."""
+    [block] = [block for block in blocks("docs/modules/security.md") if block.language == "yaml"]
+    listed: list[dict[str, Any]] = yaml.safe_load(block.text)
+    return listed
+
+
 @pytest.mark.parametrize(("name", "snippet"), SNIPPETS, ids=[name for name, _ in SNIPPETS])
 async def test_what_the_page_shows_is_so(tmp_path: Path, api: str, name: str, snippet: str) -> None:
     source = f"return function() {snippet.replace('https://api.example.com', api)} end"
@@ -54,6 +76,7 @@ async def test_what_the_page_shows_is_so(tmp_path: Path, api: str, name: str, sn
         {"name": "shop_url", "kind": "env.variable", "variable": "SHOP_URL", "default": "http://localhost:8080"},
         {"name": "db", "kind": "db.sql.sqlite", "file": ":memory:"},
         {"name": "sessions", "kind": "store.memory"},
+        *(policies() if name == "security" else ()),
     ]  # fmt: skip
     request = HttpRequest(
         "POST", "/", "h", "", {}, {"content-type": "application/json"}, {"shop": "s"}, b'{"id":"o-1"}'
@@ -62,6 +85,7 @@ async def test_what_the_page_shows_is_so(tmp_path: Path, api: str, name: str, sn
     surroundings: dict[str, dict[str, Any]] = {
         "activity": {"activity": Attempt()},
         "http": {"request": request, "response": HttpResponse()},
+        "security": {"principal": Principal(Actor("ann", {"role": "clerk", "limit": 100}), ("app:staff",))},
     }
     async with host(load(tmp_path, {"shown.lua": source}, entries), log=lines) as h:
         await call(h, "shown", **surroundings.get(name, {}))

@@ -10,6 +10,7 @@ from runtime.registry.kinds.lua import FunctionLua, LibraryLua, ProcessLua, Work
 from runtime.registry.kinds.process import ProcessHost, ProcessService
 from runtime.registry.kinds.python import FunctionPy
 from runtime.registry.kinds.schedule import TemporalSchedule
+from runtime.registry.kinds.security import SecurityPolicy
 from runtime.registry.kinds.storage import SqlMysql, SqlPostgres, SqlSqlite, StoreMemory, StoreSql
 from runtime.registry.kinds.temporal import TemporalClient, TemporalWorker
 from runtime.registry.models import Entry
@@ -35,6 +36,7 @@ MODELS: tuple[type[Entry], ...] = (
     SqlPostgres,
     SqlMysql,
     EnvVariable,
+    SecurityPolicy,
     RegistryEntry,
 )
 
@@ -51,7 +53,6 @@ NOT_YET: frozenset[str] = frozenset(
         "queue.driver.memory",
         "queue.queue",
         "queue.consumer",
-        "security.policy",
     }
 )
 
@@ -71,6 +72,7 @@ __all__ = [
     "ProcessLua",
     "ProcessService",
     "RegistryEntry",
+    "SecurityPolicy",
     "SqlMysql",
     "SqlPostgres",
     "SqlSqlite",

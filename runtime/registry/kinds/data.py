@@ -11,7 +11,10 @@ from runtime.registry.units import FrozenDict, Opaque, freeze
 
 
 class EnvVariable(Entry):
-    """A name scripts read through `env`: the variable it stands for, where that is kept, and what it is when unset."""
+    """A name scripts read through `env`: the variable it stands for, where that is kept, and what it is when unset.
+
+    One that is `secret` is read by the entries that name it in `meta.env.variables`, and by no others.
+    """
 
     KIND = "env.variable"
     REFERENCES = (
@@ -23,6 +26,7 @@ class EnvVariable(Entry):
     storage: str | None = None
     default: str | None = Field(default=None, repr=False)
     readonly: bool = False
+    secret: bool = False
 
 
 class RegistryEntry(Entry):

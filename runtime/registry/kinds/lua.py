@@ -20,6 +20,8 @@ _IMPORTS = Reference(("imports", "*"), IMPORTABLE)
 _DEFAULT_HOST = Reference(("meta", "default_host"), ("temporal.worker", "process.host"))
 _ACTIVITY = Lift("activity", ("meta", "temporal", "activity"))
 _HTTP_CLIENT = Lift("http_client", ("meta", "http_client"))
+_ENV = Lift("env", ("meta", "env"))
+_VARIABLES = Reference(("meta", "env", "variables", "*"), ("env.variable",))
 OPTIONS = Lift("options", ("meta", "options"))
 ACTIVITY_WORKER = Reference(("meta", "temporal", "activity", "worker"), ("temporal.worker",))
 
@@ -66,6 +68,12 @@ class HttpClientMeta(Model):
     hosts: tuple[str, ...] = ()
 
 
+class EnvMeta(Model):
+    """The `env.variable` entries that an entry's `env` may read and set. None: all that are not secret."""
+
+    variables: tuple[str, ...] | None = None
+
+
 class LuaEntry(Entry):
     """`modules` are the names `require` knows; `imports` maps further names to the ids of libraries and functions."""
 
@@ -105,8 +113,8 @@ class FunctionLua(RunnableLua):
     """A function, and an activity when `meta.temporal.activity` names a worker."""
 
     KIND = "function.lua"
-    REFERENCES = (_IMPORTS, ACTIVITY_WORKER)
-    LIFTS = (_ACTIVITY, OPTIONS, _HTTP_CLIENT)
+    REFERENCES = (_IMPORTS, ACTIVITY_WORKER, _VARIABLES)
+    LIFTS = (_ACTIVITY, OPTIONS, _HTTP_CLIENT, _ENV)
 
     kind: Literal["function.lua"]
     pool: Pool = Pool()
@@ -114,14 +122,15 @@ class FunctionLua(RunnableLua):
     activity: ActivityMeta | None = None
     options: Frozen = Field(default_factory=FrozenDict)
     http_client: HttpClientMeta = HttpClientMeta()
+    env: EnvMeta = EnvMeta()
 
 
 class ProcessLua(RunnableLua):
     """A long-lived process with a mailbox; started by scripts and by services."""
 
     KIND = "process.lua"
-    REFERENCES = (_IMPORTS, ACTIVITY_WORKER, _DEFAULT_HOST)
-    LIFTS = (_ACTIVITY, OPTIONS, _HTTP_CLIENT, Lift("default_host", ("meta", "default_host")))
+    REFERENCES = (_IMPORTS, ACTIVITY_WORKER, _DEFAULT_HOST, _VARIABLES)
+    LIFTS = (_ACTIVITY, OPTIONS, _HTTP_CLIENT, _ENV, Lift("default_host", ("meta", "default_host")))
 
     kind: Literal["process.lua"]
     pool: Pool = Pool()
@@ -129,6 +138,7 @@ class ProcessLua(RunnableLua):
     activity: ActivityMeta | None = None
     options: Frozen = Field(default_factory=FrozenDict)
     http_client: HttpClientMeta = HttpClientMeta()
+    env: EnvMeta = EnvMeta()
     default_host: str | None = None
 
 

@@ -1,0 +1,64 @@
+"""On whose behalf something runs: an actor, and the scope of what it may do. Travels from caller to callee, as context does.
+
+An actor is a name and what is known of it; it allows and denies nothing. A scope is a list of names, of policies and of
+groups of them. Without one nothing is asked; with one only what its policies allow is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """`meta` is a JSON object."""
+
+    id: str
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_wire(self) -> dict[str, Any]:
+        return {"id": self.id, "meta": dict(self.meta)}
+
+    @classmethod
+    def read(cls, value: Any) -> Actor | None:
+        """The inverse of `to_wire`; None for anything else."""
+        if not isinstance(value, Mapping) or not isinstance(value.get("id"), str) or not value["id"]:
+            return None
+        meta = value.get("meta")
+        return cls(value["id"], dict(meta) if isinstance(meta, Mapping) else {})
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """`scope` holds ids of policies and groups; None: no restriction. The empty scope allows nothing."""
+
+    actor: Actor | None = None
+    scope: tuple[str, ...] | None = None
+
+    def changed_by(self, command: Mapping[str, Any]) -> Principal:
+        """As whom a callee runs: the caller, but for what the command says otherwise."""
+        actor = Actor.read(command["actor"]) if command.get("actor") is not None else self.actor
+        scope = read_scope(command["scope"]) if command.get("scope") is not None else self.scope
+        return self if (actor, scope) == (self.actor, self.scope) else Principal(actor, scope)
+
+    def boot(self) -> dict[str, Any]:
+        """Fields for the kernel's boot table."""
+        fields: dict[str, Any] = {}
+        if self.actor is not None:
+            fields["actor"] = self.actor.to_wire()
+        if self.scope is not None:
+            fields["scope"] = list(self.scope)
+        return fields
+
+
+def read_scope(value: Any) -> tuple[str, ...] | None:
+    """A scope in its wire form, a list of names. What is there but no list allows nothing, rather than everything."""
+    if value is None:
+        return None
+    return tuple(name for name in value if isinstance(name, str)) if isinstance(value, list | tuple) else ()
+
+
+#: Nobody in particular, and not restricted.
+NOBODY = Principal()
