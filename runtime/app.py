@@ -20,6 +20,7 @@ from runtime.lua.check import lua_checks
 from runtime.lua.kernel import current_kernel
 from runtime.lua.program import Programs
 from runtime.modules.options import workflow_options
+from runtime.modules.principal import Principal
 from runtime.payload import Payload
 from runtime.process.host import ProcessHost
 from runtime.process.pids import new_node
@@ -214,11 +215,14 @@ class Runtime:
         id: str | None = None,
         worker: str | None = None,
         context: Mapping[str, Any] | None = None,
+        actor: str | Mapping[str, Any] | None = None,
+        scope: Sequence[str] | None = None,
         **options: Any,
     ) -> Started:
         """Starts a run: each argument is one payload; `options` are workflow options without prefix, e.g. `execution_timeout="1h"`.
 
         With an `id`, an open run of that id is used and its PID given back, unless `id_conflict_policy` says otherwise.
+        `actor` (an id, or {id, meta}) is for whom it acts, `scope` (ids of policies and groups) what it may do; None: anything.
         """
         request = StartRequest(
             entry,
@@ -227,6 +231,7 @@ class Runtime:
             worker=worker,
             options=workflow_options({f"workflow.{name}": value for name, value in options.items()}),
             context=context or {},
+            principal=Principal.of(actor, scope),
         )
         return await self._runs.start(request)
 
@@ -237,14 +242,27 @@ class Runtime:
         id: str | None = None,
         worker: str | None = None,
         context: Mapping[str, Any] | None = None,
+        actor: str | Mapping[str, Any] | None = None,
+        scope: Sequence[str] | None = None,
         **options: Any,
     ) -> str:
         """As `start`; the run's PID. A process of this host, when the entry is one: `worker` is its `process.host`."""
         if isinstance(self._registry.get(entry), ProcessLua):
             args_of = [Payload.of(arg) for arg in args]
-            request = StartRequest(entry, args_of, id=id, worker=worker, options=options, context=context or {})
+            request = StartRequest(
+                entry,
+                args_of,
+                id=id,
+                worker=worker,
+                options=options,
+                context=context or {},
+                principal=Principal.of(actor, scope),
+            )
             return self._host.spawn(request).pid
-        return (await self.start(entry, *args, id=id, worker=worker, context=context, **options)).pid
+        started = await self.start(
+            entry, *args, id=id, worker=worker, context=context, actor=actor, scope=scope, **options
+        )
+        return started.pid
 
     async def send(self, run: str, topic: str, *args: Any) -> None:
         """A message to a run, a signal named `topic`; or to a process of this host."""
@@ -290,12 +308,20 @@ class Runtime:
         return await self._runs.history(run)
 
     async def call(
-        self, entry: str, *args: Any, context: Mapping[str, Any] | None = None, timeout: float | None = None
+        self,
+        entry: str,
+        *args: Any,
+        context: Mapping[str, Any] | None = None,
+        actor: str | Mapping[str, Any] | None = None,
+        scope: Sequence[str] | None = None,
+        timeout: float | None = None,
     ) -> Any:
         """Runs a function on this host and gives back what it returns. Raises its failure, or TIMEOUT; seconds."""
         self._node.start()
         payloads = [Payload.of(arg) for arg in args]
-        return (await self._host.call(entry, payloads, context=context or {}, timeout=timeout)).value()
+        principal = Principal.of(actor, scope)
+        value = await self._host.call(entry, payloads, context=context or {}, timeout=timeout, principal=principal)
+        return value.value()
 
     def reload(self) -> None:
         """Reads the registry again: new runs, calls and requests use it, those under way end as they began.

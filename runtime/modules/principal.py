@@ -6,9 +6,11 @@ groups of them. Without one nothing is asked; with one only what its policies al
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from runtime.errors import invalid
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,14 @@ class Principal:
 
     actor: Actor | None = None
     scope: tuple[str, ...] | None = None
+
+    @classmethod
+    def of(cls, actor: str | Mapping[str, Any] | None, scope: Sequence[str] | None) -> Principal:
+        """As somebody who writes Python gives them. Raises `Error` INVALID for an actor without an id."""
+        read = Actor.read({"id": actor} if isinstance(actor, str) else actor)
+        if actor is not None and read is None:
+            raise invalid("an actor is an id, or a mapping of id and meta")
+        return cls(read, tuple(scope) if scope is not None else None)
 
     def changed_by(self, command: Mapping[str, Any]) -> Principal:
         """As whom a callee runs: the caller, but for what the command says otherwise."""

@@ -103,6 +103,7 @@ async def _function(host: ProcessHost, args: Sequence[RawValue]) -> RawValue:
             context=wire.context_of(headers),
             sender=wire.sender_of(headers),
             activity=surroundings,
+            principal=wire.principal_of(headers),
         )
         wire.check_size(f"the result of {activity.info().activity_type}", [value])
     except Error as error:

@@ -13,6 +13,7 @@ from runtime import errors
 from runtime.errors import Error
 from runtime.lua.protocol import Batch
 from runtime.payload import NOTHING, Payload
+from runtime.process.access import UPGRADE, Asked
 from runtime.temporal import attributes, failures, options, wire
 from runtime.temporal.commands import mail, system
 from runtime.temporal.headers import outgoing
@@ -88,12 +89,17 @@ def _continue(run: Run, continuation: dict[str, Any]) -> None:
         except Error as error:
             _fail(run, error)
         if entry.id != successor:
+            try:
+                run.ask(Asked(UPGRADE, [entry.id]), 0, 0)
+            except Error as error:
+                _fail(run, error)
             successor, workflow_type = entry.id, run.host.registry.workflow_type(entry)
     bundle = run.host.bundle(successor)
     args: list[Payload] = continuation.get("args") or []
     chosen = continuation.get("options") or {}
     headers = wire.headers(
         context=continuation.get("ctx") or run.context,
+        principal=run.principal,
         sender=wire.sender_of(run.info.headers),
         bundle=bundle,
     )

@@ -25,9 +25,11 @@ from runtime.errors import Error
 from runtime.lua import protocol
 from runtime.lua.protocol import Batch, Clock, Command, Event
 from runtime.lua.shadow import ShadowDiffers
+from runtime.modules.security_rules import denied, is_allowed
 from runtime.payload import Payload
+from runtime.process import access
 from runtime.process.pids import Pid
-from runtime.temporal import wire
+from runtime.temporal import decisions, wire
 from runtime.temporal.host import WorkflowHost
 from runtime.temporal.pinning import Pinned
 
@@ -60,6 +62,7 @@ class Run:
         self.info = info
         self.pid = str(Pid(host.worker_id, info.workflow_id))
         self.context = wire.context_of(info.headers)
+        self.principal = wire.principal_of(info.headers)
         self.pending: dict[int, Callable[[], object]] = {}
         self.sends: dict[str, asyncio.Task[None]] = {}
         self.letters: dict[str, list[Letter]] = {}
@@ -161,11 +164,29 @@ class Run:
     def _take(self, batch: Batch) -> None:
         for command in batch.commands:
             try:
+                self._ask(command)
                 self._handlers[command.op](self, command)
             except Error as error:
                 self.settle(command.seq, error)
         if batch.state != RUNNING:
             self.final = batch
+
+    def _ask(self, command: Command) -> None:
+        """Raises `Error` PERMISSION_DENIED for a command that the scope does not allow."""
+        for number, item in enumerate(access.asked(command, access.of_pid)):
+            self.ask(item, command.seq or 0, number)
+
+    def ask(self, item: access.Asked, seq: int, number: int) -> None:
+        """The policies of the day decide when live, and the record of that when replaying."""
+        if self.principal.scope is None:
+            return
+        marker = wire.DENIED_MARKER.format(action=item.action, seq=seq, number=number)
+
+        def live() -> bool:
+            return not is_allowed(self.host.registry, self.principal, item.action, *item.resources, meta=item.meta)
+
+        if decisions.refused(marker, live):
+            raise denied(self.principal, item.action, item.resources[0])
 
     def _clock(self) -> Clock:
         info = self.info

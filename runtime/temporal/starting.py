@@ -96,7 +96,9 @@ class _Plan:
             declared(registry, self.target.client), self.options.get("search_attributes") or {}
         )
         self.bundle = programs.pin(entry.id) if programs is not None else None
-        self.headers = wire.headers(context=request.context, sender=request.sender, bundle=self.bundle)
+        self.headers = wire.headers(
+            context=request.context, principal=request.principal, sender=request.sender, bundle=self.bundle
+        )
         wire.check_size(f"arguments of {entry.id}", request.args)
         for message in request.messages:
             check_topic(message.topic)

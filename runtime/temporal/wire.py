@@ -18,10 +18,15 @@ from temporalio.api.common.v1 import Payload as Proto
 from temporalio.common import RawValue
 
 from runtime.errors import Error, invalid
+from runtime.modules.principal import NOBODY, Actor, Principal, read_scope
 from runtime.payload import BINARY, JSON, NULL, Payload
 
 #: Context of a call (`ctx.get`), a JSON object. On starts, children, continued runs and activities.
 CONTEXT = "evermoon-context"
+#: For whom a run or activity acts: an actor, JSON {id, meta}, and its scope, a JSON array of names of policies and groups. They go where the
+#: context goes. Whoever may start runs on the cluster may write them: the cluster is trusted, as it is with everything else in a history.
+ACTOR = "evermoon-actor"
+SCOPE = "evermoon-scope"
 #: PID of who started a run, sent a signal or called an activity, JSON text.
 SENDER = "evermoon-sender"
 #: Hash of the bundle a run was started with, or `runtime.registry.LATEST`; JSON text.
@@ -54,6 +59,8 @@ NODE_QUEUE = "evermoon.node.{node}"
 #: Markers (Temporal patches) that pin what a live run decided, so that a later deploy does not change a replay.
 UNKNOWN_MARKER = "evermoon.unknown:{id}#{seq}"
 REFUSED_MARKER = "evermoon.refused:{op}#{seq}"
+#: A command that the scope did not allow: its number, and the number of the question among those it asks.
+DENIED_MARKER = "evermoon.denied:{action}#{seq}.{number}"
 VERSION_MARKER = "{id}@{version}"
 PIN_MARKER = "evermoon.bundle:{hash}"
 #: Of a run that cancels others through the activity, which can tell an ended run from one that was asked to end; a run that
@@ -145,12 +152,26 @@ def bundle_of(headers: Mapping[str, Proto]) -> str:
     return value if isinstance(value, str) else ""
 
 
-def headers(*, context: Mapping[str, Any] | None = None, **texts: str | None) -> dict[str, Proto]:
+def principal_of(headers: Mapping[str, Proto]) -> Principal:
+    """A scope that is there but cannot be read allows nothing, rather than everything."""
+    scope = read_header(headers, SCOPE)
+    if scope is None and SCOPE in headers:
+        scope = []
+    return Principal(Actor.read(read_header(headers, ACTOR)), read_scope(scope))
+
+
+def headers(
+    *, context: Mapping[str, Any] | None = None, principal: Principal = NOBODY, **texts: str | None
+) -> dict[str, Proto]:
     """Headers of an outgoing call; `texts` by short name (`sender`, `bundle`, `chain`), the empty ones left out."""
     names = {"sender": SENDER, "bundle": BUNDLE, "chain": CHAIN}
     found = {names[name]: header(text) for name, text in texts.items() if text}
     if context:
         found[CONTEXT] = header(dict(context))
+    if principal.actor is not None:
+        found[ACTOR] = header(principal.actor.to_wire())
+    if principal.scope is not None:
+        found[SCOPE] = header(list(principal.scope))
     return found
 
 

@@ -6,12 +6,15 @@ What they take in time they take here too: the result comes when the clock gets 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from runtime.lua import protocol
 from runtime.lua.program import Programs
+from runtime.modules.catalogue import COMMANDS
+from runtime.modules.definition import HostCall
 from runtime.payload import Payload
+from runtime.process.access import check, of_pid
 from runtime.process.workers import check_host
 from runtime.registry import FunctionLua, FunctionPy, Registry, WorkflowLua
 from runtime.testing.virtual import Mock, VirtualHost, not_found
@@ -36,7 +39,7 @@ class RegistryHost(VirtualHost):
         given: Mapping[str, Stand] | None = None,
         **options: Any,
     ) -> None:
-        self._registry = registry
+        self.registry = self._registry = registry
         self._programs = programs
         self._given = dict(given or {})
         self._late: dict[int, list[protocol.Event]] = {}
@@ -82,6 +85,9 @@ class RegistryHost(VirtualHost):
         return super()._reached(command, to)
 
     def _value(self, command: protocol.Command) -> Any:
+        check(self._registry, self.principal, command, of_pid)
+        if command.op.startswith("security."):
+            return _at_once(COMMANDS[command.op](HostCall(command.data, self)))
         host = command.data.get("host")
         if command.op in ("exec", "spawn") and command.data["id"] in self._children and host:
             check_host(self._registry, command.data["id"], host)
@@ -107,7 +113,7 @@ class RegistryHost(VirtualHost):
         while True:
             host = RegistryHost(
                 self._registry, self._programs, entry_id, given=self._given, kind=kind,
-                context=command.data.get("ctx") or {}, now=now, pid=f"{{{entry_id}|{self.pid}/{command.seq}}}",
+                principal=self.principal.changed_by(command.data), context=command.data.get("ctx") or {}, now=now, pid=f"{{{entry_id}|{self.pid}/{command.seq}}}",
             )  # fmt: skip
             try:
                 host.feed(protocol.start(args), *(_message(item, self.pid, now) for item in messages))
@@ -121,6 +127,15 @@ class RegistryHost(VirtualHost):
                 return final.value if final is not None and final.value is not None else Payload.of(None)
             entry_id = final.continuation.get("id") or entry_id
             args, messages = final.continuation["args"], final.continuation["messages"]
+
+
+def _at_once(answer: Awaitable[Any]) -> Any:
+    """What a command handler that waits for nothing answers. Raises its `Error`."""
+    try:
+        next(answer.__await__())
+    except StopIteration as done:
+        return done.value
+    raise AssertionError("this command waits")
 
 
 def _message(item: Mapping[str, Any], sender: str, now: int) -> protocol.Event:

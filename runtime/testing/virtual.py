@@ -16,6 +16,7 @@ from runtime.lua import protocol
 from runtime.lua.program import Program
 from runtime.lua.session import Session
 from runtime.lua.shadow import ShadowSession
+from runtime.modules.principal import NOBODY, Principal
 from runtime.payload import NOTHING, Payload
 
 #: A mocked function or child: takes the arguments as Python values, returns a JSON value or raises `Error`.
@@ -64,11 +65,14 @@ class VirtualHost:
         kind: str = "workflow",
         pid: str = "{test:worker|virtual}",
         shadow: bool = False,
+        principal: Principal = NOBODY,
     ) -> None:
         self._program = program
+        self.principal = principal
         self._functions = dict(functions or {})
         self._children = dict(children or {})
         self._boot = {"class": kind, "pid": pid, "seed": seed, "ctx": dict(context or {}), "info": dict(info or {})}
+        self._boot |= principal.boot()
         self._waiting = _Waiting()
         self._inbox: list[protocol.Event] = []
         self._versions: dict[str, int] = {}

@@ -34,6 +34,13 @@ _OUTSIDE = {
     "temporal": {"activity": {"worker": "conformance:worker"}},
     "options": {"activity.retry_policy": {"maximum_attempts": 1}},
 }
+_POLICIES = [
+    {"name": "callers", "kind": "security.policy", "groups": ["staff"],
+     "policy": {"actions": ["funcs.call", "read"], "resources": ["fn:calls.add", "fn:secured.*", "doc:*"], "effect": "allow"}},
+    {"name": "no_text", "kind": "security.policy", "groups": ["staff"],
+     "policy": {"actions": "read", "resources": "*", "effect": "deny",
+                "conditions": [{"field": "meta.kind", "operator": "eq", "value": "text"}]}},
+]  # fmt: skip
 _SAYS = re.compile(r"^-- (\w+): (.*)$", re.MULTILINE)
 
 
@@ -50,7 +57,7 @@ def write_registry(directory: Path, *, programs_as: str = "workflow.lua", cached
     somebody = {"name": "outside", "kind": "function.py", "source": "py://tests.lua.outside:act", "meta": _OUTSIDE}
     processes = {"name": "processes", "kind": "process.host"}
     sections = {
-        "conformance": [client, {**worker, "worker_options": options}, run, somebody, processes],
+        "conformance": [client, {**worker, "worker_options": options}, run, somebody, processes, *_POLICIES],
         "processes": [
             item for path in sorted((SCRIPTS / "processes").glob("*.lua")) for item in _entries(path, "process.lua")
         ],

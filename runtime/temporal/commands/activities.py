@@ -64,6 +64,7 @@ def _schedule(run: Run, command: Command, entry_id: str) -> workflow.ActivityHan
     meta = function.activity if function is not None else None
     headers = wire.headers(
         context=command.data.get("ctx") or run.context,
+        principal=run.principal.changed_by(command.data),
         sender=run.pid,
         chain=run.info.first_execution_run_id,
     )

@@ -158,7 +158,12 @@ class _Plan:
         self.messages = data.get("messages") or []
         self.search = _search_attributes(run, command, chosen.get("search_attributes") or {})
         self.memo = {wire.MEMO_BUNDLE: entry.bundle, **(chosen.get("memo") or {})}
-        self.headers = wire.headers(context=data.get("ctx") or run.context, sender=run.pid, bundle=entry.bundle)
+        self.headers = wire.headers(
+            context=data.get("ctx") or run.context,
+            principal=run.principal.changed_by(data),
+            sender=run.pid,
+            bundle=entry.bundle,
+        )
 
     async def start(self) -> Child:
         """Raises WorkflowAlreadyStartedError, or what a cancellation during the start makes of it."""

@@ -85,6 +85,25 @@ function C.call_context()
   return seen
 end
 
+-- For ann, whose scope allows all of this but the refused, and hands some of it on to bob.
+function C.call_scoped(again)
+  if again then
+    recorded.same(again)
+    return { again, assert(funcs.call("features:who")) }
+  end
+  local seen = {
+    mine = assert(funcs.call("features:who")), near = assert(funcs.call("features:who_near")),
+    bobs = assert(funcs.new():with_actor({ id = "bob" }):call("features:who")),
+    child = assert(process.with_context({}):with_actor({ id = "eve", meta = { n = 1 } }):exec("features:child_who", "features:worker")),
+    call = recorded.about(funcs.call("features:fails", "X")),
+    send = recorded.kind(process.send("{features:worker|nobody}", "hello")),
+    exec = recorded.kind(workflow.exec("features:child_context")),
+    scope = recorded.kind(funcs.new():with_actor({ id = "bob" }):with_scope({}):call("features:echo", 1)),
+  }
+  recorded.same(seen)
+  process.upgrade(nil, seen)
+end
+
 function C.call_many()
   local futures = {}
   for i = 1, 5 do futures[i] = assert(funcs.async("features:echo", i)) end

@@ -17,6 +17,7 @@ function C.child_waits()
   return value, canceled
 end
 function C.child_context() return ctx.all() end
+function C.child_who() return funcs.call("features:who") end
 
 function C.spawn_exit()
   local events = process.events()

@@ -2,6 +2,10 @@ local F = {}
 
 function F.echo(...) return ... end
 function F.context() return ctx.all() end
+function F.who()
+  local actor, scope = security.actor(), security.scope()
+  return { actor:id(), actor:meta(), tostring(scope), (security.can("funcs.call", "features:who")) }
+end
 function F.attempt() return activity.info().attempt end
 
 function F.fails(kind) return nil, errors.new({ kind = kind, message = "refused", details = { kind = kind } }) end

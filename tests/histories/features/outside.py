@@ -33,6 +33,8 @@ class Feature:
     runs: int = 1
     """How many runs the chain has; each is recorded."""
     context: Mapping[str, Any] = field(default_factory=dict)
+    actor: Mapping[str, Any] | None = None
+    scope: Sequence[str] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     first: tuple[str, Any] | None = None
     """A message that comes with the start."""
@@ -89,7 +91,8 @@ async def perform(runtime: Runtime, client: Client, name: str, feature: Feature)
         )
         first = (await visit.handle.describe()).run_id
     else:
-        started = await runtime.start(entry, *feature.args, id=visit.id, context=feature.context, **feature.options)
+        whom: dict[str, Any] = {"context": feature.context, "actor": feature.actor, "scope": feature.scope}
+        started = await runtime.start(entry, *feature.args, id=visit.id, **whom, **feature.options)
         first = started.run_id
     if feature.outside is not None:
         await feature.outside(visit)

@@ -24,6 +24,25 @@ SIGNALED = "WORKFLOW_EXECUTION_SIGNALED"
 ASKED_TO_CANCEL = "WORKFLOW_EXECUTION_CANCEL_REQUESTED"
 
 
+_WHO = ["security.Scope{features:callers}", True]
+_SEEN = {
+    "mine": ["ann", {"role": "clerk"}, *_WHO],
+    "near": ["ann", {"role": "clerk"}, *_WHO],
+    "bobs": ["bob", {}, *_WHO],
+    "child": ["eve", {"n": 1}, *_WHO],
+    "call": {
+        "kind": "PermissionDenied",
+        "message": "funcs.call on features:fails is not allowed to ann",
+        "text": "funcs.call on features:fails is not allowed to ann",
+        "retryable": False,
+        "details": {"action": "funcs.call", "resource": "features:fails", "actor": "ann"},
+    },
+    "send": "PermissionDenied",
+    "exec": "PermissionDenied",
+    "scope": "PermissionDenied",
+}
+
+
 async def _messages_while_running(visit: Visit) -> None:
     await visit.until("WORKFLOW_TASK_COMPLETED")
     await visit.send("one", 1)
@@ -127,6 +146,13 @@ CALLS: Mapping[str, Feature] = {
             "child": {"tenant": "other"},
         },
         context={"tenant": "acme"},
+    ),
+    "call_scoped": Feature(
+        (*CALL, *CHILD, "WORKFLOW_EXECUTION_CONTINUED_AS_NEW"),
+        [_SEEN, ["ann", {"role": "clerk"}, "security.Scope{features:callers}", True]],
+        actor={"id": "ann", "meta": {"role": "clerk"}},
+        scope=["features:callers"],
+        runs=2,
     ),
     "call_many": Feature((*CALL, *CALL), [[1, 2, 3, 4, 5], 1, "only", "through a channel"]),
 }

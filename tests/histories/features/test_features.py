@@ -71,6 +71,21 @@ async def test_it_works_without_a_cache(name: str, uncached: tuple[Runtime, Clie
     assert [cause for history in histories for cause in _failed_tasks(history)] == []
 
 
+@pytest.mark.parametrize(
+    "policy",
+    [
+        "features:may_call:policy.effect=deny",
+        'features:may_call:policy.actions="*"',
+        "features:may_call:groups=nobody",
+        "features:not_context:policy.effect=allow",
+    ],
+)
+async def test_a_replay_believes_what_was_decided_not_the_policies_of_the_day(policy: str) -> None:
+    changed = Registry.load(REGISTRY, environ={}, overrides=[policy])
+    histories = files("call_scoped", FEATURES["call_scoped"])
+    assert [result.failure for result in await replay(histories, changed, latest=True)] == [None, None]
+
+
 async def test_a_computed_value_that_differs_does_not_replay(registry: Registry) -> None:
     text = files("random", FEATURES["random"])[0].read_text()
     history = json.loads(text)
