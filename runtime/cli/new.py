@@ -56,10 +56,33 @@ end
 return { main = main }
 """
 
+_TEST = """\
+local test = require("test")
+
+-- `evermoon test`: no server, and a sleep takes no time.
+return test.describe("hello", function()
+    test.it("greets by name", function()
+        local run = test.start({ entry = "app:hello", args = { { name = "Ada" } } })
+        test.equal(run:result(), { greeting = "Hello, Ada!" })
+    end)
+
+    test.it("passes a failure of its activity on", function()
+        local run = test.start({
+            entry = "app:hello",
+            functions = {
+                ["app:greet"] = function() return nil, errors.new(errors.INVALID, "no such name") end,
+            },
+        })
+        test.fails({ errors.INVALID, "no such name" }, run:result())
+    end)
+end)
+"""
+
 _FILES = {
     Path("config/registry.yaml"): _REGISTRY,
     Path("entries/hello.lua"): _HELLO,
     Path("entries/greet.lua"): _GREET,
+    Path("entries/hello_test.lua"): _TEST,
     Path(".gitignore"): ".evermoon/\n",
 }
 
@@ -81,5 +104,5 @@ def new(cli: Cli, directory: Path) -> None:
 
 def _next_steps(directory: Path) -> None:
     click.echo(f"wrote {', '.join(str(path) for path in _FILES)} to {directory}")
-    click.echo(f"next:  cd {directory} && evermoon dev")
+    click.echo(f"next:  cd {directory} && evermoon test && evermoon dev")
     click.echo("""then:  evermoon start app:hello '{"name": "Ada"}' --wait""")

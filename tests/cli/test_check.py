@@ -61,6 +61,8 @@ def test_a_new_project_has_no_mistakes(tmp_path: Path) -> None:
     assert evermoon(tmp_path, "new", ".").status == 0
     done = evermoon(tmp_path, "check", "--json")
     assert (done.status, done.json["ok"], done.json["problems"]) == (0, True, [])
+    tested = evermoon(tmp_path, "test")
+    assert (tested.status, tested.out) == (0, "2 passed, 0 failed\n")
 
 
 def test_new_changes_nothing_that_exists(tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ def test_a_broken_file_is_one_clear_message(tmp_path: Path, text: str, said: str
         ("test.differ({1}, {1})", "something else than {1}"),
         ("test.truthy(nil, 'why')", "expected a value, got nil (why)"),
         ("test.contains('abc', 'x')", 'expected text with "x", got "abc"'),
+        ("test.contains(errors.new('no'), 'x')", 'expected text with "x", got "no"'),
         ("test.fails('Invalid', 5)", 'expected an error of kind "Invalid", got 5, nil'),
         ("test.fails('Invalid', nil, errors.new('Conflict', 'no'))", 'got kind "Conflict"'),
         ("test.fails({'Conflict', retryable = true}, nil, errors.new('Conflict', 'no'))", "expected retryable true"),

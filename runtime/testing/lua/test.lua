@@ -94,8 +94,9 @@ function test.truthy(value, err, ...)
 end
 
 function test.contains(text, part)
-  if type(text) ~= "string" or not text:find(part, 1, true) then
-    broken("expected text with %s, got %s", show(part), show(type(text) == "userdata" and tostring(text) or text))
+  local said = type(text) == "userdata" and tostring(text) or text
+  if type(said) ~= "string" or not said:find(part, 1, true) then
+    broken("expected text with %s, got %s", show(part), show(said))
   end
 end
 
