@@ -24,6 +24,7 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/evermoon check
+	$(BIN)/evermoon check --registry entries/approvals
 
 test: setup
 	$(BIN)/python -m pytest -n 4 --dist loadfile

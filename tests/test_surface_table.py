@@ -98,6 +98,7 @@ process.link                  | INVALID                 | works
 process.listen                | fed by signals          | works
 process.monitor               | INVALID                 | works
 process.pid                   | works                   | works
+process.query                 | INVALID                 | asks a workflow
 process.registry.lookup       | INVALID                 | works
 process.registry.register     | INVALID                 | works
 process.registry.unregister   | INVALID                 | works

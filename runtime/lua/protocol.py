@@ -26,6 +26,7 @@ cancelled first):
                                                             result: the new PID; a `process` event from it follows
     exec      as spawn                                      result: the value of the execution
     terminate, cancel_process  seq at to reason?            result: true, or NOT_FOUND
+    query     seq at to name args                           process host only
     monitor, unmonitor, link, unlink  seq at to             process host only
     attrs     at search {name: value | null} memo {...}     result comes at once, so a bad attribute can be refused
     status    value:payload                                 the run's current details; no result

@@ -215,6 +215,14 @@ return function(K)
     K.check(reason, 2, "cancel", "string", true)
     return K.request("cancel_process", { to = dest, reason = reason or "" })
   end
+  function process.query(dest, name, ...)
+    if in_workflow then return K.invalid("process.query not supported in workflow context") end
+    local ok, err = check_dest(dest, "query")
+    if not ok then return nil, err end
+    K.check(name, 2, "query", "string")
+    if name == "" then return K.invalid("the name of the query is empty") end
+    return K.request("query", { to = dest, name = name, args = table.pack(...) })
+  end
   for _, op in ipairs({ "monitor", "unmonitor", "link", "unlink" }) do
     process[op] = function(dest)
       if in_workflow then return K.invalid("process.%s not supported in workflow context", op) end

@@ -97,6 +97,15 @@ async def terminate(run: LuaRun, command: Command) -> bool:
     return True
 
 
+async def query(run: LuaRun, command: Command) -> Payload:
+    """What a workflow answers; processes have no queries."""
+    to = str(command.data["to"])
+    target = _target(run, to)
+    if not isinstance(target, Pid):
+        raise invalid(f"{to} is no workflow: only workflows answer queries")
+    return await starting.workflows(run).query(target.id, str(command.data["name"]), command.args)
+
+
 async def monitor(run: LuaRun, command: Command) -> bool:
     return await _watch(run, command, Watch(monitors=True))
 
@@ -183,6 +192,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "exec": execute,
     "cancel_process": cancel_process,
     "terminate": terminate,
+    "query": query,
     "monitor": monitor,
     "unmonitor": unmonitor,
     "link": link,

@@ -36,13 +36,11 @@ class MockedHost(RegistryHost):
         else:
             super()._answer(command, seq)
 
-    def take_asked(self) -> protocol.Command | None:
-        """The next call the test has to answer, skipping those given up meanwhile."""
-        while self.asked:
-            command = self.asked.pop(0)
-            if command.seq not in self._waiting.cancelled:
-                return command
-        return None
+    @property
+    def asks(self) -> bool:
+        """Whether a call has to be answered by the test; those given up meanwhile do not."""
+        self.asked = [command for command in self.asked if command.seq not in self._waiting.cancelled]
+        return bool(self.asked)
 
     def reply(self, command: protocol.Command, value: Any, error: Error | None) -> None:
         seq = command.seq or 0
@@ -54,8 +52,9 @@ class MockedHost(RegistryHost):
         else:
             self.feed(protocol.result(seq, Payload.of(value)))
 
-    def next_timer(self) -> bool:
-        return self._next_timer()
+    def next_timer(self, until: int | None = None) -> bool:
+        """Fires the next timer, if there is one (by the moment `until`, in nanoseconds)."""
+        return (until is None or self._due(until)) and self._next_timer()
 
 
 class MockedRuns:
@@ -66,6 +65,7 @@ class MockedRuns:
         self._programs = programs
         self._runs: list[MockedHost] = []
         self._open: dict[int, protocol.Command] = {}
+        self._until: dict[int, int] = {}
 
     def stands(self) -> dict[str, Callable[..., Any]]:
         """What answers the library's functions, by id."""
@@ -84,12 +84,12 @@ class MockedRuns:
 
     def answer(self, _host: RegistryHost, run: int, value: Any, error: Any = None) -> Any:
         self._runs[run - 1].reply(self._open.pop(run), value, _error(error))
-        return self._standing(run)
+        return self._pass(run)
 
     def finish(self, _host: RegistryHost, run: int) -> Any:
         """Lets time pass until the run ends, asks, or waits for what no timer brings."""
         host = self._runs[run - 1]
-        while host.final is None and not host.asked and host.next_timer():
+        while host.final is None and not host.asks and host.next_timer():
             pass
         return self._standing(run)
 
@@ -102,8 +102,9 @@ class MockedRuns:
         return self._standing(run)
 
     def advance(self, _host: RegistryHost, run: int, nanoseconds: int) -> Any:
-        self._runs[run - 1].advance(nanoseconds)
-        return self._standing(run)
+        """Lets time pass; it stands still while the run waits for the test's answer, and goes on with `answer`."""
+        self._until[run] = self._runs[run - 1].now + nanoseconds
+        return self._pass(run)
 
     def query(self, _host: RegistryHost, run: int, name: str, args: Sequence[Any]) -> Any:
         return self._runs[run - 1].query(name, *args)
@@ -111,11 +112,19 @@ class MockedRuns:
     def update(self, _host: RegistryHost, run: int, name: str, args: Sequence[Any]) -> Any:
         return self._runs[run - 1].update(name, *args)
 
+    def _pass(self, number: int) -> dict[str, Any]:
+        host, until = self._runs[number - 1], self._until.get(number)
+        if until is not None:
+            while host.final is None and not host.asks and host.next_timer(until):
+                pass
+            if host.final is not None or not host.asks:
+                host.now = max(host.now, self._until.pop(number))
+        return self._standing(number)
+
     def _standing(self, number: int) -> dict[str, Any]:
         run = self._runs[number - 1]
-        asked = run.take_asked() if run.final is None else None
-        if asked is not None:
-            self._open[number] = asked
+        if run.final is None and run.asks:
+            asked = self._open[number] = run.asked.pop(0)
             return {"state": "asks", "asked": {"id": asked.data["id"], "args": [arg.value() for arg in asked.args]}}
         if run.final is None:
             return {"state": "running"}

@@ -142,7 +142,7 @@ class VirtualHost:
     def advance(self, nanoseconds: int) -> None:
         """Moves the clock, firing the timers that come due, each at its own time."""
         until = self.now + nanoseconds
-        while self.final is None and self._waiting.timers and self._waiting.timers[0][0] <= until:
+        while self.final is None and self._due(until):
             self._next_timer()
         self.now = max(self.now, until)
 
@@ -214,6 +214,13 @@ class VirtualHost:
                 self.final = batch
             for command in batch.commands:
                 self._carry_out(command)
+
+    def _due(self, until: int) -> bool:
+        """Whether a timer that is still wanted fires by the moment `until`."""
+        timers = self._waiting.timers
+        while timers and timers[0][1] in self._waiting.cancelled:
+            heapq.heappop(timers)
+        return bool(timers) and timers[0][0] <= until
 
     def _next_timer(self) -> bool:
         timers = self._waiting.timers

@@ -59,7 +59,10 @@ class Played:
         return RunDescription(run, "r-1", ORDER_PID, "app:order", "RUNNING", "in_progress", "q")
 
     async def query(self, run: str, name: str, args: Sequence[Payload]) -> Payload:
-        raise NotImplementedError
+        self._known(run)
+        if name != "total":
+            raise Error(NOT_FOUND, f"unknown query '{name}'", retryable=False)
+        return Payload.of({"total": [arg.value() for arg in args]})
 
     async def update(self, run: str, name: str, args: Sequence[Payload]) -> Payload:
         raise NotImplementedError
@@ -210,6 +213,18 @@ async def test_cancel_and_terminate_reach_runs_and_functions(tmp_path: Path) -> 
         assert await call(h, "calls", pid) == [True, True, True, NOT_FOUND]
         assert await waiting == ["pid.cancel", "late"]
     assert played.said == [("cancel", "r"), ("terminate", "")]
+
+
+async def test_a_run_is_asked_and_its_refusal_is_an_error(tmp_path: Path) -> None:
+    body = """
+        local unknown = select(2, process.query("{app:worker|o|1}", "nothing"))
+        local gone = select(2, process.query("{app:worker|other}", "total"))
+        local no_run = select(2, process.query(process.pid(), "total"))
+        local unnamed = select(2, process.query("{app:worker|o|1}", ""))
+        return { process.query("{app:worker|o|1}", "total", 2, "x"), unknown:kind(), gone:kind(), no_run:kind(), unnamed:kind() }
+    """
+    async with host(registry(tmp_path, body), workflows=Played()) as h:
+        assert await call(h, "calls") == [{"total": [2, "x"]}, NOT_FOUND, NOT_FOUND, INVALID, INVALID]
 
 
 async def test_a_terminated_function_fails_its_caller_with_canceled(tmp_path: Path) -> None:

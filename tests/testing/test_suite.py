@@ -84,6 +84,49 @@ def test_every_case_has_an_execution_of_its_own(tmp_path: Path) -> None:
     assert [case.name for case in tests.cases] == [f"counting / starts anew {n}" for n in (1, 2, 3)]
 
 
+NUDGES = """
+local funcs, time = require("funcs"), require("time")
+
+return function()
+  local ticker, over, first = time.ticker("24h"), time.after("100h"), time.timer("25h")
+  first:stop()
+  while true do
+    local picked = channel.select({ over:case_receive(), ticker:channel():case_receive() })
+    if picked.channel == over then return end
+    funcs.call("app:nudge", os.time())
+  end
+end
+"""
+NUDGED = """
+local test = require("test")
+
+return test.describe('time', function()
+  test.it('stands still while the test answers, and a timer that was stopped does not move it', function()
+    local days = {}
+    local function nudge(at) days[#days + 1] = at // 3600 // 24 end
+    local run = test.start({ entry = "app:nudges", functions = { ["app:nudge"] = nudge } })
+    run:advance("23h")
+    run:advance("2h")
+    test.equal(#days, 1)
+    run:advance("60h")
+    test.equal({ days[2] - days[1], days[3] - days[2], #days }, { 1, 1, 3 })
+    run:advance("15h")
+    test.equal({ run.state, #days }, { "done", 4 })
+  end)
+end)
+"""
+
+
+def test_time_passes_between_the_calls_of_a_run_and_not_during_them(tmp_path: Path) -> None:
+    (tmp_path / "some_test.lua").write_text(NUDGED)
+    (tmp_path / "nudges.lua").write_text(NUDGES)
+    entries = "[{name: nudges, kind: workflow.lua, source: 'file://nudges.lua', modules: [funcs, time]}]"
+    (tmp_path / "registry.yaml").write_text(f"{{namespace: app, entries: {entries}}}")
+    tests = Suite(Registry.load(tmp_path / "registry.yaml", environ={}), find(tmp_path))
+    outcome = tests.run(tests.cases[0])
+    assert outcome.ok, outcome.message
+
+
 def test_hidden_directories_are_not_searched(tmp_path: Path) -> None:
     (tmp_path / ".venv").mkdir()
     (tmp_path / ".venv" / "theirs_test.lua").write_text("return 5")
