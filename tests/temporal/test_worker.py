@@ -176,7 +176,7 @@ async def test_what_is_no_worker_starts_nothing(files: Files, temporal_server: D
         with pytest.raises(Error, match='t:wroker not found: did you mean "t:worker"') as unknown:
             await stage.start("main", worker="t:wroker")
         assert (unknown.value.kind, unknown.value.details) == ("NotFound", {"host": "t:wroker"})
-        with pytest.raises(Error, match="t:processes is a process.host, not a temporal.worker") as other:
+        with pytest.raises(Error, match=r"t:processes is a process\.host, not a temporal\.worker") as other:
             await stage.start("main", worker="t:processes")
         assert other.value.kind == "Invalid"
         assert await stage.run("main", worker=files.queue) == 1
