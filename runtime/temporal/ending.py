@@ -29,6 +29,8 @@ async def conclude(run: Run, final: Batch) -> RawValue:
     error = final.error
     if error is not None and _only_task(run, error):
         raise ScriptFailed(_with_stack(error))
+    for delay in run.delays.values():
+        delay.give_up("its parent has ended")
     await _deliver(run)
     if final.state == "failed" and error is not None:
         _fail(run, error)

@@ -34,9 +34,7 @@ from runtime.temporal.host import WorkflowHost
 from runtime.temporal.pinning import Pinned
 
 if TYPE_CHECKING:
-    from runtime.temporal.commands.mail import Letter
-
-if TYPE_CHECKING:
+    from runtime.temporal.commands.delays import Delay
     from runtime.temporal.commands.mail import Letter
 
 RUNNING = "running"
@@ -66,6 +64,7 @@ class Run:
         self.pending: dict[int, Callable[[], object]] = {}
         self.sends: dict[str, asyncio.Task[None]] = {}
         self.letters: dict[str, list[Letter]] = {}
+        self.delays: dict[str, Delay] = {}  # of children that are still to start, by workflow id
         self.announced: dict[str, set[str]] = {}  # names the script answers to, by what they are
         self.updates: dict[str, asyncio.Future[Payload]] = {}
         self.final: Batch | None = None

@@ -66,6 +66,8 @@ PIN_MARKER = "evermoon.bundle:{hash}"
 #: Of a run that cancels others through the activity, which can tell an ended run from one that was asked to end; a run that
 #: has cancelled without it goes on with Temporal's own command.
 CANCEL_MARKER = "evermoon.cancel:2"
+#: Of a run that heeds the start delay of its children; one that has started such a child at once goes on doing so.
+DELAY_MARKER = "evermoon.start_delay:2"
 
 #: Key in the details of an ApplicationError that says: this object is an `Error` in wire form.
 ERROR_MARK = "evermoon_error"

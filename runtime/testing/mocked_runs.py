@@ -16,6 +16,7 @@ from runtime.payload import Payload
 from runtime.registry import Registry
 from runtime.testing.files import NAMESPACE
 from runtime.testing.registry_host import RegistryHost
+from runtime.testing.virtual import child_pid
 
 
 class MockedHost(RegistryHost):
@@ -32,7 +33,7 @@ class MockedHost(RegistryHost):
         if command.op in ("call", "exec", "spawn") and command.data["id"] in self.mocked:
             self.asked.append(command)
             if command.op == "spawn":
-                self._inbox.append(protocol.result(seq, Payload.of(_pid(command))))
+                self._inbox.append(protocol.result(seq, Payload.of(child_pid(command))))
         else:
             super()._answer(command, seq)
 
@@ -46,7 +47,7 @@ class MockedHost(RegistryHost):
         seq = command.seq or 0
         if command.op == "spawn":
             payload = None if error else Payload.of(value)
-            self.feed(protocol.process_exit(_pid(command), self.now, value=payload, error=error))
+            self.feed(protocol.process_exit(child_pid(command), self.now, value=payload, error=error))
         elif error is not None:
             self.feed(protocol.failure(seq, error))
         else:
@@ -132,10 +133,6 @@ class MockedRuns:
             return {"state": "done", "value": run.outcome()}
         except Error as error:
             return {"state": "canceled" if error.kind == CANCELED else "failed", "error": error.to_wire()}
-
-
-def _pid(command: protocol.Command) -> str:
-    return f"{{{command.data['host']}|{command.data.get('name') or f'child-{command.seq}'}}}"
 
 
 def _error(said: Any) -> Error | None:

@@ -13,11 +13,12 @@ from runtime.lua import protocol
 from runtime.lua.program import Programs
 from runtime.modules.catalogue import COMMANDS
 from runtime.modules.definition import HostCall
+from runtime.modules.options import workflow_options
 from runtime.payload import Payload
 from runtime.process.access import check, of_pid
 from runtime.process.workers import check_host
 from runtime.registry import FunctionLua, FunctionPy, Registry, WorkflowLua
-from runtime.testing.virtual import Mock, VirtualHost, not_found
+from runtime.testing.virtual import Mock, VirtualHost, child_pid, not_found
 
 #: What stands in for a function: the calling host and the arguments, as Python values.
 Stand = Callable[..., Any]
@@ -79,19 +80,27 @@ class RegistryHost(VirtualHost):
         self._settle()
         return True
 
-    def _reached(self, command: protocol.Command, to: str) -> bool:
-        if to != self.pid:
+    def _reach(self, command: protocol.Command, to: str) -> None:
+        if to != self.pid and not any(child_pid(child) == to for child in self._delayed.values()):
             raise not_found(to)
-        return super()._reached(command, to)
+        super()._reach(command, to)
 
     def _value(self, command: protocol.Command) -> Any:
         check(self._registry, self.principal, command, of_pid)
         if command.op.startswith("security."):
             return _at_once(COMMANDS[command.op](HostCall(command.data, self)))
-        host = command.data.get("host")
-        if command.op in ("exec", "spawn") and command.data["id"] in self._children and host:
-            check_host(self._registry, command.data["id"], host)
         return super()._value(command)
+
+    def _check_child(self, command: protocol.Command) -> None:
+        check(self._registry, self.principal, command, of_pid)
+        super()._check_child(command)
+        if command.data.get("host"):
+            check_host(self._registry, command.data["id"], command.data["host"])
+
+    def _child_options(self, command: protocol.Command) -> Mapping[str, Any]:
+        entry = self._registry.get(command.data["id"])
+        own = workflow_options(entry.options) if isinstance(entry, WorkflowLua) else {}
+        return {**own, **super()._child_options(command)}
 
     def _mocked(self, mocks: Mapping[str, Mock], command: protocol.Command) -> Any:
         entry_id = command.data["id"]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from runtime.errors import INVALID, LIMIT_EXCEEDED, NOT_FOUND, Error
+from runtime.errors import CANCELED, INVALID, LIMIT_EXCEEDED, NOT_FOUND, Error
 from runtime.lua import protocol
 from runtime.lua.program import Program
 from runtime.lua.session import Session
@@ -77,6 +77,7 @@ class VirtualHost:
         self._inbox: list[protocol.Event] = []
         self._versions: dict[str, int] = {}
         self._ended: set[str] = set()
+        self._delayed: dict[int, protocol.Command] = {}
         self._kind = ShadowSession if shadow else Session
         self._session = self._open()
         self.now = now
@@ -228,7 +229,10 @@ class VirtualHost:
             at, seq = heapq.heappop(timers)
             if seq not in self._waiting.cancelled:
                 self.now = max(self.now, at)
-                self._inbox.append(protocol.result(seq, NOTHING))
+                if seq in self._delayed:
+                    self._begin(seq)
+                else:
+                    self._inbox.append(protocol.result(seq, NOTHING))
                 self._settle()
                 return True
         return False
@@ -238,8 +242,13 @@ class VirtualHost:
             heapq.heappush(self._waiting.timers, (self.now + command.data["ns"], command.seq or 0))
         elif command.op == "cancel":
             self._waiting.cancelled.add(command.seq or 0)
+            if command.seq in self._delayed:
+                self._give_up(command.seq, "workflow canceled")
         elif command.seq is not None:
-            self._answer(command, command.seq)
+            if command.op in ("spawn", "exec") and self._start_delay(command):
+                self._delay(command, command.seq)
+            else:
+                self._answer(command, command.seq)
 
     def _answer(self, command: protocol.Command, seq: int) -> None:
         try:
@@ -255,25 +264,34 @@ class VirtualHost:
     def _value(self, command: protocol.Command) -> Any:
         if command.op == "call":
             return self._mocked(self._functions, command)
-        if command.op == "exec":
-            return self._mocked(self._children, command)
-        if command.op == "spawn":
-            if command.data["id"] not in self._children:
-                raise _unknown(command.data["id"])
-            return None
+        if command.op in ("exec", "spawn"):
+            self._check_child(command)
+            return self._mocked(self._children, command) if command.op == "exec" else None
         if command.op in ("send", "terminate", "cancel_process"):
-            return self._reached(command, command.data["to"])
+            self._reach(command, command.data["to"])
+            return True
         if command.op == "attrs":
             return True
         raise Error(INVALID, f"the virtual host does not carry out '{command.op}'", retryable=False)
 
-    def _reached(self, command: protocol.Command, to: str) -> bool:
-        """What is done to another: whoever it is takes it, unless it is a child that has ended."""
+    def _check_child(self, command: protocol.Command) -> None:
+        """Raises the `Error` that refuses a child before anything is started."""
+        if command.data["id"] not in self._children:
+            raise _unknown(command.data["id"])
+
+    def _reach(self, command: protocol.Command, to: str) -> None:
+        """What is done to another: whoever it is takes it, unless it is a child that has ended. Raises `Error` NOT_FOUND."""
+        waiting = next((seq for seq, child in self._delayed.items() if child_pid(child) == to), None)
         if to in self._ended:
             raise not_found(to)
         if command.op == "cancel_process" and to == self.pid:
             self._inbox.append(protocol.cancel(command.data.get("reason") or "", to))
-        return True
+        elif waiting is not None and command.op == "send":
+            messages = self._delayed[waiting].data.get("messages") or []
+            self._delayed[waiting].data["messages"] = [*messages, {**command.data, "from": self.pid}]
+            self._begin(waiting)
+        elif waiting is not None:
+            self._give_up(waiting, "workflow canceled" if command.op == "cancel_process" else "workflow terminated")
 
     def _mocked(self, mocks: Mapping[str, Mock], command: protocol.Command) -> Any:
         mock = mocks.get(command.data["id"])
@@ -282,8 +300,7 @@ class VirtualHost:
         return mock(*(arg.value() for arg in command.args))
 
     def _spawned(self, command: protocol.Command, seq: int) -> None:
-        identity = command.data.get("name") or f"child-{seq}"
-        pid = f"{{{command.data['host']}|{identity}}}"
+        pid = child_pid(command)
         self._inbox.append(protocol.result(seq, Payload.of(pid)))
         self._ended.add(pid)
         try:
@@ -291,6 +308,53 @@ class VirtualHost:
             self._inbox.append(protocol.process_exit(pid, self.now, value=value))
         except Error as error:
             self._inbox.append(protocol.process_exit(pid, self.now, error=error))
+
+    # Children that start later: their PID is known at once, and a message ends the wait.
+
+    def _start_delay(self, command: protocol.Command) -> int:
+        """In milliseconds; 0 for a child that starts at once."""
+        return int(self._child_options(command).get("start_delay") or 0)
+
+    def _child_options(self, command: protocol.Command) -> Mapping[str, Any]:
+        options: Mapping[str, Any] = command.data.get("options") or {}
+        return options
+
+    def _delay(self, command: protocol.Command, seq: int) -> None:
+        try:
+            self._check_child(command)
+            if self._child_options(command).get("parent_close_policy") == "abandon":
+                text = 'options "workflow.start_delay" and "workflow.parent_close_policy" abandon exclude each other'
+                raise Error(INVALID, text, retryable=False)
+        except Error as error:
+            self._inbox.append(protocol.failure(seq, error))
+            return
+        self._delayed[seq] = command
+        heapq.heappush(self._waiting.timers, (self.now + self._start_delay(command) * 1_000_000, seq))
+        if command.op == "spawn":
+            self._inbox.append(protocol.result(seq, Payload.of(child_pid(command))))
+
+    def _undelayed(self, seq: int) -> protocol.Command:
+        self._waiting.timers = [timer for timer in self._waiting.timers if timer[1] != seq]
+        heapq.heapify(self._waiting.timers)
+        return self._delayed.pop(seq)
+
+    def _begin(self, seq: int) -> None:
+        command, before = self._undelayed(seq), len(self._inbox)
+        self._answer(command, seq)
+        if command.op == "spawn":
+            del self._inbox[before]  # the PID, which is known
+
+    def _give_up(self, seq: int, why: str) -> None:
+        command, error = self._undelayed(seq), Error(CANCELED, why, retryable=False)
+        if command.op == "spawn":
+            self._ended.add(child_pid(command))
+            self._inbox.append(protocol.process_exit(child_pid(command), self.now, error=error))
+        else:
+            self._inbox.append(protocol.failure(seq, error))
+
+
+def child_pid(command: protocol.Command) -> str:
+    return f"{{{command.data.get('host')}|{command.data.get('name') or f'child-{command.seq}'}}}"
 
 
 def not_found(destination: str) -> Error:

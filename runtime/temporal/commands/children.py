@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
@@ -23,6 +24,7 @@ from runtime.process.workers import check_host
 from runtime.registry import LATEST, WorkflowLua
 from runtime.temporal import attributes, decisions, failures, options, wire
 from runtime.temporal.commands import messages, system
+from runtime.temporal.commands.delays import Delay
 from runtime.temporal.headers import outgoing
 from runtime.temporal.run import Run
 
@@ -111,6 +113,20 @@ def _search_attributes(run: Run, command: Command, values: Mapping[str, Any]) ->
     return found[0]
 
 
+def _delay(chosen: Mapping[str, Any]) -> timedelta | None:
+    """How long a child is to wait for its start; it then has no run yet that could outlive its parent's."""
+    span = options.span(chosen, "start_delay")
+    if span is None or not workflow.patched(wire.DELAY_MARKER):
+        return None
+    if chosen.get("parent_close_policy") == "abandon":
+        raise invalid(
+            'options "workflow.start_delay" and "workflow.parent_close_policy" abandon exclude each other: a child that has '
+            "not started ends with its parent",
+            option="workflow.start_delay",
+        )
+    return span
+
+
 def _check_host(run: Run, command: Command, entry_id: str) -> None:
     """As live; a replay goes by what was decided then."""
     problem: list[Error] = []
@@ -144,6 +160,7 @@ class _Plan:
         host = data.get("host") or entry.worker
         named = chosen.get("id") or data.get("name")
         self.options = chosen
+        self.delay = _delay(chosen)
         self.type = entry.type
         self.args = command.args
         self.id: str = named or f"{entry.name}-{workflow.uuid4()}"
@@ -226,6 +243,11 @@ async def _run_id(workflow_id: str) -> dict[str, str]:
 
 
 async def _spawned(run: Run, seq: int, plan: _Plan) -> None:
+    if plan.delay is not None:  # the PID is known at once; a start that is refused in the end is an end
+        run.resolve(seq, Payload.of(plan.pid))
+        child = await _start_later(run, plan, plan.delay)
+        _announce(run, plan, child if isinstance(child, Error) else await _value(run, plan, child))
+        return
     child = await _start(run, plan)
     if isinstance(child, Error):
         run.resolve(seq, child)
@@ -236,12 +258,33 @@ async def _spawned(run: Run, seq: int, plan: _Plan) -> None:
 
 
 async def _executed(run: Run, seq: int, plan: _Plan) -> None:
-    child = await _start(run, plan)
+    child = await (_start(run, plan) if plan.delay is None else _start_later(run, plan, plan.delay))
     if isinstance(child, Error):
         run.resolve(seq, child)
         return
-    _greet(run, plan)
+    if plan.delay is None:
+        _greet(run, plan)
     run.resolve(seq, await _value(run, plan, child))
+
+
+async def _start_later(run: Run, plan: _Plan, span: timedelta) -> Child | Error | None:
+    """As `_start`, after the delay, and with the messages it starts with: what the script sends meanwhile comes after them."""
+    if plan.id in run.delays:  # one of that id waits already: who starts first decides, as without a delay
+        await workflow.wait([run.delays[plan.id].started])
+        child = await _start(run, plan)
+        if not isinstance(child, Error):
+            _greet(run, plan)
+        return child
+    delay = run.delays[plan.id] = Delay()
+    started = False
+    try:
+        _greet(run, plan)
+        child = await delay.wait(span, plan.at) or await _start(run, plan)
+        started = not isinstance(child, Error)
+        return child
+    finally:
+        del run.delays[plan.id]
+        delay.started.set_result(started)
 
 
 def _greet(run: Run, plan: _Plan) -> None:

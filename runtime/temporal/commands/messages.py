@@ -15,7 +15,7 @@ from runtime.lua.protocol import Command
 from runtime.payload import Payload
 from runtime.process.pids import Pid
 from runtime.temporal import wire
-from runtime.temporal.commands import mail, system
+from runtime.temporal.commands import delays, mail, system
 from runtime.temporal.headers import outgoing
 from runtime.temporal.run import Run
 
@@ -37,6 +37,8 @@ def send(run: Run, command: Command) -> None:
         run.post(protocol.message(topic, run.pid, command.args, workflow.time_ns()))
         run.settle(seq, _TRUE)
         return
+    if target in run.delays:
+        run.delays[target].skip()
     task = deliver(run, target, topic, command.args)
     task.add_done_callback(lambda done: _answered(run, command, done))
 
@@ -46,8 +48,8 @@ def deliver(run: Run, target: str, topic: str, args: Sequence[Payload]) -> async
 
     The server carries out the signals of one workflow task side by side, so order has to be made here.
     """
-    before = run.sends.get(target)
-    task = asyncio.create_task(_signal(run, before, target, topic, args), name=f"send {topic}")
+    before, delay = run.sends.get(target), run.delays.get(target)
+    task = asyncio.create_task(_signal(run, before, delay, target, topic, args), name=f"send {topic}")
     run.sends[target] = task
     task.add_done_callback(lambda done: _forget(run, target, done))
     task.add_done_callback(lambda done: done.cancelled() or done.exception())  # a refused greeting is nobody's failure
@@ -60,10 +62,17 @@ def _forget(run: Run, target: str, task: asyncio.Task[None]) -> None:
 
 
 async def _signal(
-    run: Run, before: asyncio.Task[None] | None, target: str, topic: str, args: Sequence[Payload]
+    run: Run,
+    before: asyncio.Task[None] | None,
+    delay: delays.Delay | None,
+    target: str,
+    topic: str,
+    args: Sequence[Payload],
 ) -> None:
     if before is not None:
         await workflow.wait([before])
+    if delay is not None:
+        await delay.passed()
     with outgoing(wire.headers(sender=run.pid)):
         await workflow.get_external_workflow_handle(target).signal(topic, args=wire.raws(args))
 
@@ -85,6 +94,9 @@ def cancel_process(run: Run, command: Command) -> None:
     cancel itself.
     """
     target, reason = _workflow_id(command), command.data.get("reason") or ""
+    if delays.give_up(run, target, "workflow canceled"):
+        run.settle(command.seq, _TRUE)
+        return
     own = target == run.info.workflow_id
     if workflow.patched(wire.CANCEL_MARKER):
         if own:
@@ -99,6 +111,9 @@ def cancel_process(run: Run, command: Command) -> None:
 def terminate(run: Run, command: Command) -> None:
     """Terminates another run. Temporal has no such command, so an activity of this worker does it."""
     target, reason = _workflow_id(command), command.data.get("reason") or ""
+    if delays.give_up(run, target, "workflow terminated"):
+        run.settle(command.seq, _TRUE)
+        return
     handle = system.terminate(run, target, reason)
     handle.add_done_callback(lambda done: _answered(run, command, done))
 

@@ -117,6 +117,22 @@ function C.child_options()
   return assert(spawner:exec("features:child_add", WORKER, 2, 3))
 end
 
+-- One that starts later, one that is canceled before it does, and one that a message starts.
+function C.child_delayed()
+  local events = process.events()
+  local function later(delay) return process.with_options({ ["workflow.start_delay"] = delay }) end
+  assert(later("1s"):spawn("features:child_add", WORKER, 1, 2))
+  local seen = { events:receive().result.value }
+  local canceled = assert(later("1h"):spawn("features:child_waits", WORKER))
+  recorded.same("it waits")
+  assert(process.cancel(canceled, "no longer needed"))
+  seen[2] = events:receive().result.error:kind()
+  assert(process.send(assert(later("1h"):spawn("features:child_waits", WORKER)), "go", "early"))
+  seen[3] = events:receive().result.value
+  recorded.same(seen)
+  return seen
+end
+
 function C.child_abandoned()
   local spawner = process.with_options({ ["workflow.parent_close_policy"] = "abandon", ["workflow.execution_timeout"] = "10s" })
   return (assert(spawner:spawn("features:child_waits", WORKER)):find("{features:worker|", 1, true))

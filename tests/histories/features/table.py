@@ -267,6 +267,19 @@ CHILDREN: Mapping[str, Feature] = {
     ),
     "with_message": Feature((*BEGUN, "SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED"), {"n": 1}),
     "child_options": Feature(CHILD, 5),
+    "child_delayed": Feature(
+        (
+            "MARKER_RECORDED",
+            *TIMER,
+            *CHILD,
+            "ACTIVITY_TASK_SCHEDULED",
+            "TIMER_STARTED",
+            "TIMER_CANCELED",
+            *CHILD,
+            *CALL,
+        ),
+        [3, "Canceled", "early"],
+    ),
     "child_abandoned": Feature(BEGUN, 1),
 }
 
