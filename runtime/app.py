@@ -25,6 +25,7 @@ from runtime.payload import Payload
 from runtime.process.host import ProcessHost
 from runtime.process.pids import new_node
 from runtime.process.ports import RunDescription, Started, StartRequest
+from runtime.process.run_events import Cursor, EventFeed
 from runtime.process.workers import queue_of
 from runtime.registry import (
     BundleStore,
@@ -306,6 +307,15 @@ class Runtime:
     async def history(self, run: str) -> dict[str, Any]:
         """The history, in the form `evermoon replay` reads."""
         return await self._runs.history(run)
+
+    def follow(
+        self, run: str, after: Cursor | None = None, *, wait: bool = True
+    ) -> AbstractAsyncContextManager[EventFeed]:
+        """What happens to the run, as `RunEvent`s, through continue-as-new: `async with … as feed: async for event in feed`.
+
+        Begins after a cursor (the `id` of an event), or with the start; ends with the run, without `wait` with what has happened so far.
+        """
+        return self._runs.follow(run, after, wait=wait)
 
     async def call(
         self,

@@ -13,6 +13,7 @@ from runtime.cli.call import call
 from runtime.cli.check import check
 from runtime.cli.common import FAILED
 from runtime.cli.dev import dev
+from runtime.cli.events import events
 from runtime.cli.new import new
 from runtime.cli.ps import ps
 from runtime.cli.replay import replay
@@ -54,6 +55,7 @@ for _command in (
     terminate,
     ps,
     show,
+    events,
     schedules,
     call,
     check,

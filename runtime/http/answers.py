@@ -37,7 +37,7 @@ def run_path(run: str) -> str:
 
 def run_links(run: str) -> dict[str, str]:
     base = run_path(run)
-    names = ("result", "history", "cancel", "terminate")
+    names = ("result", "events", "history", "cancel", "terminate")
     return {"self": base, **{name: f"{base}/{name}" for name in names}}
 
 

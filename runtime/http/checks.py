@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from runtime.http import schema
 from runtime.http.backend import Backend
-from runtime.http.endpoints import join
+from runtime.http.endpoints import Times, join
 from runtime.http.middleware.metrics import Meters
 from runtime.http.middleware.options import dotted, faults
 from runtime.http.middleware.token_auth import variable_id
@@ -70,7 +70,9 @@ _NOBODY: Any = None  # routes are only listed
 
 def _taken(registry: Registry) -> Iterator[Problem]:
     """Paths that Evermoon answers itself, or two directories on one path. Two endpoints on one the registry finds."""
-    own = {shape(route.method, route.path) for route in own_routes(Backend(registry, _NOBODY, _NOBODY), Meters(), 1)}
+    own = {
+        shape(route.method, route.path) for route in own_routes(Backend(registry, _NOBODY, _NOBODY), Meters(), Times())
+    }
     for endpoint in registry.of_kind(HttpEndpoint):
         router = registry.get(endpoint.router)
         path = join(router.prefix, endpoint.path) if isinstance(router, HttpRouter) else ""

@@ -11,6 +11,7 @@ from runtime.http.backend import Backend
 from runtime.http.dispatch import Dispatch
 from runtime.http.endpoints import Times, endpoint_routes
 from runtime.http.entries import Entries
+from runtime.http.events import RunEvents
 from runtime.http.health import Health
 from runtime.http.listen import Address
 from runtime.http.middleware.metrics import Meters
@@ -119,7 +120,7 @@ class HttpServer:
         times = Times(read, write, entry.timeouts.idle.total_seconds())
         endpoints = [registry.resolve(endpoint) for endpoint in registry.of_kind(HttpEndpoint)]
         files = [registry.resolve(static) for static in registry.of_kind(HttpStatic) if static.server == entry.id]
-        own = own_routes(self._backend, self._mounts.meters, read)
+        own = own_routes(self._backend, self._mounts.meters, times)
         return Routes([*own, *endpoint_routes(self._backend, routers, endpoints, times), *static_routes(files)])
 
     def _refuse_exposure(self, entry: HttpService, wanted: Address, registry: Registry) -> None:
@@ -134,14 +135,15 @@ class HttpServer:
         )
 
 
-def own_routes(backend: Backend, meters: Meters, read: float) -> list[Route]:
-    """What every service answers by itself. `read`: seconds a body may take."""
+def own_routes(backend: Backend, meters: Meters, times: Times) -> list[Route]:
+    """What every service answers by itself."""
     return [
         *Health(backend).routes(),
         *meters.routes(),
         *Entries(backend).routes(),
-        *Starting(backend, read).routes(),
-        *Runs(backend, read).routes(),
+        *Starting(backend, times.read).routes(),
+        *Runs(backend, times.read).routes(),
+        *RunEvents(backend, times.idle).routes(),
         *ProcessRoutes(backend).routes(),
     ]
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from runtime.modules.principal import NOBODY, Principal
 from runtime.payload import Payload
+from runtime.process.run_events import Cursor, EventFeed
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,12 @@ class Workflows(Protocol):
     def list(self, query: str = "", limit: int = 50) -> AsyncIterator[RunDescription]: ...
     async def history(self, run: str) -> dict[str, Any]:
         """The history as JSON, in the form the Temporal UI exports and `evermoon replay` reads."""
+        ...
+
+    def follow(
+        self, run: str, after: Cursor | None = None, *, wait: bool = True
+    ) -> AbstractAsyncContextManager[EventFeed]:
+        """What happens to the run, through continue-as-new, after a cursor; without `wait` only what has happened."""
         ...
 
 

@@ -9,7 +9,6 @@ from typing import Any
 from google.protobuf.timestamp_pb2 import Timestamp
 from temporalio.api.common.v1 import WorkflowExecution as ExecutionId
 from temporalio.api.enums.v1 import EventType, PendingActivityState
-from temporalio.api.failure.v1 import Failure
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.api.workflowservice.v1 import (
     DescribeWorkflowExecutionResponse,
@@ -46,7 +45,6 @@ _STATES = {
     WorkflowExecutionStatus.COMPLETED: "completed",
     WorkflowExecutionStatus.CONTINUED_AS_NEW: "in_progress",
 }
-_CONVERTER = failures.CONVERTER
 
 
 async def listed(registry: Registry, execution: WorkflowExecution) -> RunDescription:
@@ -62,8 +60,8 @@ async def listed(registry: Registry, execution: WorkflowExecution) -> RunDescrip
         status=status.name,
         state=_STATES.get(status, "failed"),
         task_queue=execution.task_queue,
-        started_at=_moment(execution.start_time),
-        closed_at=_moment(execution.close_time),
+        started_at=moment(execution.start_time),
+        closed_at=moment(execution.close_time),
         history_length=execution.history_length,
         bundle=memo.get(wire.MEMO_BUNDLE),
         memo={key: value for key, value in memo.items() if key not in (wire.MEMO_BUNDLE, wire.MEMO_START)},
@@ -123,15 +121,10 @@ async def _failure(
     for event in response.history.events:
         if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED and not closed:
             failure = event.workflow_task_failed_event_attributes.failure
-            return {**_told(failure), "attempt": attempts, "at": _moment(event.event_time)}
+            return {**failures.told(failure), "attempt": attempts, "at": moment(event.event_time)}
         if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED:
-            return _told(event.workflow_execution_failed_event_attributes.failure)
+            return failures.told(event.workflow_execution_failed_event_attributes.failure)
     return None
-
-
-def _told(failure: Failure) -> dict[str, Any]:
-    """A failure as a client may see it: ours whole, anything else by kind and message alone."""
-    return failures.from_failure(_CONVERTER.from_failure(failure, failures.PAYLOADS)).to_wire()
 
 
 def _pending(item: PendingActivityInfo) -> dict[str, Any]:
@@ -140,7 +133,7 @@ def _pending(item: PendingActivityInfo) -> dict[str, Any]:
         "activity_id": item.activity_id,
         "state": PendingActivityState.Name(item.state).removeprefix("PENDING_ACTIVITY_STATE_").lower(),
         "attempt": item.attempt,
-        "last_failure": _told(item.last_failure) if item.HasField("last_failure") else None,
+        "last_failure": failures.told(item.last_failure) if item.HasField("last_failure") else None,
         "next_retry_at": _stamp(item, "next_attempt_schedule_time"),
     }
     return pending
@@ -156,10 +149,10 @@ async def _ask(handle: Handle, name: str) -> Any:
 
 
 def _stamp(message: Any, field: str) -> str | None:
-    return _moment(getattr(message, field)) if message.HasField(field) else None
+    return moment(getattr(message, field)) if message.HasField(field) else None
 
 
-def _moment(value: datetime | Timestamp | None) -> str | None:
+def moment(value: datetime | Timestamp | None) -> str | None:
     """RFC 3339 text, UTC."""
     if value is None:
         return None

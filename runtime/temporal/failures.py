@@ -75,6 +75,11 @@ def _chain(error: Error) -> Payload:
     return Payload.of({wire.ERROR_MARK: 1, **head, "stack": (error.stack or "")[:_MAX_TEXT]})
 
 
+def told(failure: Failure) -> dict[str, Any]:
+    """A recorded failure as a client may see it: ours whole, anything else by kind and message alone."""
+    return from_failure(CONVERTER.from_failure(failure, PAYLOADS)).to_wire()
+
+
 def from_failure(failure: BaseException) -> Error:
     """What a script sees of a failed activity, child or run."""
     if isinstance(failure, ActivityError):

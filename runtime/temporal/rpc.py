@@ -20,6 +20,8 @@ from runtime.temporal import failures
 
 #: One call, retries by the SDK included. Long enough for a busy server, short enough for somebody at a prompt.
 TIMEOUT = timedelta(seconds=10)
+#: A call that the server holds until something happens; longer than it does so.
+LONG_POLL = timedelta(seconds=90)
 
 _KINDS = {
     RPCStatusCode.NOT_FOUND: errors.NOT_FOUND,

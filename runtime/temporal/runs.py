@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
@@ -16,9 +17,11 @@ from runtime.lua.program import Programs
 from runtime.payload import Payload
 from runtime.process.pids import Pid
 from runtime.process.ports import RunDescription, Started, StartRequest
+from runtime.process.run_events import Cursor, EventFeed
 from runtime.registry import Registry, TemporalWorker
 from runtime.temporal import describing, failures, rpc, wire
 from runtime.temporal.client import Clients
+from runtime.temporal.events.feeds import Feeds
 from runtime.temporal.headers import outgoing
 from runtime.temporal.starting import Starter, check_topic
 
@@ -35,6 +38,7 @@ class Runs:
         self._registry = registry
         self._clients = clients
         self._starter = Starter(registry, clients, programs)
+        self._feeds = Feeds()
 
     async def start(self, request: StartRequest) -> Started:
         return await self._starter.start(request)
@@ -101,6 +105,13 @@ class Runs:
         with rpc.mapped(run):
             history = await handle.fetch_history(rpc_timeout=rpc.TIMEOUT)
         return history.to_json_dict()
+
+    @asynccontextmanager
+    async def follow(self, run: str, after: Cursor | None = None, *, wait: bool = True) -> AsyncGenerator[EventFeed]:
+        """What happens to the run, through continue-as-new, after a cursor; without `wait` only what has happened."""
+        client, handle = await self._client(run), await self._handle(run)
+        async with self._feeds.open(client, handle.id, after, wait=wait) as feed:
+            yield feed
 
     async def _handle(self, run: str) -> Handle:
         client = await self._client(run)

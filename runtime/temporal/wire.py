@@ -47,6 +47,7 @@ MEMO_BUNDLE = "evermoon_bundle"
 MEMO_START = "evermoon_start"
 
 #: System activities: what a workflow asks of its host. The prefix is no valid entry id, so no entry can collide.
+SYSTEM = "evermoon."
 TERMINATE = "evermoon.terminate"
 CANCEL = "evermoon.cancel"
 FIND_RUN = "evermoon.find_run"

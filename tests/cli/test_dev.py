@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.shell import Outcome, evermoon, running
+from tests.cli.shell import EVERMOON, Outcome, environment, evermoon, running
 
 WAITING = """
 local workflow = require("workflow")
@@ -110,6 +111,29 @@ def test_a_run_from_start_to_end(dev: Dev) -> None:
     assert dev.done("result", "w-1") == {"input": {"n": 1}, "got": {"by": "ops"}, "name": "anna"}
     eventually(lambda: "w-1" in dev("ps").out)
     assert [run["status"] for run in dev.done("ps", "--query", "WorkflowId='w-1'")] == ["COMPLETED"]
+
+
+def test_events_are_told_as_they_come_and_once_more(dev: Dev) -> None:
+    dev.done("start", "app:waiting", "--id", "e-1")
+    words = [*EVERMOON, "events", "e-1", "--follow", "--json"]
+    with subprocess.Popen(words, cwd=dev.directory, env=environment(), stdout=subprocess.PIPE, text=True) as following:
+        assert following.stdout is not None
+        first = json.loads(following.stdout.readline())
+        assert (first["id"], first["event"], first["data"]["type"]) == ("1.0", "started", "app:waiting")
+        dev.done("send", "e-1", "go", "7")
+        events = [first, *map(json.loads, following.stdout)]
+        assert following.wait(60) == 0
+    assert [event["event"] for event in events] == ["started", "signal", "completed"]
+    assert events[-1]["data"]["result"]["got"] == 7
+    told = dev("events", "e-1", "--json", "--after", "1.0").out.splitlines()
+    assert [json.loads(line) for line in told] == events[1:]
+    for_people = dev("events", "e-1")
+    assert (for_people.status, [line.split()[2] for line in for_people.out.splitlines()]) == (
+        0,
+        ["started", "signal", "completed"],
+    )
+    assert dev("events", "nobody").status == 1
+    assert dev("events", "e-1", "--after", "yesterday").status == 2
 
 
 def test_an_id_in_use_is_refused(dev: Dev) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from runtime.errors import HTTP_STATUS
 from runtime.http.entries import Entries
+from runtime.http.events import RunEvents
 from runtime.http.health import Health
 from runtime.http.middleware.metrics import Meters
 from runtime.http.processes import ProcessRoutes
@@ -28,6 +29,7 @@ def test_every_route_is_on_its_page() -> None:
         Entries(NO_BACKEND),
         Starting(NO_BACKEND, 1),
         Runs(NO_BACKEND, 1),
+        RunEvents(NO_BACKEND, 1),
         ProcessRoutes(NO_BACKEND),
     )
     routes = [f"`{route.method} {route.path}`" for part in parts for route in part.routes()]

@@ -1,0 +1,59 @@
+"""`events`: what happened to a run, and with `--follow` what happens to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+from rich.markup import escape
+
+from runtime.app import Runtime
+from runtime.cli.common import Cli, command, to_json
+from runtime.cli.connect import with_runtime
+from runtime.errors import Error
+from runtime.process.run_events import Cursor, RunEvent
+
+#: What is said of an event besides its name, time and id comes in this order; the rest is for `--json`.
+_SHOWN = ("activity", "topic", "type", "id", "attempt", "seconds", "from", "next_run_id", "why", "reason", "summary")
+
+
+def _cursor(_context: click.Context, parameter: click.Parameter, text: str | None) -> Cursor | None:
+    try:
+        return Cursor.parse(text) if text else None
+    except Error as error:
+        raise click.BadParameter(str(error), param=parameter) from None
+
+
+@click.command("events")
+@click.argument("run", metavar="ID")
+@click.option("--follow", is_flag=True, help="Stay until the run ends, and tell what happens.")
+@click.option("--after", metavar="EVENT", callback=_cursor, help="Begin after the event of this id.")
+@command
+def events(cli: Cli, run: str, follow: bool, after: Cursor | None) -> None:
+    """Tell what happened to run ID, through continue-as-new: one event a line."""
+
+    async def work(runtime: Runtime) -> None:
+        async with runtime.follow(run, after, wait=follow) as feed:
+            async for event in feed:
+                _tell(cli, event)
+
+    with_runtime(cli, work)
+
+
+def _tell(cli: Cli, event: RunEvent) -> None:
+    id = str(event.id) if event.id is not None else None
+    if cli.as_json:
+        click.echo(to_json({"id": id, "event": event.name, "data": event.data}))
+        return
+    what = " ".join(str(event.data[name]) for name in _SHOWN if event.data.get(name) not in (None, ""))
+    line = f"{event.data.get('at') or '':<27} {id or '':>7}  [bold]{event.name:<14}[/bold] {escape(what)}{_failure(event.data)}"
+    cli.out.print(line.rstrip())
+
+
+def _failure(data: Mapping[str, Any]) -> str:
+    error = data.get("error") or data.get("last_failure")
+    if not error:
+        return ""
+    kind = f" \\[{error['kind']}]" if error.get("kind") else ""
+    return f": {escape(str(error.get('message')))}{kind}"
