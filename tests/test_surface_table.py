@@ -45,6 +45,8 @@ errors.call_stack             | works                   | works
 errors.is                     | works                   | works
 errors.new                    | works                   | works
 errors.wrap                   | works                   | works
+events.send                   | absent                  | works
+events.subscribe              | absent                  | works
 expr.compile                  | works                   | works
 expr.eval                     | works                   | works
 funcs.all                     | works                   | works
@@ -117,6 +119,9 @@ process.with_context          | works                   | works
 process.with_message          | works                   | works
 process.with_name             | works                   | works
 process.with_options          | works                   | works
+queue.info                    | absent                  | works
+queue.message                 | absent                  | INVALID
+queue.publish                 | absent                  | works
 saga.new                      | works                   | works
 security.actor                | absent                  | works
 security.can                  | absent                  | works

@@ -19,7 +19,7 @@ LuaEntry = WorkflowLua | FunctionLua | ProcessLua | LibraryLua
 _POSITION = re.compile(r"^(?P<name>.*?):(?P<line>\d+): (?P<message>.*)$", re.DOTALL)
 
 #: Modules of the design that later versions bring; listing one is "not supported yet", not "unknown".
-PLANNED = frozenset({"events", "queue", "stream", "text"})
+PLANNED = frozenset({"stream", "text"})
 
 
 def lua_checks(registry: Registry) -> Iterable[Problem]:

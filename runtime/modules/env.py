@@ -6,12 +6,16 @@ from typing import Any
 
 from runtime.errors import NOT_FOUND, PERMISSION_DENIED, Error, invalid
 from runtime.modules.definition import HOST, HostCall, ModuleDef
+from runtime.modules.env_storage import storage_of
 from runtime.modules.security_rules import is_allowed, refuse
+from runtime.registry.kinds.env import EnvVariable
+
+MAX_VALUE = 64 * 1024  # bytes
 
 
 async def get(call: HostCall) -> str:
     entry = _variable(call, "env.get")
-    value = _value(call.process, entry)
+    value = await _value(call.process, entry)
     if value is None:
         raise Error(NOT_FOUND, f"environment variable {call.data['name']} has no value", retryable=False)
     return value
@@ -21,41 +25,45 @@ async def get_all(call: HostCall) -> dict[str, str]:
     """Of those that may be read."""
     process = call.process
     found = {
-        _public_name(entry): _value(process, entry)
+        entry.variable: await _value(process, entry)
         for entry in _variables(process)
         if is_granted(process.entry, entry)
-        and is_allowed(process.registry, process.principal, "env.get", _public_name(entry), entry.id)
+        and is_allowed(process.registry, process.principal, "env.get", entry.variable, entry.id)
     }
     return {name: value for name, value in sorted(found.items()) if value is not None}
 
 
 async def set_value(call: HostCall) -> bool:
-    """Holds for this host from now on; the environment of the process itself is left alone."""
+    """Where the variable is kept. Of the environment only this host's view changes, never that of the process itself."""
     entry = _variable(call, "env.set")
     if entry.readonly:
         raise Error(PERMISSION_DENIED, f"environment variable {call.data['name']} is read-only", retryable=False)
-    _overlay(call.process)[entry.id] = str(call.args[0].value())
+    value = call.args[0].value()
+    if not isinstance(value, str) or "\0" in value or len(value.encode()) > MAX_VALUE:
+        raise invalid(f"the value of a variable is text without NUL, of at most {MAX_VALUE} bytes")
+    await storage_of(call.process, entry.storage).set(entry.variable, value)
     return True
 
 
-def _variables(process: Any) -> list[Any]:
-    return [entry for entry in process.registry.entries.values() if entry.kind == "env.variable"]
+def _variables(process: Any) -> list[EnvVariable]:
+    found: list[EnvVariable] = process.registry.of_kind(EnvVariable)
+    return found
 
 
-def is_granted(reader: Any, variable: Any) -> bool:
+def is_granted(reader: Any, variable: EnvVariable) -> bool:
     """Whether an entry of the registry may read a variable of it: one that it names, or, when it names none, one that is no secret."""
     named = reader.env.variables
     return not variable.secret if named is None else variable.id in named
 
 
-def _variable(call: HostCall, action: str) -> Any:
+def _variable(call: HostCall, action: str) -> EnvVariable:
     """By entry id or by the variable's public name. Raises `Error` NOT_FOUND, or PERMISSION_DENIED for one that is not for this entry."""
     name = str(call.data["name"])
     if not name:
         raise invalid("empty name of an environment variable")
     for entry in _variables(call.process):
-        if name in (entry.id, _public_name(entry)):
-            refuse(call.process.registry, call.process.principal, action, name, entry.id, _public_name(entry))
+        if name in (entry.id, entry.variable):
+            refuse(call.process.registry, call.process.principal, action, name, entry.id, entry.variable)
             if not is_granted(call.process.entry, entry):
                 raise not_granted(name, secret=entry.secret)
             return entry
@@ -70,23 +78,11 @@ def not_granted(name: str, *, secret: bool) -> Error:
     return Error(PERMISSION_DENIED, text, retryable=False, details={"name": name})
 
 
-def _public_name(entry: Any) -> str:
-    return str(entry.variable or entry.name)
-
-
-def _value(process: Any, entry: Any) -> str | None:
-    overlay = _overlay(process)
-    if entry.id in overlay:
-        return overlay[entry.id]
-    value = process.registry.environ.get(_public_name(entry))
+async def _value(process: Any, entry: EnvVariable) -> str | None:
+    value = await storage_of(process, entry.storage).get(entry.variable)
     if value is None and entry.default is not None:
-        value = process.registry.resolve(entry).default
-    return None if value is None else str(value)
-
-
-def _overlay(process: Any) -> dict[str, str]:
-    overlay: dict[str, str] = process.resources.shared("env", dict)
-    return overlay
+        return str(process.registry.resolve(entry).default)
+    return value
 
 
 MODULE = ModuleDef(

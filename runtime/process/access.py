@@ -55,7 +55,7 @@ def asked(command: Command, names: Names) -> Iterator[Asked]:
     elif command.op in _REGISTERS:
         yield Asked(_REGISTERS[command.op], [str(data["name"])])
     elif command.op in ASKED:
-        yield Asked(command.op, [str(data.get("id") or data.get("name") or ASKED[command.op])])
+        yield Asked(command.op, [str(data.get("id") or data.get("name") or data.get("system") or ASKED[command.op])])
 
 
 def _as_somebody_else(command: Command) -> Iterator[Asked]:

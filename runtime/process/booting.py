@@ -20,6 +20,9 @@ def boot_of(call: Call) -> dict[str, Any]:
     if call.request is not None:
         kind = "handler"
         info["request"] = _request(call.request)
+    if call.message is not None:
+        message = call.message
+        info["message"] = {"id": message.id, "attempt": message.attempt, "headers": dict(message.headers)}
     return {
         "class": kind,
         "pid": call.pid,

@@ -9,6 +9,7 @@ from typing import Any
 
 from runtime.errors import invalid
 from runtime.modules.principal import NOBODY, Principal
+from runtime.modules.queue_memory import Delivery
 from runtime.process.ports import Activity, HttpRequest, HttpResponse
 
 
@@ -17,7 +18,8 @@ class Current:
     """`context` is what callers set (`ctx` in Lua); `sender` the caller's PID or ""; `activity` None outside an activity.
 
     In a handler of an `http.endpoint`, `request` is what it answers, and what it says of its `response` is the answer.
-    `principal` has the actor it runs for and the scope of that. `environ` is the environment the registry was loaded with: the process's own, and what `evermoon dev` added to it.
+    `principal` has the actor it runs for and the scope of that. A function of a `queue.consumer` has the `message` it was called with.
+    `environ` is the environment the registry was loaded with: the process's own, and what `evermoon dev` added to it.
     """
 
     entry: str
@@ -27,6 +29,7 @@ class Current:
     activity: Activity | None = None
     request: HttpRequest | None = None
     response: HttpResponse | None = None
+    message: Delivery | None = None
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     principal: Principal = NOBODY
 

@@ -12,7 +12,9 @@ from runtime.errors import NOT_FOUND, RATE_LIMITED, TIMEOUT, UNAVAILABLE, Error,
 from runtime.lua import protocol
 from runtime.lua.program import Programs
 from runtime.lua.session import Session
+from runtime.modules.events_bus import bus_of
 from runtime.modules.principal import NOBODY, Principal
+from runtime.modules.queue_memory import Delivery
 from runtime.payload import NOTHING, Payload
 from runtime.process.booting import boot_of
 from runtime.process.describing import ProcessDescription, describe
@@ -68,6 +70,7 @@ class ProcessHost:
         self.threads = Threads()
         self.watches = Watches(self)
         self.services = Supervisor(self)
+        self.events = bus_of(self.resources)
         self._ends = Ends()
         self._processes = Counter[str]()
         self._grace = grace
@@ -83,6 +86,7 @@ class ProcessHost:
         self.registry = registry
         self.programs = programs
         self.services.reload()
+        self.events.tell("registry.reloaded", registry.path.name, {"entries": len(registry.entries)})
 
     async def call(
         self,
@@ -94,6 +98,7 @@ class ProcessHost:
         activity: Activity | None = None,
         request: HttpRequest | None = None,
         response: HttpResponse | None = None,
+        message: Delivery | None = None,
         timeout: float | None = None,
         principal: Principal = NOBODY,
     ) -> Payload:
@@ -106,7 +111,16 @@ class ProcessHost:
         entry = self._function(entry_id)
         pid = str(Pid(f"{entry.id}@{self.node}", self._number()))
         call = Call(
-            entry, pid, list(args), dict(context or {}), sender, activity, request, response, principal=principal
+            entry,
+            pid,
+            list(args),
+            dict(context or {}),
+            sender,
+            activity,
+            request,
+            response,
+            message,
+            principal=principal,
         )
         run = self._run(call)
         self._begin(run)
@@ -241,6 +255,9 @@ class ProcessHost:
         """Registered before anything else waits for it: whoever hears of its end finds it ended."""
         self._runs[run.pid] = run
         run.start().add_done_callback(lambda _: self._ended(run))
+        if run.call.host is not None:
+            about = {"entry": run.call.entry.id, "host": run.call.host, "sender": run.call.sender}
+            self.events.tell("process.started", run.pid, about)
 
     def _ended(self, run: Run) -> None:
         """Before anybody hears of its end, its names are free."""
@@ -249,8 +266,13 @@ class ProcessHost:
         self._runs.pop(pid, None)
         if run.call.host is not None:
             self._processes[run.call.host] -= 1
+            self._tell_end(run, end)
         self._ends.add(pid, end)
         self.watches.ended(pid, end)
+
+    def _tell_end(self, run: Run, end: End) -> None:
+        said = {} if end.error is None else {"error": {"kind": end.error.kind, "message": str(end.error)}}
+        self.events.tell("process.exited", run.pid, {"entry": run.call.entry.id, "host": run.call.host, **said})
 
     def _named(self, request: StartRequest) -> Run | None:
         """The process that is to be used instead of a new one."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runtime.modules.principal import Principal
+    from runtime.modules.queue_memory import Delivery
     from runtime.process.pools import Permit
     from runtime.process.ports import Activity, HttpRequest, HttpResponse
     from runtime.process.services import Services
@@ -46,7 +47,8 @@ class Steps(Protocol):
 
 
 class LuaRun(Run):
-    """What host modules see as `HostCall.process`: `entry pid principal activity request response registry resources handles`."""
+    """What host modules see as `HostCall.process`: `entry pid context principal activity request response message
+    registry resources handles`."""
 
     def __init__(self, call: Call, services: Services, permit: Permit, open_session: Callable[[Call], Steps]) -> None:
         super().__init__(call)
@@ -69,6 +71,14 @@ class LuaRun(Run):
     @property
     def entry(self) -> Entry:
         return self.call.entry
+
+    @property
+    def context(self) -> Mapping[str, Any]:
+        return self.call.context
+
+    @property
+    def message(self) -> Delivery | None:
+        return self.call.message
 
     @property
     def activity(self) -> Activity | None:

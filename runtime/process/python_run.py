@@ -50,6 +50,7 @@ class PythonRun(Run):
             activity=call.activity,
             request=call.request,
             response=call.response,
+            message=call.message,
             environ=self._environ,
             principal=call.principal,
         )

@@ -12,6 +12,7 @@ from typing import Any
 from runtime.errors import CANCELED, NOT_FOUND, TIMEOUT, Error, internal
 from runtime.lua.protocol import Event
 from runtime.modules.principal import NOBODY, Principal
+from runtime.modules.queue_memory import Delivery
 from runtime.payload import Payload
 from runtime.process.ends import End
 from runtime.process.ports import Activity, HttpRequest, HttpResponse
@@ -25,7 +26,8 @@ _LAST_MOMENTS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of an entry. `entry` is resolved; `sender` the caller's PID or ""; `host` the `process.host` of a process."""
+    """One call of an entry. `entry` is resolved; `sender` the caller's PID or ""; `host` the `process.host` of a process;
+    `message` what a `queue.consumer` calls it with."""
 
     entry: Entry
     pid: str
@@ -35,6 +37,7 @@ class Call:
     activity: Activity | None = None
     request: HttpRequest | None = None
     response: HttpResponse | None = None
+    message: Delivery | None = None
     host: str | None = None
     principal: Principal = NOBODY
 

@@ -1,7 +1,9 @@
-"""`process.service` entries: processes that are started with the host, started again when they fail, and stopped with it.
+"""Services: what is started with the host and stopped with it. `process.service` entries are processes that are started
+again when they fail; `queue.consumer` entries call functions with the messages of a queue.
 
-A service is up when its process's main has first waited, or has ended well. What depends on it starts then, and stops
-before it.
+A process is up when its main has first waited, or has ended well. What depends on a service starts when that is up, and
+stops before it. Where nothing is said, consumers start first and stop last, so that what services publish at their end is
+still handled.
 """
 
 from __future__ import annotations
@@ -9,13 +11,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from runtime.errors import TIMEOUT, Error
 from runtime.payload import Payload
+from runtime.process.consumers import Consumer, drained
+from runtime.process.kept import Kept
 from runtime.process.lua_run import LuaRun
 from runtime.process.ports import StartRequest
-from runtime.registry import ProcessService
+from runtime.registry import ProcessService, QueueConsumer
+from runtime.registry.models import Service as Entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -23,6 +28,7 @@ if TYPE_CHECKING:
     from runtime.process.host import ProcessHost
 
 _log = logging.getLogger("evermoon.services")
+E = TypeVar("E", bound=Entry)
 
 _STOPPING = "service stopped"
 
@@ -32,7 +38,7 @@ class Supervisor:
 
     def __init__(self, host: ProcessHost) -> None:
         self._host = host
-        self._services: dict[str, Service] = {}
+        self._services: dict[str, Kept] = {}
         self._changes = asyncio.Lock()
         self._reloading: asyncio.Task[None] | None = None
         self._started = False
@@ -52,14 +58,21 @@ class Supervisor:
             await self._adjust()
 
     async def stop(self) -> None:
-        """Stops them, those that others depend on last; each has its `stop_timeout` to end in."""
+        """Stops them, those that others depend on last; each has its `stop_timeout` to end in.
+
+        Before the first consumer stops, all that are left empty their queues together: one may publish to another.
+        """
         self._started = False
         if self._reloading is not None:
             self._reloading.cancel()
         async with self._changes:
-            for service in reversed(list(self._services.values())):
+            emptied = False
+            while self._services:
+                _, service = self._services.popitem()
+                if isinstance(service, Consumer) and not emptied:
+                    emptied = True
+                    await drained([service, *(s for s in self._services.values() if isinstance(s, Consumer))])
                 await service.stop()
-            self._services.clear()
 
     def reload(self) -> None:
         """After a change of the registry: what is new starts, what is gone stops, what has other code or input starts anew."""
@@ -85,38 +98,33 @@ class Supervisor:
         for id, entry in wanted.items():
             if id not in self._services:
                 needed = [self._services[other] for other in entry.lifecycle.depends_on if other in self._services]
-                self._services[id] = Service(self._host, entry, marks[id], needed)
+                self._services[id] = self._made(entry, marks[id], needed)
         self._services = {id: self._services[id] for id in wanted}
         for service in self._services.values():
             service.start()
         await asyncio.gather(*(service.tried.wait() for service in self._services.values()))
 
+    def _made(self, entry: Entry, mark: Any, needed: Sequence[Kept]) -> Kept:
+        if isinstance(entry, QueueConsumer):
+            return Consumer(self._host, entry, mark, needed)
+        assert isinstance(entry, ProcessService)
+        return Service(self._host, entry, mark, needed)
 
-class Service:
-    """One service and the processes it has been. `needed` are the services it depends on."""
 
-    def __init__(self, host: ProcessHost, entry: ProcessService, mark: Any, needed: Sequence[Service]) -> None:
-        self.mark = mark
-        self.pid: str | None = None
-        self.tried, self.up = asyncio.Event(), asyncio.Event()
+class Service(Kept):
+    """One `process.service` and the processes it has been."""
+
+    def __init__(self, host: ProcessHost, entry: ProcessService, mark: Any, needed: Sequence[Kept]) -> None:
+        super().__init__(entry, mark, needed)
         self._host = host
         self._entry = entry
-        self._needed = needed
         self._run: LuaRun | None = None
-        self._task: asyncio.Task[None] | None = None
         self._up_since = float("inf")
 
-    def start(self) -> None:
-        """Idempotent."""
-        if self._task is None:
-            self._task = asyncio.create_task(self._keep_up(), name=f"service {self._entry.id}")
-
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
+        await self._cancel()
         if self._run is not None:
-            await self._run.wind_down(_STOPPING, self._entry.lifecycle.stop_timeout.total_seconds())
+            await self._run.wind_down(_STOPPING, self.entry.lifecycle.stop_timeout.total_seconds())
 
     async def _keep_up(self) -> None:
         await self._wait_for_needed()
@@ -126,6 +134,7 @@ class Service:
             self._up_since = float("inf")
             error = await self._once()
             self.tried.set()
+            self._tell("service.stopped" if error is None else "service.failed", error)
             if error is None:
                 return
             self.up.clear()
@@ -137,14 +146,6 @@ class Service:
             delay = _delay(restart, failures)
             _log.warning("service %s failed, starts again in %g s: %s", self._entry.id, delay, error)
             await asyncio.sleep(delay)
-
-    async def _wait_for_needed(self) -> None:
-        for needed in self._needed:
-            if not needed.up.is_set():
-                await needed.tried.wait()
-                if not needed.up.is_set():
-                    self.tried.set()  # nobody is to wait for what waits for one that is down
-                    await needed.up.wait()
 
     async def _once(self) -> Error | None:
         """One process of it, from its start to its end: None when that was a good one."""
@@ -183,12 +184,17 @@ class Service:
             run.result()
         self._up_since = time.monotonic()
         self.up.set()
+        self._tell("service.started")
+
+    def _tell(self, kind: str, error: Error | None = None) -> None:
+        said = {} if error is None else {"error": {"kind": error.kind, "message": str(error)}}
+        self._host.events.tell(kind, self._entry.id, {"pid": self._run.pid if self._run else "", **said})
 
 
-def in_order(entries: Iterable[ProcessService]) -> list[ProcessService]:
+def in_order(entries: Iterable[E]) -> list[E]:
     """What others depend on first. A registry with a circle does not load."""
     by_id = {entry.id: entry for entry in entries}
-    ordered: dict[str, ProcessService] = {}
+    ordered: dict[str, E] = {}
 
     def visit(id: str) -> None:
         if id in by_id and id not in ordered:
@@ -201,14 +207,17 @@ def in_order(entries: Iterable[ProcessService]) -> list[ProcessService]:
     return list(ordered.values())
 
 
-def _entries(host: ProcessHost) -> list[ProcessService]:
+def _entries(host: ProcessHost) -> list[Entry]:
     registry = host.registry
-    entries = [registry.resolve(entry) for entry in registry.of_kind(ProcessService)]
-    return [entry for entry in entries if isinstance(entry, ProcessService) and entry.lifecycle.auto_start]
+    entries: list[Entry] = [*registry.of_kind(QueueConsumer), *registry.of_kind(ProcessService)]
+    return [entry for entry in map(registry.resolve, entries) if entry.lifecycle.auto_start]
 
 
-def _mark(host: ProcessHost, entry: ProcessService) -> Any:
+def _mark(host: ProcessHost, entry: Entry) -> Any:
     """Equal for a service that need not start anew."""
+    if isinstance(entry, QueueConsumer):
+        return entry.queue, entry.func, entry.concurrency, entry.prefetch
+    assert isinstance(entry, ProcessService)
     return entry.process, entry.host, entry.input, host.programs.get(entry.process).bundle
 
 

@@ -1,4 +1,5 @@
-"""Mistakes that only show between entries: import cycles, two entries for one workflow type or one route, services that wait for each other."""
+"""Mistakes that only show between entries: import cycles, two entries for one workflow type or one route, services that wait for each other,
+queues and storages that hand on to each other without end."""
 
 from __future__ import annotations
 
@@ -7,8 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 
 from runtime.registry import placeholders
 from runtime.registry.drafts import Draft
+from runtime.registry.kinds.env import EnvStorageRouter
 from runtime.registry.kinds.http import HttpEndpoint, HttpRouter
 from runtime.registry.kinds.lua import LuaEntry, WorkflowLua
+from runtime.registry.kinds.queue import Queue
 from runtime.registry.models import Entry, Service
 from runtime.registry.yamlfile import Steps
 
@@ -19,7 +22,13 @@ _PARAMETER = re.compile(r"\{[^}]*?(\.\.\.)?\}")
 
 def check(entries: Mapping[str, Entry], drafts: Mapping[str, Draft]) -> None:
     """Records what it finds as problems of the drafts."""
-    checks: tuple[Callable[[Mapping[str, Entry]], Iterator[Finding]], ...] = (_cycles, _types, _routes, _services)
+    checks: tuple[Callable[[Mapping[str, Entry]], Iterator[Finding]], ...] = (
+        _cycles,
+        _types,
+        _routes,
+        _services,
+        _rounds,
+    )
     for find in checks:
         for entry, steps, message in find(entries):
             drafts[entry.id].complain(steps, message)
@@ -89,3 +98,31 @@ def _services(entries: Mapping[str, Entry]) -> Iterator[Finding]:
 
     for id in entries:
         yield from visit(id, [id])
+
+
+def _rounds(entries: Mapping[str, Entry]) -> Iterator[Finding]:
+    finished: set[str] = set()
+
+    def visit(id: str, trail: list[str]) -> Iterator[Finding]:
+        entry = entries.get(id)
+        if entry is None or id in finished:
+            return
+        for steps, target in _next(entry):
+            if target != id and target in trail:
+                cycle = " → ".join([*trail[trail.index(target) :], target])
+                what = "dead letters" if isinstance(entry, Queue) else "storages"
+                yield entry, steps, f"{steps[0]}: {what} go round in a circle: {cycle}"
+            elif target != id:
+                yield from visit(target, [*trail, target])
+        finished.add(id)
+
+    for id in entries:
+        yield from visit(id, [id])
+
+
+def _next(entry: Entry) -> Iterator[tuple[Steps, str]]:
+    if isinstance(entry, Queue) and entry.driver_options.dead_letter:
+        yield ("driver_options", "dead_letter"), entry.driver_options.dead_letter
+    if isinstance(entry, EnvStorageRouter):
+        for place, storage in enumerate(entry.storages):
+            yield ("storages", place), storage

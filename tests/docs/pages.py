@@ -2,7 +2,7 @@
 
 What follows a fence's language says what the block is: a path means a file of the reader's project; `console` is a session
 with a shell (`$ command`, then what it prints, with `…` for any text); `sh` is for the clone of Evermoon itself; `lua function`
-is the body of a function, where `lua` alone is that of a workflow.
+is the body of a function, where `lua` alone is that of a workflow, and `lua handler` that of a function behind a consumer.
 """
 
 from __future__ import annotations

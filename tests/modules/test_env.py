@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
-from runtime.errors import INVALID, NOT_FOUND, PERMISSION_DENIED
+from runtime.errors import INVALID, NOT_FOUND, PERMISSION_DENIED, UNAVAILABLE
+from runtime.registry import EnvStorageFile, RegistryError
 from tests.modules.host_script import run
+from tests.process.support import load
 
 ENTRIES: list[dict[str, Any]] = [
     {"name": "url", "kind": "env.variable", "variable": "SHOP_URL"},
@@ -44,3 +46,176 @@ async def test_set_holds_from_then_on(tmp_path: Path) -> None:
 )
 async def test_what_is_not_registered_or_not_to_be_changed(tmp_path: Path, call: str, kind: str) -> None:
     assert await ask(tmp_path, f"local v, err = env.{call} return {{ v == nil, err:kind() }}") == [True, kind]
+
+
+async def test_a_value_is_text_of_some_size(tmp_path: Path) -> None:
+    body = """
+    local out = {}
+    for i, value in ipairs{"a\\0b", ("x"):rep(70000)} do out[i] = select(2, env.set("LEVEL", value)):kind() end
+    return out
+    """
+    assert await ask(tmp_path, body) == [INVALID, INVALID]
+
+
+async def test_each_storage_keeps_its_own(tmp_path: Path) -> None:
+    entries: list[dict[str, Any]] = [
+        {"name": "memory", "kind": "env.storage.memory", "values": {"A": "from memory"}},
+        {"name": "os", "kind": "env.storage.os"},
+        {"name": "file", "kind": "env.storage.file", "file": "vars.env"},
+        {"name": "all", "kind": "env.storage.router", "storages": ["memory", "file", "os"]},
+        *(
+            {"name": f"{storage}_{name}", "kind": "env.variable", "variable": name, "storage": storage}
+            for storage in ("memory", "os", "file", "all")
+            for name in ("A", "B", "C")
+        ),
+    ]
+    (tmp_path / "vars.env").write_text("B=from file\n")
+    body = """
+    local function read(storage)
+      local out = {}
+      for i, name in ipairs{"A", "B", "C"} do out[i] = env.get("app:" .. storage .. "_" .. name) or "none" end
+      return out
+    end
+    local out = {read("memory"), read("os"), read("file"), read("all")}
+    out[5] = env.set("app:all_C", "routed")
+    out[6], out[7] = read("all"), read("memory")
+    out[8] = env.set("app:os_A", "set") and env.set("app:file_A", "kept")
+    out[9], out[10], out[11] = read("os"), read("file"), read("all")
+    return out
+    """
+    assert await run(tmp_path, body, entries=entries, environ={"C": "from os"}) == [
+        ["from memory", "none", "none"],
+        ["none", "none", "from os"],
+        ["none", "from file", "none"],
+        ["from memory", "from file", "from os"],
+        True,
+        ["from memory", "from file", "routed"],
+        ["from memory", "none", "routed"],
+        True,
+        ["set", "none", "from os"],
+        ["kept", "from file", "none"],
+        ["from memory", "from file", "routed"],
+    ]
+    assert (tmp_path / "vars.env").read_text() == "B=from file\nA='kept'\n"
+
+
+FILE = """\
+# what the shop needs
+export URL=http://shop  # not part of it
+NAME="Ann \\"A\\" Smith"
+LINES='one
+two'
+TWICE=1
+EMPTY=
+BARE
+TWICE=2
+RAW=${URL}/x"""
+
+
+def variables(*names: str) -> list[dict[str, Any]]:
+    storage = {"name": "file", "kind": "env.storage.file", "file": "vars.env"}
+    return [
+        storage,
+        *({"name": name.lower(), "kind": "env.variable", "variable": name, "storage": "file"} for name in names),
+    ]
+
+
+async def test_a_file_is_read_as_such_files_are(tmp_path: Path) -> None:
+    (tmp_path / "vars.env").write_text(FILE)
+    names = ["URL", "NAME", "LINES", "TWICE", "EMPTY", "RAW"]
+    assert await run(tmp_path, "return env.get_all()", entries=variables(*names)) == {
+        "URL": "http://shop",
+        "NAME": 'Ann "A" Smith',
+        "LINES": "one\ntwo",
+        "TWICE": "2",
+        "EMPTY": "",
+        "RAW": "${URL}/x",
+    }
+
+
+def hidden(directory: Path) -> list[str]:
+    return [path.name for path in directory.iterdir() if path.name.startswith(".")]
+
+
+async def test_a_change_leaves_every_other_line(tmp_path: Path) -> None:
+    path = tmp_path / "vars.env"
+    path.write_text(FILE)
+    path.chmod(0o640)
+    body = 'return {env.set("TWICE", "3"), env.set("NEW", "n"), env.get("TWICE"), env.get("NEW")}'
+    assert await run(tmp_path, body, entries=variables("TWICE", "NEW")) == [True, True, "3", "n"]
+    assert path.read_text() == FILE.replace("TWICE=2", "TWICE='3'") + "\nNEW='n'\n"
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert hidden(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "value", ["", " a ", "it's", '"q"', "back\\slash\\", "\\'", "two\nlines", "naïve ☂", "a#b = c", "${X}", "\r\n\t"]
+)
+async def test_any_text_comes_back_from_a_file(tmp_path: Path, value: str) -> None:
+    body = 'local v = ... return {env.set("A", v), env.get("A") == v, env.set("B", v), env.get("A") == v, env.get("B") == v}'
+    assert await run(tmp_path, body, value, entries=variables("A", "B")) == [True] * 5
+
+
+async def test_a_new_file_is_for_its_owner_only_and_a_link_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "vars.env").symlink_to("real.env")
+    assert await run(tmp_path, 'return env.set("A", "1")', entries=variables("A")) is True
+    assert (tmp_path / "vars.env").is_symlink()
+    assert (tmp_path / "real.env").stat().st_mode & 0o777 == 0o600
+
+
+async def test_writers_do_not_lose_each_others_variables(tmp_path: Path) -> None:
+    names = [f"V{number}" for number in range(20)]
+    body = """
+    local done = channel.new(20)
+    for n = 0, 19 do coroutine.spawn(function() env.set("V" .. n, tostring(n)) done:send(n) end) end
+    for _ = 1, 20 do done:receive() end
+    return env.get_all()
+    """
+    expected = {name: name[1:] for name in names}
+    assert await run(tmp_path, body, entries=variables(*names)) == expected
+
+
+@pytest.mark.parametrize(
+    ("storage", "call", "kind", "text"),
+    [
+        ({"file": "no/such/place.env"}, 'set("A", "1")', NOT_FOUND, "app:file: the file does not exist"),
+        ({"file": "gone.env", "create": False}, 'set("A", "1")', NOT_FOUND, "app:file: the file does not exist"),
+        ({"file": "."}, 'get("A")', UNAVAILABLE, "app:file: the file cannot be read: Is a directory"),
+        ({"file": "bytes.env"}, 'get("A")', INVALID, "a file of variables is UTF-8 text"),
+        ({"file": "large.env"}, 'get("A")', INVALID, "a file of variables holds at most 1048576 bytes"),
+    ],
+)
+async def test_a_file_that_cannot_be_used(
+    tmp_path: Path, storage: dict[str, Any], call: str, kind: str, text: str
+) -> None:
+    (tmp_path / "bytes.env").write_bytes(b"A=\xff")
+    (tmp_path / "large.env").write_bytes(b"#" * (1024**2 + 1))
+    entries = variables("A")
+    entries[0] = {"name": "file", "kind": "env.storage.file", **storage}
+    body = f"local _, err = env.{call} return {{err:kind(), err:message()}}"
+    assert await run(tmp_path, body, entries=entries) == [kind, text]
+
+
+@pytest.mark.parametrize("mode", [600, "0600", "600", "0o600"])
+def test_a_mode_is_octal_however_it_is_written(tmp_path: Path, mode: object) -> None:
+    entry = {"name": "file", "kind": "env.storage.file", "file": "x.env", "mode": mode}
+    found = load(tmp_path, {}, [entry])["app:file"]
+    assert isinstance(found, EnvStorageFile)
+    assert found.mode == 0o600
+
+
+@pytest.mark.parametrize(
+    ("entries", "problem"),
+    [
+        ([{"name": "f", "kind": "env.storage.file", "file": "x", "mode": "rw"}], 'expects permissions such as "0600"'),
+        ([{"name": "r", "kind": "env.storage.router", "storages": []}], "storages"),
+        ([{"name": "r", "kind": "env.storage.router", "storages": ["s"]}, {"name": "s", "kind": "env.storage.router",
+          "storages": ["r"]}], "storages go round in a circle: app:r → app:s → app:r"),
+        ([{"name": "v", "kind": "env.variable", "variable": "A B"}], "expects the name of a variable"),
+        ([{"name": "v", "kind": "env.variable", "variable": "A", "storage": "v2"}], "no entry"),
+    ],
+)  # fmt: skip
+def test_wrong_definitions_are_told(tmp_path: Path, entries: list[dict[str, Any]], problem: str) -> None:
+    with pytest.raises(RegistryError) as caught:
+        load(tmp_path, {}, entries)
+    assert problem in str(caught.value)

@@ -13,8 +13,11 @@ import yaml
 from aiohttp import web
 
 from runtime.modules.principal import Actor, Principal
+from runtime.modules.queue_memory import Delivery, Message, queues_of
+from runtime.payload import Payload
+from runtime.process.host import ProcessHost
 from runtime.process.ports import HttpRequest, HttpResponse
-from tests.docs.pages import ROOT, blocks, shown
+from tests.docs.pages import ROOT, Block, blocks, shown
 from tests.modules.host_script import run
 from tests.process.support import MODULES, Lines, call, function, host, load
 
@@ -24,18 +27,18 @@ NAMES = [
     "base64",
     "crypto",
     "env",
+    "events",
     "hash",
     "http",
     "http_client",
+    "queue",
     "security",
     "sql",
     "store",
     "uuid",
     "yaml",
 ]
-SNIPPETS = [
-    (name, block.text) for name in NAMES for block in blocks(f"docs/modules/{name}.md") if block.language == "lua"
-]
+SNIPPETS = [(name, block) for name in NAMES for block in blocks(f"docs/modules/{name}.md") if block.language == "lua"]
 
 
 class Attempt:
@@ -68,8 +71,17 @@ def policies() -> list[dict[str, Any]]:
     return listed
 
 
-@pytest.mark.parametrize(("name", "snippet"), SNIPPETS, ids=[name for name, _ in SNIPPETS])
-async def test_what_the_page_shows_is_so(tmp_path: Path, api: str, name: str, snippet: str) -> None:
+async def delivered(target: ProcessHost) -> Delivery:
+    """A message of `app:mails`, as a consumer has it."""
+    queue = (await queues_of(target.resources)).of(target.registry, "app:mails")
+    assert queue is not None
+    queue.put(Message(Payload.of("body"), {"priority": 5}))
+    return Delivery(queue, await queue.take())
+
+
+@pytest.mark.parametrize(("name", "block"), SNIPPETS, ids=[name for name, _ in SNIPPETS])
+async def test_what_the_page_shows_is_so(tmp_path: Path, api: str, name: str, block: Block) -> None:
+    snippet = block.text
     source = f"return function() {snippet.replace('https://api.example.com', api)} end"
     entries = [
         function("shown", modules=[*MODULES, name] if name not in MODULES else MODULES, meta={"http_client": {"allow_private": True}}),
@@ -77,6 +89,12 @@ async def test_what_the_page_shows_is_so(tmp_path: Path, api: str, name: str, sn
         {"name": "db", "kind": "db.sql.sqlite", "file": ":memory:"},
         {"name": "sessions", "kind": "store.memory"},
         *(policies() if name == "security" else ()),
+        {"name": "settings", "kind": "env.storage.file", "file": "settings.env"},
+        {"name": "defaults", "kind": "env.storage.memory", "values": {"RETRIES": "3"}},
+        {"name": "all", "kind": "env.storage.router", "storages": ["settings", "defaults"]},
+        {"name": "retries", "kind": "env.variable", "variable": "RETRIES", "storage": "all"},
+        {"name": "memory", "kind": "queue.driver.memory"},
+        {"name": "mails", "kind": "queue.queue", "driver": "memory"},
     ]  # fmt: skip
     request = HttpRequest(
         "POST", "/", "h", "", {}, {"content-type": "application/json"}, {"shop": "s"}, b'{"id":"o-1"}'
@@ -88,6 +106,8 @@ async def test_what_the_page_shows_is_so(tmp_path: Path, api: str, name: str, sn
         "security": {"principal": Principal(Actor("ann", {"role": "clerk", "limit": 100}), ("app:staff",))},
     }
     async with host(load(tmp_path, {"shown.lua": source}, entries), log=lines) as h:
+        if block.info == "handler":
+            surroundings[name] = {"message": await delivered(h)}
         await call(h, "shown", **surroundings.get(name, {}))
     assert [message for _, message, _ in lines.seen] == shown(snippet)
 

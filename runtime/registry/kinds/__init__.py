@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from runtime.registry.kinds.data import EnvVariable, RegistryEntry
+from runtime.registry.kinds.data import RegistryEntry
+from runtime.registry.kinds.env import EnvStorageFile, EnvStorageMemory, EnvStorageOs, EnvStorageRouter, EnvVariable
 from runtime.registry.kinds.http import HttpEndpoint, HttpRouter, HttpService, HttpStatic
 from runtime.registry.kinds.lua import FunctionLua, LibraryLua, ProcessLua, WorkflowLua
 from runtime.registry.kinds.process import ProcessHost, ProcessService
 from runtime.registry.kinds.python import FunctionPy
+from runtime.registry.kinds.queue import Queue, QueueConsumer, QueueDriverMemory
 from runtime.registry.kinds.schedule import TemporalSchedule
 from runtime.registry.kinds.security import SecurityPolicy
 from runtime.registry.kinds.storage import SqlMysql, SqlPostgres, SqlSqlite, StoreMemory, StoreSql
@@ -36,6 +38,13 @@ MODELS: tuple[type[Entry], ...] = (
     SqlPostgres,
     SqlMysql,
     EnvVariable,
+    EnvStorageMemory,
+    EnvStorageOs,
+    EnvStorageFile,
+    EnvStorageRouter,
+    QueueDriverMemory,
+    Queue,
+    QueueConsumer,
     SecurityPolicy,
     RegistryEntry,
 )
@@ -46,13 +55,6 @@ KINDS: Mapping[str, type[Entry]] = {model.KIND: model for model in MODELS}
 NOT_YET: frozenset[str] = frozenset(
     {
         "stream.store",
-        "env.storage.memory",
-        "env.storage.os",
-        "env.storage.file",
-        "env.storage.router",
-        "queue.driver.memory",
-        "queue.queue",
-        "queue.consumer",
     }
 )
 
@@ -60,6 +62,10 @@ __all__ = [
     "KINDS",
     "MODELS",
     "NOT_YET",
+    "EnvStorageFile",
+    "EnvStorageMemory",
+    "EnvStorageOs",
+    "EnvStorageRouter",
     "EnvVariable",
     "FunctionLua",
     "FunctionPy",
@@ -71,6 +77,9 @@ __all__ = [
     "ProcessHost",
     "ProcessLua",
     "ProcessService",
+    "Queue",
+    "QueueConsumer",
+    "QueueDriverMemory",
     "RegistryEntry",
     "SecurityPolicy",
     "SqlMysql",

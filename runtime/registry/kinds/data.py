@@ -1,32 +1,13 @@
-"""Entries that only hold values."""
+"""Entries that only hold data."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict
 
-from runtime.registry.models import Entry, Reference
+from runtime.registry.models import Entry
 from runtime.registry.units import FrozenDict, Opaque, freeze
-
-
-class EnvVariable(Entry):
-    """A name scripts read through `env`: the variable it stands for, where that is kept, and what it is when unset.
-
-    One that is `secret` is read by the entries that name it in `meta.env.variables`, and by no others.
-    """
-
-    KIND = "env.variable"
-    REFERENCES = (
-        Reference(("storage",), ("env.storage.memory", "env.storage.os", "env.storage.file", "env.storage.router")),
-    )
-
-    kind: Literal["env.variable"]
-    variable: str = Field(min_length=1)
-    storage: str | None = None
-    default: str | None = Field(default=None, repr=False)
-    readonly: bool = False
-    secret: bool = False
 
 
 class RegistryEntry(Entry):

@@ -1,0 +1,72 @@
+"""Queues, what keeps their messages, and the functions that are given them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from runtime.registry.models import Model, Reference, Service
+from runtime.registry.units import Duration, Size
+
+DRIVERS = ("queue.driver.memory",)
+FUNCTIONS = ("function.lua", "function.py")
+
+
+class QueueDriverMemory(Service):
+    """Keeps messages in the host's memory, for as long as it runs."""
+
+    KIND = "queue.driver.memory"
+
+    kind: Literal["queue.driver.memory"]
+
+
+class DriverOptions(Model):
+    """What a queue holds at most, and what becomes of a message whose handler fails.
+
+    `max_attempts` counts the first delivery too. Before the next one it waits `initial_delay`, then `backoff_factor` times
+    as long each time, up to `max_delay`; after the last one it goes to `dead_letter`, or is dropped.
+    """
+
+    max_length: int = Field(default=10_000, ge=1)
+    max_bytes: Size = 64 * 1024**2
+    max_message: Size = 1024**2
+    max_attempts: int = Field(default=10, ge=0, description="0: without end")
+    initial_delay: Duration = timedelta(seconds=1)
+    max_delay: Duration = timedelta(minutes=1)
+    backoff_factor: float = Field(default=2.0, ge=1)
+    dead_letter: str | None = None
+
+
+class Queue(Service):
+    """Messages in the order they were published. `codec`: `json` takes any value, `bytes` text and bytes only."""
+
+    KIND = "queue.queue"
+    REFERENCES: ClassVar[tuple[Reference, ...]] = (
+        *Service.REFERENCES,
+        Reference(("driver",), DRIVERS),
+        Reference(("driver_options", "dead_letter"), ("queue.queue",)),
+    )
+
+    kind: Literal["queue.queue"]
+    driver: str
+    codec: Literal["json", "bytes"] = "json"
+    driver_options: DriverOptions = DriverOptions()
+
+
+class QueueConsumer(Service):
+    """Calls `func` with each message, `concurrency` at once; takes up to `prefetch` messages ahead of that."""
+
+    KIND = "queue.consumer"
+    REFERENCES: ClassVar[tuple[Reference, ...]] = (
+        *Service.REFERENCES,
+        Reference(("queue",), ("queue.queue",)),
+        Reference(("func",), FUNCTIONS),
+    )
+
+    kind: Literal["queue.consumer"]
+    queue: str
+    func: str
+    concurrency: int = Field(default=1, ge=1, le=1000)
+    prefetch: int = Field(default=10, ge=1, le=10_000)
