@@ -68,10 +68,11 @@ return function(K)
     error(SPENT, 0)
   end
 
-  -- A new event has a new budget.
+  -- A new event has a new budget. Where it shares its time with others and little is left, the host is asked at once.
   function limits.begin()
-    limits.used, limits.since, ticks, asked = 0, time(), 0, 0
-    host("begin")
+    limits.used, ticks, asked = 0, 0, 0
+    local _, hurried = host("begin")
+    limits.since = hurried and 0 or time()
   end
 
   -- The kernel's own thread works for the script too: it encodes results, and asks error values for their text. Only

@@ -57,6 +57,7 @@ class ShadowSession(Session):
         *,
         version: Callable[[str, int, int], int] | None = None,
         questions: Questions | None = None,
+        spent: Callable[[], float] | None = None,
     ) -> None:
         asked = dict(questions or {})
         if version is not None:
@@ -65,10 +66,12 @@ class ShadowSession(Session):
         self._heard = 0
         self._astray: str | None = None
         self._shadow: Session | None = None
-        super().__init__(program, boot, questions={name: self._ask_host(name, ask) for name, ask in asked.items()})
+        super().__init__(
+            program, boot, questions={name: self._ask_host(name, ask) for name, ask in asked.items()}, spent=spent
+        )
         again = {name: self._hear(name) for name in asked}
         try:
-            self._shadow = Session(program, boot, questions=again, padded=True)
+            self._shadow = Session(program, boot, questions=again, spent=spent, padded=True)
         except Error as error:
             self._go_on_alone(str(error))
 

@@ -34,8 +34,25 @@ _KEY_TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in _CORE)
 
 
 def encode(text: bytes) -> str:
-    dumped: str = yaml.dump(json.loads(text), Dumper=_CoreDumper, allow_unicode=True, sort_keys=False)
+    """Raises `Error` INVALID for more values than can be decoded again."""
+    value = json.loads(text)
+    _count_plain(value)
+    dumped: str = yaml.dump(value, Dumper=_CoreDumper, allow_unicode=True, sort_keys=False)
     return dumped.removesuffix("...\n")
+
+
+def _count_plain(value: Any) -> None:
+    waiting, values = [value], 0
+    while waiting:
+        item = waiting.pop()
+        values += 1
+        if isinstance(item, dict):
+            values += len(item)
+            waiting += item.values()
+        elif isinstance(item, list):
+            waiting += item
+        if values > MAX_VALUES:
+            raise invalid(f"YAML would hold more than {MAX_VALUES} values")
 
 
 def decode(text: bytes) -> str:

@@ -14,6 +14,7 @@ from runtime.lua.shadow import ShadowSession
 from runtime.modules.options import activity_options, workflow_options
 from runtime.process.workers import queue_of, worker_of
 from runtime.registry import FunctionLua, FunctionPy, Registry, TemporalWorker, WorkflowLua
+from runtime.temporal import activations
 from runtime.temporal.decisions import QUESTIONS
 
 
@@ -53,7 +54,7 @@ class WorkflowHost:
     def session(self, program: Program, boot: Mapping[str, Any]) -> Session:
         """A session for a run, freed with this host at the latest."""
         kind = ShadowSession if self.shadow else Session
-        session = kind(program, boot, questions=QUESTIONS)
+        session = kind(program, boot, questions=QUESTIONS, spent=activations.spent)
         self.sessions.add(session)
         return session
 

@@ -29,7 +29,7 @@ from runtime.modules.security_rules import denied, is_allowed
 from runtime.payload import Payload
 from runtime.process import access
 from runtime.process.pids import Pid
-from runtime.temporal import decisions, wire
+from runtime.temporal import activations, decisions, wire
 from runtime.temporal.host import WorkflowHost
 from runtime.temporal.pinning import Pinned
 
@@ -155,6 +155,7 @@ class Run:
     def advance(self) -> None:
         """Feeds the session what has arrived, until nothing is left or the program has ended."""
         while self.final is None and (self._settled or self._events):
+            activations.check()
             event = self._settled.popleft() if self._settled else self._events.popleft()
             self._take(self._session.step([event], self._clock()))
         if self._bug is not None:

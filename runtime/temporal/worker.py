@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +18,7 @@ from runtime.process.ports import Workflows
 from runtime.process.workers import queue_of
 from runtime.registry import Registry, TemporalWorker
 from runtime.temporal import logs
+from runtime.temporal.activations import Activations
 from runtime.temporal.activities import lua_activities
 from runtime.temporal.client import Clients, declared
 from runtime.temporal.host import WorkflowHost
@@ -26,8 +26,6 @@ from runtime.temporal.workflow import Hosting, LuaWorkflow
 
 _log = logging.getLogger(__name__)
 
-#: Threads that step workflows. Lua holds no Python lock while it runs, but conversion does: a few are enough.
-WORKFLOW_THREADS = 8
 _FIRST_DELAY, _LAST_DELAY = 0.2, 10.0
 
 Fatal = Callable[[BaseException], None]
@@ -58,7 +56,7 @@ class Workers:
         self._workflows = workflows
         self._on_fatal = on_fatal
         self._shadow = shadow
-        self._threads: ThreadPoolExecutor | None = None
+        self._threads: Activations | None = None
         self._served: dict[str, _Served] = {}
 
     async def start(self, only: Iterable[str] | None = None) -> None:
@@ -67,7 +65,7 @@ class Workers:
         wanted = None if only is None else set(only)
         logs.quiet()
         if self._threads is None:
-            self._threads = ThreadPoolExecutor(WORKFLOW_THREADS, thread_name_prefix="workflow")
+            self._threads = Activations()
         for entry in self._registry.of_kind(TemporalWorker):
             if entry.id not in self._served and (wanted is None or entry.id in wanted):
                 self._served[entry.id] = _Served(self._build, self._clients, self._host(entry), self._ended)

@@ -1,5 +1,5 @@
--- expect: budget
+-- expect: error the format is longer than
 
 return function(...)
-  while true do os.date(("%Y"):rep(1000000)) end
+  while true do os.date(("%c"):rep(1000000)) end
 end

@@ -1,0 +1,64 @@
+"""The threads that step workflows, and how long one may be held by an activation: all that one workflow task brings to a run.
+
+Each event has its own time (`runtime.lua.session`), but a task may bring many: a thousand signals to a script that spins over
+each would hold a thread for minutes, or wait for one. When an activation's time is up, the event under way ends and the rest is not
+looked at: that fails the task, never the run. It comes before the SDK's deadlock detection, which would fail the task as well
+but leave the thread with the script.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+#: Threads that step workflows. Lua holds no Python lock while it runs, but conversion does: a few are enough.
+WORKFLOW_THREADS = 8
+#: Seconds: of processor time; and of everybody's from when the SDK asked for a thread, of which it waits for two.
+MAX_SECONDS, MAX_WALL_SECONDS = 1.5, 1.7
+
+_current = threading.local()
+
+
+class ActivationTooLong(Exception):
+    """Fails the workflow task."""
+
+
+class Activations(ThreadPoolExecutor):
+    """An executor for the SDK's worker, which hands it one piece of work for each activation."""
+
+    def __init__(self) -> None:
+        super().__init__(WORKFLOW_THREADS, thread_name_prefix="workflow")
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        return super().submit(_timed, time.monotonic(), fn, *args, **kwargs)
+
+
+def spent() -> float:
+    """What the activation under way on this thread has used of its time: 1 when it is up.
+
+    0 in a worker that brings threads of its own, as the plugin's may: there the SDK's detection watches over many events.
+    """
+    since: tuple[float, float] | None = getattr(_current, "since", None)
+    if since is None:
+        return 0.0
+    cpu, wall = since
+    return max((time.thread_time() - cpu) / MAX_SECONDS, (time.monotonic() - wall) / MAX_WALL_SECONDS)
+
+
+def check() -> None:
+    """Raises `ActivationTooLong` when the time is up."""
+    if spent() >= 1:
+        raise ActivationTooLong("the events of one workflow task took too long together: do less for each")
+
+
+def _timed(asked: float, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+    _current.since = time.thread_time(), asked
+    try:
+        return fn(*args, **kwargs)
+    finally:
+        _current.since = None

@@ -1,0 +1,87 @@
+"""What one workflow task may take, whatever it brings: it fails in time, and leaves no thread behind."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from runtime.lua import protocol
+from runtime.lua.session import Session
+from runtime.process.ports import Started
+from runtime.temporal import activations
+from runtime.temporal.devserver import DevServer
+from runtime.testing import program_from_source
+from tests.temporal.stage import Files, Stage, staged
+
+#: Some tenths of a second for each message, which is within the budget of an event.
+SPINS = """
+return function()
+  local inbox, n = process.inbox(), 0
+  while true do
+    if inbox:receive():topic() == "stop" then return n end
+    for i = 1, 4000000 do n = n + 1 end
+  end
+end
+"""
+#: No instruction budget ends it soon: each copies a large string.
+COPIES = """
+return function()
+  local s = ("x"):rep(20000000)
+  while true do local t = s .. "x" end
+end
+"""
+
+
+async def _failure(stage: Stage, run: Started, text: str) -> str:
+    """The message of a failed task that holds `text`, once there is one."""
+    while True:
+        for event in (await stage.history(run))["events"]:
+            message = event.get("workflowTaskFailedEventAttributes", {}).get("failure", {}).get("message", "")
+            if text in message:
+                return str(message)
+        await asyncio.sleep(0.1)
+
+
+async def test_many_slow_events_in_one_task(
+    files: Files, temporal_server: DevServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(activations, "MAX_SECONDS", 0.3)
+    files.workflow("main", SPINS).workflow("canary", "return function() return 'well' end")
+    async with staged(files, temporal_server.address, serving=False) as stage:
+        run = await stage.start("main", messages=[("work", n) for n in range(60)])
+        await stage.workers.start()
+        assert "do less for each" in await _failure(stage, run, "took too long together")
+        assert await stage.run("canary") == "well"
+        await stage.runs.terminate(run.id)
+
+
+async def test_one_event_ends_with_its_task(
+    files: Files, temporal_server: DevServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(activations, "MAX_SECONDS", 0.3)
+    files.workflow("main", COPIES, limits={"instructions": 2_000_000_000})
+    async with staged(files, temporal_server.address) as stage:
+        run = await stage.start("main")
+        assert "main.lua:4" in await _failure(stage, run, "time limit of a step spent")
+        await stage.runs.terminate(run.id)
+
+
+def test_only_work_of_the_executor_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(activations, "MAX_SECONDS", 1e-9)
+    with activations.Activations() as timed, ThreadPoolExecutor(1) as others:
+        with pytest.raises(activations.ActivationTooLong):
+            timed.submit(activations.check).result()
+        others.submit(activations.check).result()
+        assert others.submit(activations.spent).result() == 0
+
+
+def test_a_session_ends_when_the_time_it_shares_is_up() -> None:
+    program = program_from_source(COPIES, instructions=2_000_000_000)
+    boot = {"class": "function", "pid": "{h|1}", "seed": 1, "ctx": {}, "info": {}}
+    session = Session(program, boot, spent=lambda: 1.0)
+    batch = session.step([protocol.start([])], protocol.Clock(now=0))
+    assert batch.error is not None
+    assert batch.error.details == {"limit": "time"}
+    session.close()
