@@ -26,7 +26,7 @@ _NONE: Headers = MappingProxyType({})
 _outgoing: ContextVar[Headers] = ContextVar("evermoon_outgoing_headers", default=_NONE)
 _activity: ContextVar[Headers] = ContextVar("evermoon_activity_headers", default=_NONE)
 _sender: ContextVar[str] = ContextVar("evermoon_signal_sender", default="")
-
+_whole_errors: ContextVar[bool] = ContextVar("evermoon_whole_errors", default=False)
 _lazy: ContextVar[bool] = ContextVar("evermoon_without_eager_execution", default=False)
 
 
@@ -58,6 +58,11 @@ def activity_headers() -> Headers:
 def signal_sender() -> str:
     """PID of who sent the signal or update that is being handled, "" when it does not say."""
     return _sender.get()
+
+
+def wants_whole_errors() -> bool:
+    """Whether who asks the query that is being answered takes an error as an answer."""
+    return _whole_errors.get()
 
 
 def _merged(input: Any) -> None:
@@ -94,6 +99,10 @@ class _ClientOutbound(temporalio.client.OutboundInterceptor):
         _merged(input)
         await super().signal_workflow(input)
 
+    async def query_workflow(self, input: temporalio.client.QueryWorkflowInput) -> Any:
+        _merged(input)
+        return await super().query_workflow(input)
+
     async def start_workflow_update(
         self, input: temporalio.client.StartWorkflowUpdateInput
     ) -> temporalio.client.WorkflowUpdateHandle[Any]:
@@ -117,6 +126,10 @@ class _WorkflowInbound(temporalio.worker.WorkflowInboundInterceptor):
     async def handle_signal(self, input: temporalio.worker.HandleSignalInput) -> None:
         _sender.set(wire.sender_of(input.headers))  # the handler runs in a task, so in a context, of its own
         await super().handle_signal(input)
+
+    async def handle_query(self, input: temporalio.worker.HandleQueryInput) -> Any:
+        _whole_errors.set(wire.read_header(input.headers, wire.WHOLE_ERRORS) is True)
+        return await super().handle_query(input)
 
     async def handle_update_handler(self, input: temporalio.worker.HandleUpdateInput) -> Any:
         _sender.set(wire.sender_of(input.headers))

@@ -52,9 +52,9 @@ class Runs:
 
     async def query(self, run: str, name: str, args: Sequence[Payload]) -> Payload:
         handle = await self._handle(run)
-        with rpc.mapped(run):
+        with rpc.mapped(run), outgoing({wire.WHOLE_ERRORS: wire.header(True)}):
             raw = await handle.query(name, args=wire.raws(args), result_type=RawValue, rpc_timeout=rpc.TIMEOUT)
-        return wire.unraw(raw)
+        return wire.answer(raw)
 
     async def update(self, run: str, name: str, args: Sequence[Payload]) -> Payload:
         handle = await self._handle(run)

@@ -35,6 +35,8 @@ BUNDLE = "evermoon-bundle"
 CHAIN = "evermoon-chain"
 #: Unread messages that a run hands to its successor: JSON [{topic, from, at, args: [[encoding, bytes as latin-1 text]]}].
 CARRIED = "evermoon-carried"
+#: On a query whose asker reads `ANSWER_ERROR`: true. Others get a failed query, of which the server keeps the text alone.
+WHOLE_ERRORS = "evermoon-whole-errors"
 #: On the starts of a schedule of ours: what it was made from, JSON {entry, definition, paused}. Nothing reads it in a run.
 SCHEDULE = "evermoon-schedule"
 
@@ -83,6 +85,9 @@ QUERY_INBOX = "__inbox"
 #: The server refuses a blob over 2 MiB; refusing it ourselves, a little earlier, lets the script know.
 MAX_BLOB = 2 * 1024 * 1024 - 16 * 1024
 
+#: Encoding of the answer to a query that failed: the wire form of an `Error`, JSON.
+ANSWER_ERROR = "json/evermoon-error"
+
 _ENCODING = "encoding"
 _PROTOBUF_JSON = "json/protobuf"
 
@@ -116,6 +121,18 @@ def unraw(value: RawValue | None) -> Payload:
 
 def unraws(values: Sequence[RawValue]) -> list[Payload]:
     return [from_proto(value.payload) for value in values]
+
+
+def raw_error(error: Error) -> RawValue:
+    """An error as the answer to a query that asks for `WHOLE_ERRORS`."""
+    return raw(Payload(ANSWER_ERROR, Payload.of(error.to_wire()).data))
+
+
+def answer(value: RawValue | None) -> Payload:
+    """The inverse, and that of `raw`. Raises the `Error`."""
+    if value is not None and value.payload.metadata.get(_ENCODING) == ANSWER_ERROR.encode():
+        raise Error.from_wire(json.loads(value.payload.data))
+    return unraw(value)
 
 
 def check_size(what: str, payloads: Sequence[Payload]) -> None:

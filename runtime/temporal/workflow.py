@@ -18,7 +18,7 @@ from runtime.errors import Error
 from runtime.lua import protocol
 from runtime.temporal import declared, ending, failures, updates, wire
 from runtime.temporal.commands.table import HANDLERS
-from runtime.temporal.headers import signal_sender
+from runtime.temporal.headers import signal_sender, wants_whole_errors
 from runtime.temporal.host import WorkflowHost
 from runtime.temporal.pinning import pin
 from runtime.temporal.run import Run
@@ -98,6 +98,8 @@ class LuaWorkflow:
             declared.check(self._run, declared.QUERY, name, wire.unraws(args))
             return wire.raw(self._run.query(name, wire.unraws(args)))
         except Error as error:
+            if wants_whole_errors():
+                return wire.raw_error(error)
             raise failures.to_failure(error) from None
 
     @workflow.update(dynamic=True, unfinished_policy=_ABANDON)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from temporalio.client import WorkflowQueryFailedError
 
 from runtime import Error, errors
 from tests.boundaries.site import Site
@@ -25,21 +26,31 @@ async def test_of_an_update(kind: str, site: Site) -> None:
     await _over(site, run)
 
 
-async def test_of_a_query_only_the_text_is_kept(site: Site) -> None:
+async def test_an_error_of_a_query_arrives_whole(site: Site) -> None:
+    run = await site.start("questions")
+    with pytest.raises(Error) as failed:
+        await site.runtime.query(run, "fails", {"kind": "Conflict", "message": "not now", "details": {"by": "me"}})
+    error = failed.value
+    assert (error.kind, error.message, error.details) == ("Conflict", "not now", {"by": "me"})
+    assert str(error) == "asked: not now"
+    answer = await site.ask("POST", f"/runs/{run}/queries/fails", b'{"kind":"Conflict","message":"not now"}')
+    assert (answer.status, answer.json["kind"], answer.json["detail"]) == (409, "Conflict", "asked: not now")
+    await _over(site, run)
+
+
+async def test_to_other_clients_a_query_fails_with_the_text(site: Site) -> None:
     """Temporal carries no more of a failed query."""
     run = await site.start("questions")
-    with pytest.raises(Error, match="asked: not now") as failed:
-        await site.runtime.query(run, "fails", {"kind": "Conflict", "message": "not now"})
-    assert (failed.value.kind, failed.value.details) == ("Invalid", None)
-    answer = await site.ask("POST", f"/runs/{run}/queries/fails", b'{"kind":"Conflict","message":"not now"}')
-    assert (answer.status, answer.json["detail"]) == (400, "asked: not now")
+    with pytest.raises(WorkflowQueryFailedError, match="asked: not now"):
+        await site.client.get_workflow_handle(run).query("fails", {"kind": "Conflict", "message": "not now"})
     await _over(site, run)
 
 
 async def test_a_raise_in_a_handler_fails_the_question_and_not_the_run(site: Site) -> None:
     run = await site.start("questions")
-    with pytest.raises(Error, match=r"runs\.lua:\d+: oops"):
+    with pytest.raises(Error, match=r"runs\.lua:\d+: oops") as failed:
         await site.runtime.query(run, "raises")
+    assert failed.value.kind == "Internal"
     with pytest.raises(Error, match=r"runs\.lua:\d+: oops") as failed:
         await site.runtime.update(run, "raises")
     assert failed.value.kind == "Internal"

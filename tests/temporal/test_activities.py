@@ -10,6 +10,9 @@ from tests.temporal.stage import Files, staged
 
 FAST = {"activity.retry_policy": {"initial_interval": "10ms", "maximum_attempts": 3}}
 
+REFUSES = "return {{ main = function() return nil, errors.new{{ kind = '{kind}', message = 'no', details = {{ by = 'us' }} }} end }}"
+ODD = {"activity.retry_policy": {"maximum_attempts": 2, "non_retryable_error_types": ["Odd"]}}
+
 
 async def test_values_keep_their_exact_form(files: Files, temporal_server: DevServer) -> None:
     files.activity("echo", "return { main = function(...) return { ... } end }")
@@ -154,6 +157,35 @@ async def test_the_summary_of_an_activity_is_the_line_that_called_it(files: File
         events = (await handle.fetch_history()).events
         summaries = [event.user_metadata.summary.data for event in events if event.HasField("user_metadata")]
         assert summaries == [b'"main.lua:2"']
+
+
+async def test_a_failed_local_activity_tells_its_place_as_any_other(files: Files, temporal_server: DevServer) -> None:
+    twice = {"activity.retry_policy": {"maximum_attempts": 2, "initial_interval": 10}}
+    for name, local in (("near", True), ("far", False)):
+        files.activity(f"{name}_conflict", REFUSES.format(kind="Conflict"), local=local)
+        files.activity(f"{name}_outage", REFUSES.format(kind="Unavailable"), twice, local=local)
+        files.activity(f"{name}_odd", REFUSES.format(kind="Odd"), ODD, local=local)
+    files.workflow(
+        "main",
+        """return { main = function(where)
+             local seen = {}
+             for i, name in ipairs{ 'conflict', 'outage', 'odd' } do
+               local _, err = funcs.new():with_options({ ['activity.id'] = name }):call('t:' .. where .. '_' .. name)
+               seen[i] = err:details()
+             end
+             return seen
+           end }""",
+    )
+    async with staged(files, temporal_server.address) as stage:
+        run = await stage.start("main", "near")
+        near = await stage.result(run)
+        assert near == [
+            {"by": "us", "_activity_id": "conflict", "_retry_state": "NON_RETRYABLE_FAILURE"},
+            {"by": "us", "_activity_id": "outage", "_retry_state": "MAXIMUM_ATTEMPTS_REACHED"},
+            {"by": "us", "_activity_id": "odd", "_retry_state": "NON_RETRYABLE_FAILURE"},
+        ]
+        assert await stage.run("main", "far") == near
+        assert [result.failure for result in await stage.replay(run)] == [None]
 
 
 async def test_a_local_activity_leaves_a_marker_and_no_task(files: Files, temporal_server: DevServer) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 from temporalio import workflow
 from temporalio.common import RawValue
+from temporalio.exceptions import ApplicationError, RetryState
 from temporalio.workflow import ActivityCancellationType
 
 from runtime import errors
@@ -30,22 +32,39 @@ def call(run: Run, command: Command) -> None:
         stack = f"{command.at}: in call" if command.at else None
         raise Error(errors.NOT_FOUND, text, retryable=True, details={"id": entry_id}, stack=stack)
     wire.check_size(f"arguments of {entry_id}", command.args)
-    follow(run, seq, _schedule(run, command, entry_id))
-
-
-def follow(run: Run, seq: int, handle: workflow.ActivityHandle[RawValue]) -> None:
-    """Turns the end of an activity into the result of command `seq`."""
+    handle, local = _schedule(run, command, entry_id)
     run.pending[seq] = handle.cancel
-    handle.add_done_callback(lambda task: _ended(run, seq, task))
+    handle.add_done_callback(lambda task: _ended(run, seq, task, local))
 
 
-def _ended(run: Run, seq: int, task: asyncio.Task[RawValue]) -> None:
-    value = outcome(task)
+@dataclass(frozen=True, slots=True)
+class _Local:
+    """What the failure of a local activity does not tell: the SDK's core hands it over as it was raised."""
+
+    id: str
+    options: Mapping[str, Any]
+
+    def place(self, failure: BaseException | None) -> dict[str, Any]:
+        """As the server would have it."""
+        policy = self.options.get("retry_policy") or {}
+        if isinstance(failure, ApplicationError) and (
+            failure.non_retryable or failure.type in (policy.get("non_retryable_error_types") or ())
+        ):
+            state = RetryState.NON_RETRYABLE_FAILURE
+        else:
+            state = RetryState.MAXIMUM_ATTEMPTS_REACHED if policy.get("maximum_attempts") else RetryState.TIMEOUT
+        return {"_activity_id": self.id, "_retry_state": state.name}
+
+
+def _ended(run: Run, seq: int, task: asyncio.Task[RawValue], local: _Local | None) -> None:
+    value = _outcome(task)
+    if isinstance(value, Error) and local is not None and value.kind != errors.CANCELED:
+        value.details = {**(value.details or {}), **local.place(task.exception())}
     if value is not None:
         run.resolve(seq, value)
 
 
-def outcome(task: asyncio.Task[RawValue]) -> Payload | Error | None:
+def _outcome(task: asyncio.Task[RawValue]) -> Payload | Error | None:
     """How a task of the SDK ended; None while the run is being evicted, when nothing is true."""
     if task.cancelled():
         return Error(errors.CANCELED, "activity canceled", retryable=False)
@@ -55,7 +74,7 @@ def outcome(task: asyncio.Task[RawValue]) -> Payload | Error | None:
     return failures.from_failure(failure) if isinstance(failure, Exception) else None
 
 
-def _schedule(run: Run, command: Command, entry_id: str) -> workflow.ActivityHandle[RawValue]:
+def _schedule(run: Run, command: Command, entry_id: str) -> tuple[workflow.ActivityHandle[RawValue], _Local | None]:
     function = run.host.activity(
         entry_id
     )  # None in a replay after the entry went away: its defaults then do not matter
@@ -70,10 +89,11 @@ def _schedule(run: Run, command: Command, entry_id: str) -> workflow.ActivityHan
     )
     with outgoing(headers):
         if meta is not None and meta.local:
-            return _local(run, command, entry_id, chosen)
+            local = _Local(chosen.get("id") or activity_id(run, _seq(command)), chosen)
+            return _local(command, entry_id, local), local
         queue = chosen.get("task_queue") or (meta.worker if meta is not None else None)
         with without_eager_execution() if chosen.get("disable_eager_execution") else nullcontext():
-            return _remote(run, command, entry_id, chosen, run.host.queue(queue))
+            return _remote(run, command, entry_id, chosen, run.host.queue(queue)), None
 
 
 def _remote(
@@ -97,13 +117,14 @@ def _remote(
     )
 
 
-def _local(run: Run, command: Command, entry_id: str, chosen: Mapping[str, Any]) -> workflow.ActivityHandle[RawValue]:
+def _local(command: Command, entry_id: str, local: _Local) -> workflow.ActivityHandle[RawValue]:
     """A local activity runs inside the workflow task: it has neither a queue nor a heartbeat, nor a priority."""
+    chosen = local.options
     return workflow.start_local_activity(
         entry_id,
         args=wire.raws(command.args),
         result_type=RawValue,
-        activity_id=chosen.get("id") or activity_id(run, _seq(command)),
+        activity_id=local.id,
         schedule_to_close_timeout=options.span(chosen, "schedule_to_close_timeout"),
         schedule_to_start_timeout=options.span(chosen, "schedule_to_start_timeout"),
         start_to_close_timeout=options.span(chosen, "start_to_close_timeout") or options.DEFAULT_START_TO_CLOSE,
