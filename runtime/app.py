@@ -112,6 +112,7 @@ class Runtime:
         self._schedules: ScheduleKeeper | None = None
         self._http: HttpServer | None = None
         self._embedded: DevServer | None = None
+        self._reloading = asyncio.Lock()
         self._fatal: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @classmethod
@@ -333,22 +334,36 @@ class Runtime:
         value = await self._host.call(entry, payloads, context=context or {}, timeout=timeout, principal=principal)
         return value.value()
 
-    def reload(self) -> None:
+    async def reload(self) -> None:
         """Reads the registry again: new runs, calls and requests use it, those under way end as they began.
 
-        Raises `RegistryError` or `Error`, and goes on as before, when it cannot be used. What listens or connects
-        (`http.service`, `temporal.client`, `temporal.worker`) is read at start only.
+        Workers, services and addresses that are new start, those that are gone end what they have, those that changed give way to others.
+        Raises `RegistryError` or `Error`, and goes on as before, when it cannot be used. What was opened stays open: databases and stores,
+        and modules of Python.
         """
-        registry = load_registry(self._settings)
-        programs = self._programs.renewed(registry)
+        async with self._reloading:
+            registry = await asyncio.to_thread(load_registry, self._settings)
+            programs = self._programs.renewed(registry)
+            if self._workers is not None:
+                await asyncio.to_thread(programs.publish)
+            change = await self._http.prepare(registry) if self._http is not None else None
+            try:
+                self._take_up(registry, programs)
+            except BaseException:
+                if self._http is not None and change is not None:
+                    await self._http.abandon(change)
+                raise
+            if self._http is not None and change is not None:
+                self._http.commit(change, registry, self._runs)
+
+    def _take_up(self, registry: Registry, programs: Programs) -> None:
+        """At one moment for all, so that nobody finds a part of it."""
         if self._workers is not None:
             self._workers.use(registry, programs)
-        runs = Runs(registry, self._clients, self._pinning(programs))
-        if self._http is not None:
-            self._http.reload(registry, runs)
-        self._registry, self._runs, self._programs = registry, runs, programs
+        self._registry, self._programs = registry, programs
+        self._clients.use(registry)
+        self._runs.use(registry, self._pinning(programs))
         self._host.use(registry, programs)
-        self._host.workflows = runs
         if self._schedules is not None:
             self._schedules.use(registry)
 

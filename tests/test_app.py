@@ -162,10 +162,10 @@ async def test_a_reload_that_fails_changes_nothing(registry: Path) -> None:
         functions = registry.parent / "functions.lua"
         functions.write_text("return {")
         with pytest.raises(RegistryError):
-            rt.reload()
+            await rt.reload()
         assert await rt.call("app:add", 1, 2) == 3
         functions.write_text(FUNCTIONS.replace("a + b", "a * b"))
-        rt.reload()
+        await rt.reload()
         assert await rt.call("app:add", 3, 4) == 12
 
 

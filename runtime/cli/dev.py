@@ -105,7 +105,7 @@ async def _reload_on_save(runtime: Runtime, since: float) -> None:
     """Never ends. A broken save is reported, and the last good set of files goes on."""
     async for _ in saved(runtime, since):
         try:
-            runtime.reload()
+            await runtime.reload()
         except RegistryError as error:
             for problem in error.problems:
                 _log.error("%s", problem)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -23,21 +24,28 @@ _FIRST_LOOK = 500
 
 
 async def saved(runtime: Runtime, since: float) -> AsyncIterator[None]:
-    """Once per burst of saves, for ever; those after `since` (Unix time) that came before the watch began count too."""
-    looked = False
-    watch = awatch(
-        *_directories(runtime),
-        watch_filter=_Sources(),
-        debounce=200,
-        step=50,
-        recursive=True,
-        rust_timeout=_FIRST_LOOK,
-        yield_on_timeout=True,
-    )
-    async for changes in watch:
-        if changes or (not looked and _newer(runtime, since)):
-            yield
-        looked = True
+    """Once per burst of saves, for ever; those after `since` (Unix time) that came before the watch began count too.
+
+    What is watched follows the registry that was taken up.
+    """
+    while True:
+        looked, directories = False, _directories(runtime)
+        watch = awatch(
+            *directories,
+            watch_filter=_Sources(),
+            debounce=200,
+            step=50,
+            recursive=True,
+            rust_timeout=_FIRST_LOOK,
+            yield_on_timeout=True,
+        )
+        async for changes in watch:
+            if changes or (not looked and _newer(runtime, since)):
+                since = time.time()
+                yield
+            looked = True
+            if _directories(runtime) != directories:
+                break
 
 
 def _newer(runtime: Runtime, since: float) -> bool:

@@ -25,6 +25,7 @@ class Functions(Protocol):
         request: HttpRequest | None = ...,
         response: HttpResponse | None = ...,
         timeout: float | None = ...,
+        former: Registry | None = ...,
     ) -> Payload: ...
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import web
 
@@ -13,7 +14,7 @@ from runtime.http.body import Arriving, read
 from runtime.http.exchange import AT_ONCE, Streamed, as_answer, as_seen
 from runtime.http.routes import Params, Route
 from runtime.process.ports import HttpResponse
-from runtime.registry import FunctionPy, HttpEndpoint, HttpRouter
+from runtime.registry import FunctionPy, HttpEndpoint, HttpRouter, Registry
 
 _log = logging.getLogger("evermoon.http")
 
@@ -36,9 +37,10 @@ class Endpoint:
     is a problem by its kind; after the first flush it breaks the connection off. When the client goes away, the handler is cancelled.
     """
 
-    def __init__(self, backend: Backend, function: str, times: Times) -> None:
+    def __init__(self, backend: Backend, function: str, times: Times, registry: Registry) -> None:
         self._backend = backend
         self._function = function
+        self._registry = registry
         self._times = times
 
     async def __call__(self, request: web.BaseRequest, params: Params) -> web.StreamResponse:
@@ -52,6 +54,7 @@ class Endpoint:
                 request=as_seen(request, params, body, arriving),
                 response=answer,
                 timeout=self._times.write,
+                **self._kept(),
             )
             if stream.response is None:
                 return as_answer(answer, value)
@@ -72,6 +75,11 @@ class Endpoint:
         assert stream.response is not None
         return stream.response
 
+    def _kept(self) -> dict[str, Any]:
+        """A request that found its route before the function was removed has the function nevertheless."""
+        gone = self._function not in self._backend.registry
+        return {"former": self._registry} if gone else {}
+
     async def _body(self, request: web.BaseRequest) -> tuple[bytes, Arriving | None]:
         """All of it, or its beginning and the rest. A Python function is given all of it."""
         if isinstance(self._backend.registry.get(self._function), FunctionPy):
@@ -82,15 +90,15 @@ class Endpoint:
 
 
 def endpoint_routes(
-    backend: Backend, routers: list[HttpRouter], endpoints: list[HttpEndpoint], times: Times
+    backend: Backend, registry: Registry, routers: list[HttpRouter], endpoints: list[HttpEndpoint], times: Times
 ) -> list[Route]:
-    """The routes of `endpoints` whose router is among `routers`."""
+    """The routes of `endpoints` whose router is among `routers`; all of `registry`."""
     by_id = {router.id: router for router in routers}
     return [
         Route(
             endpoint.method.upper(),
             join(by_id[endpoint.router].prefix, endpoint.path),
-            Endpoint(backend, endpoint.func, times),
+            Endpoint(backend, endpoint.func, times, registry),
             endpoint.id,
             endpoint.router,
         )

@@ -75,6 +75,9 @@ class Server(web.Server):
         self._head = head
         self._idle = idle
 
+    def adjust(self, max_body: int, *, head: float, idle: float) -> None:
+        self._max_body, self._head, self._idle = max_body, head, idle
+
     def __call__(self) -> Protocol:
         return Protocol(self, self._head, loop=self._loop, access_log=_access, keepalive_timeout=self._idle)
 

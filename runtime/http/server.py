@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from runtime.errors import PERMISSION_DENIED, Error
+from runtime.errors import PERMISSION_DENIED, Error, invalid
 from runtime.http.backend import Backend
 from runtime.http.dispatch import Dispatch
 from runtime.http.endpoints import Times, endpoint_routes
@@ -44,6 +45,34 @@ class HttpOptions:
     grace: float = 10.0
 
 
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """A service that goes on where it listens, and what it is to answer from."""
+
+    entry: HttpService
+    service: Service
+    answer: Dispatch
+
+    def take_effect(self) -> None:
+        entry, service = self.entry, self.service
+        service.id, service.answer = entry.id, self.answer
+        timeouts = entry.timeouts
+        service.adjust(max_body=entry.max_body, read=timeouts.read.total_seconds(), idle=timeouts.idle.total_seconds())
+        if (
+            service.tls is not None and entry.tls is not None
+        ):  # a new certificate, for connections that are made from now on
+            service.tls.load_cert_chain(entry.root / entry.tls.cert, entry.root / entry.tls.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a reload does: services that go on, those that listen already and those that are to stop."""
+
+    kept: list[Renewal] = field(default_factory=list)
+    fresh: list[Service] = field(default_factory=list)
+    gone: list[Service] = field(default_factory=list)
+
+
 class HttpServer:
     """Made with what it serves; nothing listens before `start`, nothing is left listening after `stop`."""
 
@@ -51,6 +80,7 @@ class HttpServer:
         self._backend = backend
         self._options = options or HttpOptions()
         self._services: list[Service] = []
+        self._leaving: set[asyncio.Task[None]] = set()
         self._mounts = Mounts()
 
     @property
@@ -70,22 +100,50 @@ class HttpServer:
             await self.stop()
             raise
 
-    def reload(self, registry: Registry, workflows: Workflows) -> None:
-        """Answers from another registry from now on. Addresses stay as they are until a restart.
+    async def reload(self, registry: Registry, workflows: Workflows) -> None:
+        """Answers from another registry from now on; raises as `prepare`."""
+        change = await self.prepare(registry)
+        self.commit(change, registry, workflows)
+
+    async def prepare(self, registry: Registry) -> Change:
+        """What another registry makes different, ready for `commit`: new addresses listen already.
 
         Raises `Error` and changes nothing: INVALID when the new routes do not fit together, PERMISSION_DENIED when a
-        service that others can reach would lose its guard.
+        service that others can reach would lose its guard, UNAVAILABLE when a new address is taken.
         """
-        by_id = {entry.id: entry for entry in _services(registry, self._options.default_service)}
-        tables = []
-        for service in self._services:
-            entry = by_id.get(service.id)
-            if entry is not None:
-                self._refuse_exposure(entry, service.address, registry)
-                tables.append((service, self._dispatch(entry, service.address, registry)))
+        entries = _services(registry, self._options.default_service)
+        kept = _kept(entries, self._services)
+        change = Change(gone=[service for service in self._services if service not in kept.values()])
+        for entry in entries:
+            service = kept.get(entry.id)
+            if service is not None:
+                change.kept.append(self._renewal(entry, service, registry))
+        try:
+            for entry in entries:
+                if entry.id not in kept:
+                    fresh = self._service(entry, registry)
+                    await fresh.start(move=self._options.move_ports)
+                    change.fresh.append(fresh)
+        except BaseException:
+            await self.abandon(change)
+            raise
+        return change
+
+    def commit(self, change: Change, registry: Registry, workflows: Workflows) -> None:
+        """Requests that have found their handler keep it. What listens no more lets those under way end, as `stop` does."""
         self._backend.registry, self._backend.workflows = registry, workflows
-        for service, dispatch in tables:
-            service.answer = dispatch
+        for renewal in change.kept:
+            renewal.take_effect()
+        self._services = [*(renewal.service for renewal in change.kept), *change.fresh]
+        for service in change.gone:
+            leaving = asyncio.create_task(service.stop())
+            self._leaving.add(leaving)
+            leaving.add_done_callback(self._leaving.discard)
+
+    async def abandon(self, change: Change) -> None:
+        """Instead of `commit`."""
+        for service in change.fresh:
+            await service.stop()
 
     async def stop(self) -> None:
         """Takes no new requests, lets those under way end within the grace, then closes all connections."""
@@ -93,6 +151,15 @@ class HttpServer:
         services, self._services = self._services, []
         for service in services:
             await service.stop()
+        await asyncio.gather(*self._leaving, return_exceptions=True)
+
+    def _renewal(self, entry: HttpService, service: Service, registry: Registry) -> Renewal:
+        self._refuse_exposure(entry, service.address, registry)
+        if (entry.tls is None) != (service.tls is None):
+            raise invalid(f"{entry.id}: tls is switched on or off at a restart only, or at another address")
+        if entry.tls is not None:
+            tls_context(entry.id, entry.root / entry.tls.cert, entry.root / entry.tls.key)
+        return Renewal(entry, service, self._dispatch(entry, service.address, registry))
 
     def _service(self, entry: HttpService, registry: Registry) -> Service:
         wanted = Address.parse(entry.addr)
@@ -121,7 +188,9 @@ class HttpServer:
         endpoints = [registry.resolve(endpoint) for endpoint in registry.of_kind(HttpEndpoint)]
         files = [registry.resolve(static) for static in registry.of_kind(HttpStatic) if static.server == entry.id]
         own = own_routes(self._backend, self._mounts.meters, times)
-        return Routes([*own, *endpoint_routes(self._backend, routers, endpoints, times), *static_routes(files)])
+        return Routes(
+            [*own, *endpoint_routes(self._backend, registry, routers, endpoints, times), *static_routes(files)]
+        )
 
     def _refuse_exposure(self, entry: HttpService, wanted: Address, registry: Registry) -> None:
         guarded = any("token_auth" in router.middleware for router in _routers(entry, registry))
@@ -146,6 +215,19 @@ def own_routes(backend: Backend, meters: Meters, times: Times) -> list[Route]:
         *RunEvents(backend, times.idle).routes(),
         *ProcessRoutes(backend).routes(),
     ]
+
+
+def _kept(entries: Sequence[HttpService], services: Sequence[Service]) -> dict[str, Service]:
+    """The services that stay where they listen, by the id they will have: an entry may be renamed."""
+    found: dict[str, Service] = {}
+    for entry in sorted(entries, key=lambda entry: all(service.id != entry.id for service in services)):
+        wanted = Address.parse(entry.addr)
+        free = [service for service in services if service.wanted == wanted and service not in found.values()]
+        same = [service for service in free if service.id == entry.id]
+        if wanted.port or same:
+            for service in (same or free)[:1]:
+                found[entry.id] = service
+    return found
 
 
 def _routers(entry: HttpService, registry: Registry) -> list[HttpRouter]:

@@ -32,11 +32,16 @@ class Service:
         self._read = read
         self._wanted = wanted
         self._max_body = max_body
-        self._tls = tls
+        self.tls = tls
         self._idle = idle
         self._grace = grace
+        self._server: Server | None = None
         self._runner: web.ServerRunner | None = None
         self._address: Address | None = None
+
+    @property
+    def wanted(self) -> Address:
+        return self._wanted
 
     @property
     def address(self) -> Address:
@@ -45,7 +50,7 @@ class Service:
 
     @property
     def url(self) -> str:
-        return self.address.url("https" if self._tls else "http")
+        return self.address.url("https" if self.tls else "http")
 
     async def start(self, *, move: bool) -> None:
         """Listens; with `move` on the next free port when the wanted one is taken. Raises `Error` INVALID or UNAVAILABLE."""
@@ -54,10 +59,16 @@ class Service:
         except Error as error:
             raise Error(error.kind, f"{self.id}: {error.message}", retryable=error.kind != INVALID) from error
         self._address = Address(self._wanted.host, sock.getsockname()[1])
-        server = Server(self._answer, self._max_body, head=self._read, idle=self._idle)
-        self._runner = web.ServerRunner(server, shutdown_timeout=self._grace)
+        self._server = Server(self._answer, self._max_body, head=self._read, idle=self._idle)
+        self._runner = web.ServerRunner(self._server, shutdown_timeout=self._grace)
         await self._runner.setup()
-        await web.SockSite(self._runner, sock, ssl_context=self._tls).start()
+        await web.SockSite(self._runner, sock, ssl_context=self.tls).start()
+
+    def adjust(self, *, max_body: int, read: float, idle: float) -> None:
+        """From now on these hold: the size of a body for its next request, the times for connections that are made."""
+        self._max_body, self._read, self._idle = max_body, read, idle
+        if self._server is not None:
+            self._server.adjust(max_body, head=read, idle=idle)
 
     async def stop(self) -> None:
         """Stops listening, waits up to the grace for requests under way, then closes every connection."""

@@ -75,6 +75,12 @@ class Programs:
             program = self._newest[entry_id] = self._built(self._bundle(entry_id), current_kernel())
         return program
 
+    def latest(self, entry_id: str, former: Registry | None) -> Program:
+        """As `get`; for an entry that this registry has no more, as a former one said it: for a call that was under way already."""
+        if former is None or entry_id in self._registry:
+            return self.get(entry_id)
+        return self._built(Bundle.of(former, entry_id, current_kernel().hash), current_kernel())
+
     def bundle(self, hash: str) -> Program:
         """The program of a bundle: of the registry when the hash matches, else of the store. Raises `Error` as stores do."""
         program = self._by_hash.get(hash)

@@ -101,14 +101,17 @@ class ProcessHost:
         message: Delivery | None = None,
         timeout: float | None = None,
         principal: Principal = NOBODY,
+        former: Registry | None = None,
     ) -> Payload:
         """Runs a function and waits for its result; seconds. Raises `Error` and nothing else, but for cancellation.
+
+        `former` is the registry to look in when the present one has the function no more: the call was on its way before that.
 
         NOT_FOUND (retryable: a deploy may add it) when no such function is registered; TIMEOUT after `timeout`, or after
         the entry's own. Cancelling the call, like the timeout, cancels the function and gives it a grace to end in.
         """
         self._refuse_when_closing()
-        entry = self._function(entry_id)
+        entry = self._function(entry_id, former)
         pid = str(Pid(f"{entry.id}@{self.node}", self._number()))
         call = Call(
             entry,
@@ -122,7 +125,7 @@ class ProcessHost:
             message,
             principal=principal,
         )
-        run = self._run(call)
+        run = self._run(call, former)
         self._begin(run)
         return await run.outcome(timeout if timeout is not None else _own_timeout(entry), self._grace)
 
@@ -291,28 +294,31 @@ class ProcessHost:
             details = {"host": host.id, "max_processes": host.max_processes}
             raise Error(RATE_LIMITED, f"{host.id} runs {host.max_processes} processes already", details=details)
 
-    def _function(self, entry_id: str) -> Entry:
-        entry = self.registry.get(entry_id)
+    def _function(self, entry_id: str, former: Registry | None) -> Entry:
+        registry = former if former is not None and entry_id not in self.registry else self.registry
+        entry = registry.get(entry_id)
         if entry is None:
             raise Error(NOT_FOUND, f"function {entry_id} is not registered", retryable=True, details={"id": entry_id})
         if not isinstance(entry, FunctionLua | FunctionPy):
             raise invalid(f"{entry_id} is a {entry.kind}, not a function", id=entry_id)
-        return self.registry.resolve(entry)
+        return registry.resolve(entry)
 
     def _number(self) -> str:
         self._last_number += 1
         return str(self._last_number)
 
-    def _run(self, call: Call) -> Run:
+    def _run(self, call: Call, former: Registry | None) -> Run:
         entry = call.entry
         permit = self._pools.permit(entry.id, _pool_size(call))
         if isinstance(entry, FunctionPy):
             return PythonRun(call, self._python(entry), permit, self.registry.environ)
-        return self._lua_run(call, permit)
+        return self._lua_run(call, permit, former)
 
-    def _lua_run(self, call: Call, permit: Permit) -> LuaRun:
+    def _lua_run(self, call: Call, permit: Permit, former: Registry | None = None) -> LuaRun:
         """Each program it becomes is of the registry as it is then."""
-        return LuaRun(call, self, permit, lambda call: Session(self.programs.get(call.entry.id), boot_of(call)))
+        return LuaRun(
+            call, self, permit, lambda call: Session(self.programs.latest(call.entry.id, former), boot_of(call))
+        )
 
     def _python(self, entry: FunctionPy) -> PythonFunction:
         known = self._functions.get(entry.id)

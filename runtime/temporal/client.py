@@ -43,6 +43,14 @@ class Clients:
         self._locks: dict[str, asyncio.Lock] = {}
         self._listeners: list[Listener] = []
 
+    def use(self, registry: Registry) -> None:
+        """From now on these entries. The connection of one that says something else than it did is made anew when it is next needed;
+        whoever has the old one keeps it."""
+        before, self._registry = self._registry, registry
+        for name in list(self._clients):
+            if _said(before, name) != _said(registry, name):
+                del self._clients[name]
+
     @property
     def default(self) -> str:
         """The client of calls that name no worker: the first in the registry. Raises `Error` INVALID when there is none."""
@@ -113,6 +121,11 @@ class Clients:
             return await client.service_client.check_health(timeout=rpc.TIMEOUT)
         except (Error, RPCError):
             return False
+
+
+def _said(registry: Registry, client_id: str) -> Any:
+    entry = registry.get(client_id)
+    return None if entry is None else entry.definition
 
 
 def _profile(name: str) -> dict[str, Any]:

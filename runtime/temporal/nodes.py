@@ -105,6 +105,7 @@ class NodeQueues:
         self._host = host
         self._delivered = Delivered()
         self._workers: dict[str, tuple[Worker, asyncio.Task[None]]] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
         self._leave: Callable[[], None] | None = None
 
     def start(self) -> None:
@@ -113,6 +114,10 @@ class NodeQueues:
             self._leave = self._clients.on_connect(self._serve)
 
     def _serve(self, name: str, client: Client) -> None:
+        if name in self._workers:  # the entry names another server than it did
+            old = asyncio.create_task(_end(*self._workers.pop(name)))
+            self._leaving.add(old)
+            old.add_done_callback(self._leaving.discard)
         worker = node_worker(client, self._host, self._delivered)
         self._workers[name] = worker, asyncio.create_task(_run(worker, name), name=f"node queue on {name}")
 
@@ -121,7 +126,7 @@ class NodeQueues:
             self._leave()
             self._leave = None
         workers, self._workers = list(self._workers.values()), {}
-        await asyncio.gather(*(_end(worker, running) for worker, running in workers))
+        await asyncio.gather(*(_end(worker, running) for worker, running in workers), *self._leaving)
 
 
 async def _end(worker: Worker, running: asyncio.Task[None]) -> None:

@@ -40,6 +40,11 @@ class Runs:
         self._starter = Starter(registry, clients, programs)
         self._feeds = Feeds()
 
+    def use(self, registry: Registry, programs: Programs | None) -> None:
+        """From now on starts and answers are of these."""
+        self._registry = registry
+        self._starter = Starter(registry, self._clients, programs)
+
     async def start(self, request: StartRequest) -> Started:
         return await self._starter.start(request)
 

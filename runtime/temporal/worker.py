@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -58,6 +58,7 @@ class Workers:
         self._shadow = shadow
         self._threads: Activations | None = None
         self._served: dict[str, _Served] = {}
+        self._leaving: dict[_Served, asyncio.Task[None]] = {}
 
     async def start(self, only: Iterable[str] | None = None) -> None:
         """Starts the workers named (all by default); those that run already go on. Raises `Error` when the bundle store fails."""
@@ -68,7 +69,14 @@ class Workers:
             self._threads = Activations()
         for entry in self._registry.of_kind(TemporalWorker):
             if entry.id not in self._served and (wanted is None or entry.id in wanted):
-                self._served[entry.id] = _Served(self._build, self._clients, self._host(entry), self._ended)
+                self._begin(entry)
+
+    def _begin(self, entry: TemporalWorker) -> None:
+        place = self._registry.resolve(entry).client, queue_of(self._registry, entry)
+        # The SDK refuses two workers of one process on a queue: what waits there meanwhile waits on the server.
+        after = [served for served in self._leaving if served.place == place]
+        mark = _mark(self._registry, entry)
+        self._served[entry.id] = _Served(self._build, self._host(entry), place, mark, after, self._ended)
 
     def _host(self, entry: TemporalWorker) -> WorkflowHost:
         chosen = entry.worker_options.shadow
@@ -97,11 +105,27 @@ class Workers:
             self._on_fatal(error)
 
     def use(self, registry: Registry, programs: Programs) -> None:
-        """From now on runs and activities use these entries. Worker entries themselves are read at start only."""
-        programs.publish()
+        """From now on runs and activities use these entries, whose bundles are published already.
+
+        A worker whose entry is new starts. One whose entry is gone takes no more tasks and ends what it has; one whose entry, or client, says
+        something else does so too, and another takes its place. Raises `Error` INVALID, and changes nothing, when an entry cannot be resolved.
+        """
+        marks = {entry.id: _mark(registry, entry) for entry in registry.of_kind(TemporalWorker)}
         self._registry, self._programs = registry, programs
-        for served in self._served.values():
+        for served in [*self._served.values(), *self._leaving]:
             served.host.use(registry, programs)
+        ended = [served for id, served in self._served.items() if marks.get(id) != served.mark]
+        self._served = {id: served for id, served in self._served.items() if marks.get(id) == served.mark}
+        for served in ended:
+            self._leaving[served] = asyncio.create_task(self._left(served), name=f"worker {served.host.worker_id} ends")
+        if self._threads is not None:
+            for entry in registry.of_kind(TemporalWorker):
+                if entry.id not in self._served:
+                    self._begin(entry)
+
+    async def _left(self, served: _Served) -> None:
+        await served.stop()
+        self._leaving.pop(served, None)
 
     @property
     def polling(self) -> list[str]:
@@ -116,7 +140,8 @@ class Workers:
     async def stop(self) -> None:
         """Takes no new tasks, gives running activities their `graceful_shutdown_timeout`, and ends. Idempotent."""
         served, self._served = list(self._served.values()), {}
-        await asyncio.gather(*(item.stop() for item in served))
+        await asyncio.gather(*(item.stop() for item in [*served, *self._leaving]))
+        await asyncio.gather(*self._leaving.values(), return_exceptions=True)
         if self._threads is not None:
             self._threads.shutdown(wait=False, cancel_futures=True)
             self._threads = None
@@ -128,12 +153,17 @@ class _Served:
     def __init__(
         self,
         build: Callable[[WorkflowHost], Any],
-        clients: Clients,
         host: WorkflowHost,
+        place: tuple[str, str],
+        mark: Any,
+        after: Sequence[_Served],
         ended: Callable[[str, BaseException], None],
     ) -> None:
         self.host = host
+        self.place = place
+        self.mark = mark
         self.polling = False
+        self._after = after
         self._build = build
         self._ended = ended
         self._stopping = asyncio.Event()
@@ -160,6 +190,8 @@ class _Served:
 
     async def _connected(self) -> Worker | None:
         """The worker once its server answers; None when stopped before that."""
+        for other in self._after:
+            await other.ended()
         delay, told = _FIRST_DELAY, False
         while not self._stopping.is_set():
             try:
@@ -192,6 +224,18 @@ class _Served:
     async def stop(self) -> None:
         self._stopping.set()
         await self._task
+
+    async def ended(self) -> None:
+        await asyncio.wait([self._task])
+
+
+def _mark(registry: Registry, entry: TemporalWorker) -> Any:
+    """Equal for a worker that can go on as it is. Raises `Error` INVALID when its entry cannot be resolved."""
+    resolved = registry.resolve(entry)
+    client = registry.get(resolved.client)
+    if client is not None:
+        registry.resolve(client)
+    return entry.definition, client.definition if client is not None else None
 
 
 def worker_options(registry: Registry, entry: TemporalWorker) -> dict[str, Any]:

@@ -115,7 +115,7 @@ async def test_ratelimit_outlives_a_reload(tmp_path: Path) -> None:
         for _ in range(3):
             await web.get("/hello")
         text = (tmp_path / "registry.yaml").read_text()
-        web.server.reload(load(tmp_path, text, HANDLERS), NO_WORKFLOWS)
+        await web.server.reload(load(tmp_path, text, HANDLERS), NO_WORKFLOWS)
         assert (await web.get("/hello")).status == 429
 
 
@@ -259,15 +259,12 @@ async def test_a_guard_that_knows_no_token_does_not_start(tmp_path: Path, enviro
     assert refused.value.kind == INVALID
 
 
-@pytest.mark.parametrize(
-    "changed", [("[token_auth, cors]", "[cors]"), ('"0.0.0.0:0"', '"127.0.0.1:0"')], ids=["guard", "address"]
-)
-async def test_a_reload_opens_no_door(tmp_path: Path, changed: tuple[str, str]) -> None:
+async def test_a_reload_opens_no_door(tmp_path: Path) -> None:
     text = exposed(entries(ROUTES, SECOND, router=GUARDED))
     async with serving(tmp_path, text, HANDLERS, ENVIRON) as web:
-        registry = load(tmp_path, text.replace(*changed), HANDLERS, ENVIRON)
+        registry = load(tmp_path, text.replace("[token_auth, cors]", "[cors]"), HANDLERS, ENVIRON)
         with contextlib.suppress(Error):
-            web.server.reload(registry, NO_WORKFLOWS)
+            await web.server.reload(registry, NO_WORKFLOWS)
         assert (await web.get("/api/v1/entries")).status == 401
         assert (await web.get("/api/v1/entries", headers=bearer("two"))).status == 200
 

@@ -36,6 +36,7 @@ class Functions:
         request: HttpRequest | None = None,
         response: HttpResponse | None = None,
         timeout: float | None = None,
+        former: Any = None,
     ) -> Payload:
         self.called.set()
         await self.go_on.wait()
@@ -130,7 +131,7 @@ async def test_a_reload_changes_routes_while_the_server_listens(tmp_path: Path) 
     more = "  - {name: b, kind: http.endpoint, router: router, path: /b, func: handler}"
     async with aiohttp.ClientSession() as session:
         assert (await _get(session, reloaded.urls["web:server"] + "/b"))[0] == 404
-        reloaded.reload(registry(tmp_path, more=more), NO_WORKFLOWS)
+        await reloaded.reload(registry(tmp_path, more=more), NO_WORKFLOWS)
         assert (await _get(session, reloaded.urls["web:server"] + "/b"))[0] == 200
     await reloaded.stop()
 

@@ -107,14 +107,14 @@ async def test_a_schedule_is_created_updated_and_removed_with_its_entry(
         assert view.next[0] == f"{year + 1}-01-01T00:00:00Z"
 
         project.write({"calendars": [{"month": "mar", "day_of_month": 5, "hour": "6-8/2"}], "time_zone": "Europe/Oslo"})
-        runtime.reload()
+        await runtime.reload()
         changed = await until(handle.describe, lambda found: found.info.last_updated_at is not None)
         assert changed.schedule.policy.catchup_window != timedelta(hours=1)
         [first, second] = changed.info.next_action_times[:2]
         assert [moment.strftime("%m-%d %H:%M") for moment in (first, second)] == ["03-05 05:00", "03-05 07:00"]
 
         project.write()
-        runtime.reload()
+        await runtime.reload()
         await until(lambda: described(runtime, project.id), lambda found: found is None)
     project.write({"interval": "30m"})
     async with served(project, temporal_server):
@@ -152,7 +152,7 @@ async def test_an_interval_fires_by_itself(project: Project, temporal_server: De
         view = await until(lambda: runtime.schedules.describe(project.id), lambda found: len(found.recent) >= 2)
         assert await runtime.result(view.recent[0], 60) == {"input": ["tock"]}
         project.write()
-        runtime.reload()
+        await runtime.reload()
         await until(lambda: described(runtime, project.id), lambda found: found is None)
 
 
