@@ -12,7 +12,7 @@ from runtime.lua.interpreter import compile_lua
 from runtime.modules.catalogue import ALWAYS, MODULES
 from runtime.modules.definition import HOST
 from runtime.modules.options import activity_options
-from runtime.registry import FunctionLua, FunctionPy, LibraryLua, Problem, ProcessLua, Registry, WorkflowLua
+from runtime.registry import ActivityEntry, FunctionLua, LibraryLua, Problem, ProcessLua, Registry, WorkflowLua
 
 LuaEntry = WorkflowLua | FunctionLua | ProcessLua | LibraryLua
 
@@ -34,7 +34,7 @@ def lua_checks(registry: Registry) -> Iterable[Problem]:
         if isinstance(entry, WorkflowLua):
             yield from _workflow_modules(registry, entry)
     for function in registry.entries.values():
-        if isinstance(function, FunctionLua | FunctionPy):
+        if isinstance(function, ActivityEntry):
             yield from _options(function)
 
 
@@ -71,7 +71,7 @@ def _modules(entry: LuaEntry) -> Iterator[Problem]:
         yield Problem(file=entry.file, line=entry.line, entry_id=entry.id, message=message, hint=hint)
 
 
-def _options(entry: FunctionLua | FunctionPy) -> Iterator[Problem]:
+def _options(entry: ActivityEntry) -> Iterator[Problem]:
     try:
         activity_options(entry.options)
     except Error as error:

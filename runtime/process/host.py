@@ -33,7 +33,7 @@ from runtime.process.services import Log, log_line
 from runtime.process.supervision import Supervisor
 from runtime.process.threads import Threads
 from runtime.process.watches import Watches
-from runtime.registry import Entry, FunctionLua, FunctionPy, ProcessLua, Registry
+from runtime.registry import ActivityEntry, Entry, FunctionLua, FunctionPy, ProcessLua, Registry
 from runtime.registry import ProcessHost as HostEntry
 
 #: Seconds a cancelled execution has to end by itself.
@@ -111,7 +111,7 @@ class ProcessHost:
         the entry's own. Cancelling the call, like the timeout, cancels the function and gives it a grace to end in.
         """
         self._refuse_when_closing()
-        entry = self._function(entry_id, former)
+        entry = self._function(entry_id, former, activity)
         pid = str(Pid(f"{entry.id}@{self.node}", self._number()))
         call = Call(
             entry,
@@ -294,12 +294,14 @@ class ProcessHost:
             details = {"host": host.id, "max_processes": host.max_processes}
             raise Error(RATE_LIMITED, f"{host.id} runs {host.max_processes} processes already", details=details)
 
-    def _function(self, entry_id: str, former: Registry | None) -> Entry:
+    def _function(self, entry_id: str, former: Registry | None, activity: Activity | None) -> Entry:
+        """A process is one to a workflow, which calls it as an activity."""
         registry = former if former is not None and entry_id not in self.registry else self.registry
         entry = registry.get(entry_id)
         if entry is None:
             raise Error(NOT_FOUND, f"function {entry_id} is not registered", retryable=True, details={"id": entry_id})
-        if not isinstance(entry, FunctionLua | FunctionPy):
+        callable_kinds = ActivityEntry if activity is not None else FunctionLua | FunctionPy
+        if not isinstance(entry, callable_kinds):
             raise invalid(f"{entry_id} is a {entry.kind}, not a function", id=entry_id)
         return registry.resolve(entry)
 
@@ -331,7 +333,7 @@ class ProcessHost:
 def _pool_size(call: Call) -> int | None:
     """An activity is limited by its worker's slots, which Temporal knows of, unless the entry asks for fewer."""
     entry = call.entry
-    assert isinstance(entry, FunctionLua | FunctionPy)
+    assert isinstance(entry, ActivityEntry)
     if call.activity is not None and "pool" not in entry.model_fields_set:
         return None
     return entry.pool.size

@@ -19,6 +19,7 @@ from runtime.process.dispatch import Commands
 from runtime.process.queues import Queue
 from runtime.process.resources import Handles, Resources
 from runtime.process.runs import Call, Run
+from runtime.registry import ProcessLua
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -175,7 +176,7 @@ class LuaRun(Run):
 
     def _become(self, continuation: Mapping[str, Any]) -> None:
         """The next program of a process that is upgraded: same PID, watches and names, unread messages, nothing else."""
-        if self.call.host is None:
+        if not isinstance(self.entry, ProcessLua):
             raise invalid("only a workflow or process can be upgraded")
         entry_id = str(continuation.get("id") or self.entry.id)
         if entry_id != self.entry.id:

@@ -3,6 +3,7 @@
 from runtime.registry.bundles import LATEST, Bundle
 from runtime.registry.bundlestore import BundleStore, Listed, Stored
 from runtime.registry.kinds import (
+    ActivityEntry,
     EnvStorageFile,
     EnvStorageMemory,
     EnvStorageOs,
@@ -36,6 +37,7 @@ from runtime.registry.stores import DirectoryStore, MemoryStore, open_store
 
 __all__ = [
     "LATEST",
+    "ActivityEntry",
     "ActivityMeta",
     "Bundle",
     "BundleStore",

@@ -13,7 +13,7 @@ from runtime.lua.session import Session
 from runtime.lua.shadow import ShadowSession
 from runtime.modules.options import activity_options, workflow_options
 from runtime.process.workers import queue_of, worker_of
-from runtime.registry import FunctionLua, FunctionPy, Registry, TemporalWorker, WorkflowLua
+from runtime.registry import ActivityEntry, Registry, TemporalWorker, WorkflowLua
 from runtime.temporal import activations
 from runtime.temporal.decisions import QUESTIONS
 
@@ -70,10 +70,10 @@ class WorkflowHost:
             raise Error(NOT_FOUND, f'no entry of the registry runs workflow type "{workflow_type}"', retryable=True)
         return entry
 
-    def activity(self, entry_id: str) -> FunctionLua | FunctionPy | None:
-        """The function that runs as activity `entry_id`, None when there is none."""
+    def activity(self, entry_id: str) -> ActivityEntry | None:
+        """The function or process that runs as activity `entry_id`, None when there is none."""
         entry = self.registry.get(entry_id)
-        return entry if isinstance(entry, FunctionLua | FunctionPy) and entry.activity is not None else None
+        return entry if isinstance(entry, ActivityEntry) and entry.activity is not None else None
 
     def queue(self, worker: str | None) -> str | None:
         """The task queue of a `temporal.worker` entry; any other name is a queue itself. None is the run's own queue."""
@@ -96,9 +96,9 @@ class WorkflowHost:
 
 def _waiting(registry: Registry) -> Sequence[str]:
     """The activities and workflows whose entry says that who calls them and is cancelled waits for their end."""
-    functions: list[FunctionLua | FunctionPy] = [*registry.of_kind(FunctionLua), *registry.of_kind(FunctionPy)]
+    activities = [entry for entry in registry.entries.values() if isinstance(entry, ActivityEntry) and entry.activity]
     return [
-        *(entry.id for entry in functions if entry.activity and _says_wait(activity_options, entry.options)),
+        *(entry.id for entry in activities if _says_wait(activity_options, entry.options)),
         *(entry.id for entry in registry.of_kind(WorkflowLua) if _says_wait(workflow_options, entry.options)),
     ]
 

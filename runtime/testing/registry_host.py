@@ -17,7 +17,7 @@ from runtime.modules.options import workflow_options
 from runtime.payload import Payload
 from runtime.process.access import check, of_pid
 from runtime.process.workers import check_host
-from runtime.registry import FunctionLua, FunctionPy, Registry, WorkflowLua
+from runtime.registry import ActivityEntry, FunctionPy, Registry, WorkflowLua
 from runtime.testing.virtual import Mock, VirtualHost, child_pid, not_found
 
 #: What stands in for a function: the calling host and the arguments, as Python values.
@@ -55,8 +55,8 @@ class RegistryHost(VirtualHost):
         )
 
     def _callable(self) -> list[str]:
-        lua = [entry.id for entry in self._registry.of_kind(FunctionLua) if entry.activity is not None]
-        return lua + [entry.id for entry in self._registry.of_kind(FunctionPy) if entry.activity is not None]
+        entries = self._registry.entries.values()
+        return [entry.id for entry in entries if isinstance(entry, ActivityEntry) and entry.activity is not None]
 
     def _answer(self, command: protocol.Command, seq: int) -> None:
         before = len(self._inbox)

@@ -6,7 +6,7 @@ import pytest
 
 from runtime.errors import Error
 from runtime.temporal.devserver import DevServer
-from tests.temporal.stage import Files, staged
+from tests.temporal.stage import ACTIVITY_MODULES, Files, staged
 
 FAST = {"activity.retry_policy": {"initial_interval": "10ms", "maximum_attempts": 3}}
 
@@ -260,3 +260,42 @@ async def test_python_functions_are_activities_too(files: Files, temporal_server
     files.workflow("main", "return { main = function(order) return assert(funcs.call('t:charge', order)) end }")
     async with staged(files, temporal_server.address) as stage:
         assert await stage.run("main", {"sum": 12}) == {"charged": 12}
+
+
+async def test_a_process_is_an_activity_with_a_mailbox(files: Files, temporal_server: DevServer) -> None:
+    """It tells the workflow where it is, is spoken to, becomes another program, and fails or is timed out as any activity."""
+    meta = {"temporal": {"activity": {"worker": "worker"}}, "options": FAST}
+    (files.directory / "counts.lua").write_text("""
+      local function count(caller, n)
+        local inbox = process.inbox()
+        process.send(caller, "at", process.pid())
+        local m = inbox:receive()
+        if m:topic() == "more" then process.upgrade(nil, caller, n + m:payload():data()) end
+        if m:topic() == "fail" then return nil, errors.new({ kind = "Declined", message = "told to", retryable = false }) end
+        return { n = n, attempt = activity.info().attempt, me = process.id(), tenant = ctx.get("tenant") }
+      end
+      return count
+    """)
+    files.entry(name="counts", kind="process.lua", source="file://counts.lua", modules=ACTIVITY_MODULES, meta=meta)
+    files.workflow(
+        "asks",
+        """return function(what)
+             local at = process.listen("at")
+             local counted = funcs.new():with_context({ tenant = "acme" }):async("t:counts", process.pid(), 0)
+             local first = at:receive()
+             process.send(first, "more", 2)
+             local second = at:receive()
+             process.send(second, what)
+             local value, err = counted:await()
+             return { same = first == second, value = value, error = err and err:kind() }
+           end""",
+    )
+    async with staged(files, temporal_server.address) as stage:
+        run = await stage.start("asks", "stop")
+        counted = {"n": 2, "attempt": 1, "me": "t:counts", "tenant": "acme"}
+        assert await stage.result(run) == {"same": True, "value": counted}
+        assert (await stage.event_types(run)).count("ACTIVITY_TASK_COMPLETED") >= 1
+        assert await stage.run("asks", "fail") == {"same": True, "error": "Declined"}
+        with pytest.raises(Error, match="not a function"):
+            await stage.call("counts")
+        assert (await stage.replay(run))[0].failure is None

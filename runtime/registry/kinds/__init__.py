@@ -49,6 +49,9 @@ MODELS: tuple[type[Entry], ...] = (
     RegistryEntry,
 )
 
+#: Entries that may be activities: their `activity` says on whose queue.
+ActivityEntry = FunctionLua | FunctionPy | ProcessLua
+
 KINDS: Mapping[str, type[Entry]] = {model.KIND: model for model in MODELS}
 
 #: Kinds of the format that this version does not run: the load says so, rather than calling them unknown.
@@ -62,6 +65,7 @@ __all__ = [
     "KINDS",
     "MODELS",
     "NOT_YET",
+    "ActivityEntry",
     "EnvStorageFile",
     "EnvStorageMemory",
     "EnvStorageOs",
