@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 
-.PHONY: setup demo dev check test fuzz bench clean
+.PHONY: setup demo demo-approvals dev check test fuzz bench clean
 
 setup: $(VENV)/.ready
 
@@ -15,6 +15,9 @@ $(VENV)/.ready: pyproject.toml
 
 demo: setup
 	@$(BIN)/python -m entries.demo
+
+demo-approvals: setup
+	@$(BIN)/python -m entries.approvals.demo
 
 dev: setup
 	@$(BIN)/evermoon dev

@@ -110,25 +110,12 @@ local function close(approval, outcome)
   notify(approval, approval.requester, outcome.by and outcome.status .. " by " .. outcome.by or outcome.status)
 end
 
---- How long it waits: what the input says, else what rules.lua does. → table | nil, INVALID
-local function waits(given)
-  local policy = {}
-  for name, default in pairs(rules.policy) do
-    policy[name] = given[name] or default
-    local duration, bad = time.parse_duration(policy[name])
-    if bad or duration <= 0 then
-      return nil, errors.new({ kind = errors.INVALID, message = name .. " must be a positive duration", retryable = false })
-    end
-  end
-  return policy
-end
-
 local function main(input)
   local request, invalid = rules.request(input)
   if invalid then
     return nil, invalid
   end
-  local policy, bad = waits(input.policy or {})
+  local policy, bad = rules.waits(input.policy)
   if bad then
     return nil, bad
   end

@@ -4,7 +4,6 @@ local env = require("env")
 local errors = require("errors")
 local http = require("http")
 local process = require("process")
-local time = require("time")
 local uuid = require("uuid")
 
 local rules = require("rules")
@@ -33,16 +32,15 @@ local function state_of(id)
   return nil, errors.new({ kind = errors.NOT_FOUND, message = "no approval " .. id, retryable = false })
 end
 
---- How long an approval waits: a workflow cannot read the environment, so it is told. → table | nil, INTERNAL
-local function policy()
+--- What the host's environment says about waiting, which a workflow cannot read. → table | nil, INTERNAL
+local function usual()
   local found = {}
   for name, variable in pairs(POLICY) do
-    local text = env.get(variable)
-    local duration, bad = time.parse_duration(text)
-    if bad or duration <= 0 then
-      return nil, errors.new({ kind = errors.INTERNAL, message = variable .. " is no positive duration", retryable = false })
-    end
-    found[name] = text
+    found[name] = env.get(variable)
+  end
+  local _, bad = rules.waits(found)
+  if bad then
+    return nil, errors.new({ kind = errors.INTERNAL, message = "the environment: " .. tostring(bad), retryable = false })
   end
   return found
 end
@@ -68,7 +66,7 @@ local function repeated(request)
   answer(http.STATUS.OK, approval)
 end
 
---- POST /approvals {title, requester, approver, id?, note?, manager?}: 202 at once; 200 when it was asked for before.
+--- POST /approvals {title, requester, approver, id?, note?, manager?, policy?}: 202 at once; 200 when it was asked for before.
 function M.create()
   local body, unreadable = http.request():body_json()
   if unreadable then
@@ -78,10 +76,13 @@ function M.create()
   if invalid then
     return nil, invalid
   end
-  local unset
-  request.policy, unset = policy()
-  if unset then
-    return nil, unset
+  local defaults, unusable = usual()
+  if unusable then
+    return nil, unusable
+  end
+  request.policy, invalid = rules.waits(body.policy, defaults)
+  if invalid then
+    return nil, invalid
   end
   request.id = request.id or uuid.v7()
   local spawner = process.with_options({

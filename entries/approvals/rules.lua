@@ -2,13 +2,14 @@
 -- the workflow asks again, because anybody who can reach Temporal can send it a signal.
 
 local errors = require("errors")
+local time = require("time")
 
 local M = {}
 
 --- The name under which the live list is found on its host.
 M.board = "approvals.board"
 
-M.policy = { remind_every = "24h", escalate_after = "72h", expire_after = "168h" }
+local WAITS <const> = { remind_every = "24h", escalate_after = "72h", expire_after = "168h" }
 
 local TEXTS = {
   { name = "title", most = 200, required = true },
@@ -62,6 +63,30 @@ function M.request(body)
     return refuse(errors.INVALID, "%s cannot approve a request of their own", request.requester)
   end
   return request
+end
+
+--- How long an approval waits: what `given` says, else `defaults`, else a week in all. → table | nil, INVALID
+function M.waits(given, defaults)
+  if given ~= nil and type(given) ~= "table" then
+    return refuse(errors.INVALID, "policy must be an object")
+  end
+  local policy = {}
+  for name, usual in pairs(WAITS) do
+    policy[name] = (given or {})[name] or (defaults or {})[name] or usual
+    if type(policy[name]) ~= "string" then
+      return refuse(errors.INVALID, "policy.%s must be text", name)
+    end
+    local duration, bad = time.parse_duration(policy[name])
+    if bad or duration <= 0 then
+      return refuse(errors.INVALID, "policy.%s must be a positive duration, such as 24h", name)
+    end
+  end
+  for name in pairs(given or {}) do
+    if not WAITS[name] then
+      return refuse(errors.INVALID, "unknown field 'policy.%s'", name)
+    end
+  end
+  return policy
 end
 
 --- Whether two requests ask for the same.

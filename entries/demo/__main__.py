@@ -6,34 +6,20 @@ The last line on standard output is one JSON object with the results. Exits 1, s
 from __future__ import annotations
 
 import asyncio
-import json
-import signal
 import sys
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
-from rich.console import Console
 
 from entries.demo import scenarios
-from entries.demo.shop import Shop, Unexpected
+from entries.demo.playing import play, say, title
+from entries.demo.shop import Shop
 from entries.demo.worker import Worker
 from entries.services.supervisor import VARIABLES, services
-from runtime.errors import Error
 from runtime.temporal.devserver import DevServer
-
-console = Console(highlight=False, soft_wrap=True)
-
-
-def title(text: str) -> None:
-    console.print(f"\n[bold]{text}[/bold]")
-
-
-def say(text: str) -> None:
-    console.print(f"  {text}", markup=False)
 
 
 @asynccontextmanager
@@ -72,29 +58,5 @@ async def show(state: Path) -> dict[str, Any]:
     return {**report, "ui": ui}
 
 
-async def main() -> int:
-    task = asyncio.current_task()
-    assert task is not None
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    with tempfile.TemporaryDirectory(prefix="evermoon-demo-") as directory:
-        state = Path(directory)
-        try:
-            report = await show(state)
-        except (Unexpected, Error, RuntimeError, TimeoutError, aiohttp.ClientError) as error:
-            print(f"the demo failed: {error or type(error).__name__}", file=sys.stderr)
-            print(_tail(state / "worker.log"), file=sys.stderr)
-            return 1
-        except asyncio.CancelledError:
-            print("stopped; nothing is left running", file=sys.stderr)
-            return 130
-    print(json.dumps(report), flush=True)
-    return 0
-
-
-def _tail(log: Path) -> str:
-    return "\n".join(log.read_text(errors="replace").splitlines()[-20:]) if log.exists() else ""
-
-
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    sys.exit(asyncio.run(play(show)))

@@ -16,10 +16,14 @@ STOP_TIMEOUT = 20.0
 
 
 class Worker:
-    """`evermoon serve` on the example's registry, with HTTP on a free port. It ends when this process does."""
+    """`evermoon serve` on a registry, with its `http.service` on a free port. It ends when this process does."""
 
-    def __init__(self, environ: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self, environ: Mapping[str, str], log: Path, registry: str = "config/registry.yaml", http: str = "app:http"
+    ) -> None:
         self.url = ""
+        self._registry = ROOT / registry
+        self._http = http
         self._environ = {**os.environ, **environ}
         self._log = log
         self._process: Process | None = None
@@ -30,8 +34,8 @@ class Worker:
 
     async def start(self) -> None:
         """Returns when it serves. Raises RuntimeError when it does not; its log says why."""
-        registry = ROOT / "config" / "registry.yaml"
-        command = ["serve", "--tied", "--json", "--registry", str(registry), "-o", "app:http:addr=127.0.0.1:0"]
+        address = f"{self._http}:addr=127.0.0.1:0"
+        command = ["serve", "--tied", "--json", "--registry", str(self._registry), "-o", address]
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -49,7 +53,7 @@ class Worker:
         if not line:
             code = await self._process.wait()
             raise RuntimeError(f"the worker did not start (exit code {code}); its last words:")
-        self.url = json.loads(line)["http"]["app:http"]
+        self.url = json.loads(line)["http"][self._http]
 
     async def kill(self) -> None:
         """SIGKILL: it gets no chance to tidy up."""

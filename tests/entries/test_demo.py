@@ -22,9 +22,9 @@ MARK = "EVERMOON_TEST_DEMO"
 linux = pytest.mark.skipif(sys.platform != "linux", reason="finds processes through /proc")
 
 
-async def start(mark: str, temporary: Path) -> Process:
-    """The demo; `mark` is in its environment and that of every process it starts, `temporary` takes what a kill leaves."""
-    command = ["env", f"{MARK}={mark}", f"TMPDIR={temporary}", sys.executable, "-m", "entries.demo"]
+async def start(mark: str, temporary: Path, module: str = "entries.demo") -> Process:
+    """A demo; `mark` is in its environment and that of every process it starts, `temporary` takes what a kill leaves."""
+    command = ["env", f"{MARK}={mark}", f"TMPDIR={temporary}", sys.executable, "-m", module]
     return await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=PIPE, stderr=PIPE)
 
 
