@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 
-.PHONY: setup demo demo-approvals dev check test fuzz bench clean
+.PHONY: setup demo demo-approvals dev check test test-servers fuzz bench clean
 
 setup: $(VENV)/.ready
 
@@ -31,6 +31,10 @@ check: setup
 
 test: setup
 	$(BIN)/python -m pytest -n 4 --dist loadfile
+
+# Installs the database servers that tests start for themselves, where it can; never fails.
+test-servers:
+	@bash tests/servers.sh
 
 # The fuzz tests of `make test`, with many more examples.
 fuzz: setup

@@ -1,4 +1,4 @@
-"""One real Temporal server for the whole suite, started when the first test asks for it; and a state directory that is nobody's."""
+"""One real server of each sort for the whole suite, started when the first test asks for it; and a state directory that is nobody's."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 from runtime import settings
 from runtime.temporal.devserver import DevServer
+from tests import databases
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -23,3 +24,17 @@ async def temporal_server() -> AsyncIterator[DevServer]:
     """The embedded server, without a state directory. Its address is `temporal_server.address`."""
     async with DevServer() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL database of this session, which its tests share."""
+    with databases.postgres() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def mysql_url() -> Iterator[str]:
+    """The same of MariaDB, which speaks MySQL's protocol."""
+    with databases.mysql() as url:
+        yield url

@@ -25,7 +25,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from runtime.errors import NOT_FOUND, TIMEOUT, Error, invalid
 from runtime.modules.sql_errors import translated
 from runtime.modules.sql_placeholders import to_format
-from runtime.modules.sql_urls import MEMORY, connect_args, url_of
+from runtime.modules.sql_urls import MEMORY, connect_args, mysql_time_limit, url_of
 from runtime.registry.kinds.storage import DATABASES, Database
 
 T = TypeVar("T")
@@ -210,7 +210,13 @@ class OpenDatabase:
         )
         if self.type == "sqlite":
             event.listen(engine, "connect", _prepare_sqlite)
+        if self.type == "mysql":
+            event.listen(engine, "connect", self._prepare_mysql)
         return engine
+
+    def _prepare_mysql(self, connection: Any, _record: object) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(mysql_time_limit(connection.get_server_info(), self._statement_timeout))
 
     @contextmanager
     def _timed(self, connection: Connection) -> Iterator[None]:

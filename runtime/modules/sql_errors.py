@@ -52,8 +52,11 @@ _SQLITE = (
 )
 _MYSQL = {
     1062: ALREADY_EXISTS,
+    1020: CONFLICT,  # MariaDB: the row has changed since the snapshot
     1205: CONFLICT,
     1213: CONFLICT,
+    1317: TIMEOUT,
+    1969: TIMEOUT,  # MariaDB's max_statement_time
     3024: TIMEOUT,
     1044: PERMISSION_DENIED,
     1045: PERMISSION_DENIED,
@@ -92,12 +95,12 @@ def _kind(cause: BaseException | None) -> str:
         name = getattr(cause, "sqlite_errorname", "")
         # Python's own complaints, such as a wrong number of parameters, have no result code.
         return next((kind for prefix, kind in _SQLITE if name.startswith(prefix)), INVALID)
+    number = cause.args[0] if cause is not None and cause.args else None
+    if isinstance(number, int):  # before the SQLSTATE, which MySQL has too, but one for many numbers
+        return _MYSQL.get(number, INVALID)
     state = getattr(cause, "sqlstate", None)
     if state:
         return next((kind for prefix, kind in _SQLSTATES if state.startswith(prefix)), INVALID)
-    number = cause.args[0] if cause is not None and cause.args else None
-    if isinstance(number, int):
-        return _MYSQL.get(number, INVALID)
     # A failure of psycopg without SQLSTATE is one to connect, or to stay connected.
     return UNAVAILABLE if type(cause).__name__ in ("OperationalError", "InterfaceError") else INVALID
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from psycopg import RawCursor
@@ -13,6 +14,7 @@ from runtime.registry.kinds.storage import Database, ServerDatabase, SqlSqlite
 MEMORY = ":memory:"
 _DRIVERS = {"db.sql.postgres": "postgresql+psycopg", "db.sql.mysql": "mysql+pymysql"}
 _CONNECT_TIMEOUT = 10  # seconds
+_ANSWER = 5  # seconds that a server's answer may take longer than the statement
 
 
 def url_of(entry: Database) -> URL:
@@ -45,5 +47,13 @@ def connect_args(entry: Database) -> dict[str, Any]:
         # RawCursor: PostgreSQL's own `$1`, bound by the server.
         options = f"-c statement_timeout={int(seconds * 1000)}"
         return {"cursor_factory": RawCursor, "options": options, "connect_timeout": _CONNECT_TIMEOUT}
-    limit = max(1, round(seconds))
+    # The server ends a statement that takes too long, see `mysql_time_limit`; these are for one that does not answer.
+    limit = math.ceil(seconds) + _ANSWER
     return {"connect_timeout": _CONNECT_TIMEOUT, "read_timeout": limit, "write_timeout": limit, "local_infile": False}
+
+
+def mysql_time_limit(version: str, seconds: float) -> str:
+    """The statement that has the server end others after so long. MySQL heeds it for SELECT only."""
+    if "mariadb" in version.lower():
+        return f"SET SESSION max_statement_time = {seconds:.3f}"
+    return f"SET SESSION max_execution_time = {max(1, round(seconds * 1000))}"

@@ -1,16 +1,14 @@
-"""The `store` module: the same scripts over memory, SQLite and PostgreSQL."""
+"""The `store` module: the same scripts over memory, SQLite, PostgreSQL and MySQL."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from runtime.errors import ALREADY_EXISTS, CONFLICT, INVALID, LIMIT_EXCEEDED, NOT_FOUND
-from tests.modules import postgres
 from tests.modules.host_script import run
 from tests.process.support import MODULES, call, function, host, load
 
@@ -18,20 +16,15 @@ Entries = list[dict[str, Any]]
 OPEN = 'local s, problem = store.get("app:s") if problem then return nil, problem end\n'
 
 
-@pytest.fixture(scope="module")
-def postgres_url() -> Iterator[str]:
-    with postgres.server() as url:
-        yield url
-
-
-@pytest.fixture(params=["memory", "sqlite", "postgres"])
+@pytest.fixture(params=["memory", "sqlite", "postgres", "mysql"])
 def entries(request: pytest.FixtureRequest) -> Entries:
     if request.param == "memory":
         return [{"name": "s", "kind": "store.memory"}]
     table = {"name": "s", "kind": "store.sql", "database": "db", "table": f"t{abs(hash(request.node.name))}"}
     if request.param == "sqlite":
         return [table, {"name": "db", "kind": "db.sql.sqlite", "file": "s.db"}]
-    return [table, {"name": "db", "kind": "db.sql.postgres", "url": request.getfixturevalue("postgres_url")}]
+    url = request.getfixturevalue(f"{request.param}_url")
+    return [table, {"name": "db", "kind": f"db.sql.{request.param}", "url": url}]
 
 
 async def ask(directory: Path, entries: Entries, body: str) -> Any:

@@ -15,7 +15,6 @@ from runtime.errors import INVALID, NOT_FOUND, UNAVAILABLE, Error
 from runtime.registry import Bundle, BundleStore, DirectoryStore, MemoryStore, SqlStore, open_store
 from runtime.registry.bundles import Script, sha256
 from runtime.registry.sqlstore import TABLE
-from tests.modules import postgres
 
 KERNEL = b'{"kernel/boot":"return 1"}'
 
@@ -26,32 +25,26 @@ def bundle(text: str = "return 1", entry: str = "app:order") -> Bundle:
     return Bundle(entry, "main", sha256(KERNEL), 64 << 20, 20_000_000, {entry: script, "app:tax": tax})
 
 
-@pytest.fixture(scope="module")
-def postgres_url() -> Iterator[str]:
-    with postgres.server() as url:
-        yield url
-
-
 def emptied(url: str) -> str:
     """A database that tests share, as if it were new."""
-    engine = create_engine(url.replace("postgresql", "postgresql+psycopg"))
+    engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:").replace("mysql:", "mysql+pymysql:"))
     with engine.begin() as connection:
         connection.execute(text(f"drop table if exists {TABLE}"))
     engine.dispose()
     return url
 
 
-@pytest.fixture(params=["directory", "sqlite", "postgres"])
+@pytest.fixture(params=["directory", "sqlite", "postgres", "mysql"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """What names a store that processes share."""
     if request.param == "directory":
         return str(tmp_path / "store")
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'new' / 'bundles.db'}"
-    return emptied(request.getfixturevalue("postgres_url"))
+    return emptied(request.getfixturevalue(f"{request.param}_url"))
 
 
-@pytest.fixture(params=["memory", "directory", "sqlite", "postgres"])
+@pytest.fixture(params=["memory", "directory", "sqlite", "postgres", "mysql"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BundleStore]:
     if request.param == "memory":
         yield MemoryStore()
@@ -59,7 +52,9 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BundleStor
         yield DirectoryStore(tmp_path / "store")
     else:
         file = f"sqlite:///{tmp_path / 'bundles.db'}"
-        store = SqlStore(file if request.param == "sqlite" else emptied(request.getfixturevalue("postgres_url")))
+        store = SqlStore(
+            file if request.param == "sqlite" else emptied(request.getfixturevalue(f"{request.param}_url"))
+        )
         yield store
         store.close()
 
