@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from runtime.http.guarded import Guarded
+from runtime.modules.principal import Principal
 from runtime.payload import Payload
 from runtime.process.describing import ProcessDescription
 from runtime.process.ports import HttpRequest, HttpResponse, Workflows
@@ -26,6 +28,7 @@ class Functions(Protocol):
         response: HttpResponse | None = ...,
         timeout: float | None = ...,
         former: Registry | None = ...,
+        principal: Principal = ...,
     ) -> Payload: ...
 
 
@@ -54,3 +57,7 @@ class Backend:
     ready: Readiness = always_ready
     processes: Processes | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def workflows_for(self, principal: Principal) -> Workflows:
+        """The runs, as far as the principal's scope goes."""
+        return self.workflows if principal.scope is None else Guarded(self.workflows, self.registry, principal)

@@ -14,6 +14,7 @@ from runtime.http.middleware.token_auth import variable_id
 from runtime.http.routes import shape
 from runtime.http.server import own_routes
 from runtime.http.static import directory_fault
+from runtime.modules.security_rules import policies_of
 from runtime.registry import EnvVariable, HttpEndpoint, HttpRouter, Problem, Registry, WorkflowLua
 from runtime.registry.kinds import HttpStatic
 from runtime.registry.placeholders import is_in
@@ -42,18 +43,24 @@ def _middleware(registry: Registry) -> Iterator[Problem]:
             yield Problem(
                 router.file, router.line, router.id, fault.message, fault.hint, "docs/http.md#middleware", severity
             )
-        for name in _variables(router):
-            if not isinstance(registry.get(name), EnvVariable):
-                message = f"options: token_auth.variables: {name} is no env.variable"
+        for option in ("token_auth.variables", "token_auth.jwt.variable"):
+            for name in _names(router, option):
+                if not isinstance(registry.get(name), EnvVariable):
+                    message = f"options: {option}: {name} is no env.variable"
+                    yield Problem(router.file, router.line, router.id, message)
+        for name in _names(router, "token_auth.scope"):
+            if not policies_of(registry, name):
+                message = f"options: token_auth.scope: {name} is neither a security.policy nor a group of them"
                 yield Problem(router.file, router.line, router.id, message)
 
 
-def _variables(router: HttpRouter) -> list[str]:
-    written = dotted(router.options).get("token_auth.variables", ())
+def _names(router: HttpRouter, option: str) -> list[str]:
+    """The entries that an option names, as full ids."""
+    written = dotted(router.options).get(option, ())
     if is_in(written):
         return []
     names = written.split(",") if isinstance(written, str) else written if isinstance(written, tuple) else ()
-    return [variable_id(router, str(name).strip()) for name in names]
+    return [variable_id(router, str(name).strip()) for name in names if str(name).strip()]
 
 
 def _directories(registry: Registry) -> Iterator[Problem]:

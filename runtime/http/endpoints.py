@@ -12,6 +12,7 @@ from runtime.errors import CANCELED, Error
 from runtime.http.backend import Backend
 from runtime.http.body import Arriving, read
 from runtime.http.exchange import AT_ONCE, Streamed, as_answer, as_seen
+from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route
 from runtime.process.ports import HttpResponse
 from runtime.registry import FunctionPy, HttpEndpoint, HttpRouter, Registry
@@ -54,6 +55,7 @@ class Endpoint:
                 request=as_seen(request, params, body, arriving),
                 response=answer,
                 timeout=self._times.write,
+                principal=principal_of(request),
                 **self._kept(),
             )
             if stream.response is None:

@@ -10,8 +10,13 @@ from aiohttp import web
 from runtime.http.answers import API, json_response
 from runtime.http.backend import Backend
 from runtime.http.problem import refuse
+from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route
+from runtime.modules.security_rules import is_allowed
+from runtime.modules.security_rules import refuse as refuse_to
 from runtime.registry import Registry, WorkflowLua
+
+READ_ENTRY = "registry.read"
 
 
 class Entries:
@@ -26,7 +31,12 @@ class Entries:
 
     async def index(self, request: web.BaseRequest, params: Params) -> web.Response:
         registry = self._backend.registry
-        entries = [_document(registry, entry) for entry in registry.of_kind(WorkflowLua)]
+        principal = principal_of(request)
+        entries = [
+            _document(registry, entry)
+            for entry in registry.of_kind(WorkflowLua)
+            if is_allowed(registry, principal, READ_ENTRY, entry.id)
+        ]
         return json_response({"entries": entries, "count": len(entries)})
 
     async def show(self, request: web.BaseRequest, params: Params) -> web.Response:
@@ -34,6 +44,7 @@ class Entries:
         entry = registry.get(params["id"])
         if not isinstance(entry, WorkflowLua):
             raise refuse(404, f"{params['id'][:200]} cannot be started: no such workflow", entry=params["id"][:200])
+        refuse_to(registry, principal_of(request), READ_ENTRY, entry.id)
         source = {"name": entry.source.name, "text": entry.source.text}
         return json_response({**_document(registry, entry), "source": source})
 

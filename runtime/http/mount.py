@@ -13,7 +13,7 @@ from runtime.http.middleware.metrics import Meters, MetricsMiddleware
 from runtime.http.middleware.options import options_of
 from runtime.http.middleware.ratelimit import RatelimitMiddleware
 from runtime.http.middleware.real_ip import RealIpMiddleware
-from runtime.http.middleware.token_auth import TokenAuthMiddleware, tokens_of
+from runtime.http.middleware.token_auth import TokenAuthMiddleware, guard_of
 from runtime.registry import HttpRouter, Registry
 
 
@@ -65,7 +65,7 @@ class Mounts:
         guard = None
         if "token_auth" in listed:
             wanted = options_of(router, "token_auth", options.TokenAuth)
-            guard = TokenAuthMiddleware(wanted, tokens_of(router, wanted, registry))
+            guard = guard_of(router, wanted, registry)
         prefix = tuple(part for part in router.prefix.split("/") if part)
         return Mount(router.id, prefix, tuple(outer), tuple(limits), tuple(inner), guard, cors)
 

@@ -10,9 +10,12 @@ from aiohttp import web
 from runtime.errors import NOT_FOUND, Error
 from runtime.http.answers import API, json_response, whole_number
 from runtime.http.backend import Backend, Processes
+from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route
+from runtime.modules.security_rules import is_allowed, refuse
 from runtime.process.describing import ProcessDescription
 
+READ_PROCESS = "process.read"
 _PROCESSES = f"{API}/processes"
 
 
@@ -28,13 +31,20 @@ class ProcessRoutes:
 
     async def index(self, request: web.BaseRequest, params: Params) -> web.Response:
         """Oldest first, `?limit=` of them at most; `count` is how many there are."""
-        found = list(await self._here().processes())
+        registry, principal = self._backend.registry, principal_of(request)
+        found = [
+            process
+            for process in await self._here().processes()
+            if is_allowed(registry, principal, READ_PROCESS, process.pid, process.entry)
+        ]
         shown = found[: whole_number(request, "limit", 1000, 10_000)]
         return json_response({"processes": [_summary(process) for process in shown], "count": len(found)})
 
     async def show(self, request: web.BaseRequest, params: Params) -> web.Response:
         stack = request.query.get("stack", "true") not in ("false", "0", "no")
-        return json_response(asdict(await self._here().describe(params["pid"], stack=stack)))
+        process = await self._here().describe(params["pid"], stack=stack)
+        refuse(self._backend.registry, principal_of(request), READ_PROCESS, process.pid, process.entry)
+        return json_response(asdict(process))
 
     def _here(self) -> Processes:
         if self._backend.processes is None:

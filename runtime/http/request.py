@@ -7,6 +7,8 @@ from typing import Any
 
 from aiohttp import web
 
+from runtime.modules.principal import NOBODY, Principal
+
 Decorate = Callable[[web.StreamResponse], None]
 
 
@@ -14,14 +16,16 @@ class Request(web.BaseRequest):
     """A request whose answer can be given headers before anybody knows who will answer: also streams, files and problems.
 
     `client`: its address, where a trusted proxy said which it is. `route`: the path of the route that answers, as it was defined.
+    `principal`: for whom it is, where a token said so.
     """
 
-    ATTRS = web.BaseRequest.ATTRS | {"client", "route", "decorations"}
+    ATTRS = web.BaseRequest.ATTRS | {"client", "route", "principal", "decorations"}
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.client: str | None = None
         self.route = ""
+        self.principal: Principal = NOBODY
         self.decorations: list[Decorate] = []
 
     async def _prepare_hook(self, response: web.StreamResponse) -> None:
@@ -48,6 +52,14 @@ def set_route(request: web.BaseRequest, path: str) -> None:
 
 def route_of(request: web.BaseRequest) -> str:
     return _ours(request).route
+
+
+def set_principal(request: web.BaseRequest, principal: Principal) -> None:
+    _ours(request).principal = principal
+
+
+def principal_of(request: web.BaseRequest) -> Principal:
+    return _ours(request).principal
 
 
 def vary(response: web.StreamResponse, name: str) -> None:

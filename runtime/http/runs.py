@@ -20,10 +20,12 @@ from runtime.http.answers import (
 )
 from runtime.http.backend import Backend
 from runtime.http.body import read_json
+from runtime.http.guarded import Refusal
 from runtime.http.problem import Problem, refuse
+from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route
 from runtime.payload import Payload
-from runtime.process.ports import RunDescription
+from runtime.process.ports import RunDescription, Workflows
 
 #: The longest a client may wait in one request, seconds.
 MAX_WAIT = 300.0
@@ -55,7 +57,7 @@ class Runs:
         query = request.query.get("query", "")
         page = whole_number(request, "page", 1, 1000)
         size = whole_number(request, "limit", 50, 1000)
-        found = [run async for run in self._backend.workflows.list(query, page * size + 1)]
+        found = [run async for run in self._of(request).list(query, page * size + 1)]
         shown = found[(page - 1) * size : page * size]
         answer: dict[str, Any] = {"runs": [_summary(run) for run in shown], "count": len(shown), "page": page}
         if len(found) > page * size:
@@ -64,52 +66,52 @@ class Runs:
 
     async def show(self, request: web.BaseRequest, params: Params) -> web.Response:
         stack = request.query.get("stack", "true") not in ("false", "0", "no")
-        run = await self._backend.workflows.describe(params["id"], stack=stack)
+        run = await self._of(request).describe(params["id"], stack=stack)
         return json_response(run_document(run))
 
     async def result(self, request: web.BaseRequest, params: Params) -> web.Response:
         wait = seconds(request, "wait", 0.0, MAX_WAIT)
-        run = await self._backend.workflows.describe(params["id"])
+        run = await self._of(request).describe(params["id"])
         closed = run.closed_at is not None
         if not closed and not wait:
             return _running(run)
-        value = await self._wait(run.id, max(wait, _CLOSED_WAIT) if closed else wait)
+        value = await self._wait(request, run.id, max(wait, _CLOSED_WAIT) if closed else wait)
         return _running(run) if value is None else payload_response(value)
 
     async def history(self, request: web.BaseRequest, params: Params) -> web.Response:
-        return json_response(await self._backend.workflows.history(params["id"]))
+        return json_response(await self._of(request).history(params["id"]))
 
     async def signal(self, request: web.BaseRequest, params: Params) -> web.Response:
         body = await read_json(request, self._body_timeout)
-        await self._backend.workflows.signal(params["id"], params["topic"], body.args)
+        await self._of(request).signal(params["id"], params["topic"], body.args)
         return _done(params["id"])
 
     async def query(self, request: web.BaseRequest, params: Params) -> web.Response:
         body = await read_json(request, self._body_timeout)
-        return payload_response(await self._backend.workflows.query(params["id"], params["name"], body.args))
+        return payload_response(await self._of(request).query(params["id"], params["name"], body.args))
 
     async def update(self, request: web.BaseRequest, params: Params) -> web.Response:
         body = await read_json(request, self._body_timeout)
         try:
-            return payload_response(await self._backend.workflows.update(params["id"], params["name"], body.args))
+            return payload_response(await self._of(request).update(params["id"], params["name"], body.args))
         except Error as error:
-            if error.kind in (UNAVAILABLE, TIMEOUT):
+            if error.kind in (UNAVAILABLE, TIMEOUT) or isinstance(error, Refusal):
                 raise
             if error.kind == NOT_FOUND:
-                await self._backend.workflows.describe(params["id"])  # 404 when it is the run that is missing
+                await self._of(request).describe(params["id"])  # 404 when it is the run that is missing
             raise Problem(422, error) from None
 
     async def cancel(self, request: web.BaseRequest, params: Params) -> web.Response:
-        await self._backend.workflows.cancel(params["id"], await self._reason(request))
+        await self._of(request).cancel(params["id"], await self._reason(request))
         return _done(params["id"])
 
     async def terminate(self, request: web.BaseRequest, params: Params) -> web.Response:
-        await self._backend.workflows.terminate(params["id"], await self._reason(request))
+        await self._of(request).terminate(params["id"], await self._reason(request))
         return _done(params["id"])
 
-    async def _wait(self, run: str, wait: float) -> Payload | None:
+    async def _wait(self, request: web.BaseRequest, run: str, wait: float) -> Payload | None:
         """The run's value; None when it is still running after `wait` seconds, or when the server stops. Raises its failure."""
-        waiting = asyncio.ensure_future(self._backend.workflows.result(run, timeout=wait))
+        waiting = asyncio.ensure_future(self._of(request).result(run, timeout=wait))
         stopping = asyncio.ensure_future(self._backend.stopping.wait())
         try:
             await asyncio.wait((waiting, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -121,6 +123,10 @@ class Runs:
         finally:
             waiting.cancel()
             stopping.cancel()
+
+    def _of(self, request: web.BaseRequest) -> Workflows:
+        """The runs, as far as whoever asks may reach them."""
+        return self._backend.workflows_for(principal_of(request))
 
     async def _reason(self, request: web.BaseRequest) -> str:
         body = (await read_json(request, self._body_timeout)).value

@@ -18,6 +18,7 @@ from runtime.http.answers import API, duration, json_response, run_links, run_pa
 from runtime.http.backend import Backend
 from runtime.http.body import JsonBody, read_json
 from runtime.http.problem import refuse
+from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route
 from runtime.process.ports import Started, StartRequest
 from runtime.registry import WorkflowLua
@@ -48,8 +49,9 @@ class Starting:
             schema.check(entry.id, entry.input_schema, body.value)
         memo = None if key is None else {"key": _digest(entry.id, key), "body": body.digest()}
         start = _start_request(request, entry, body, memo)
+        workflows = self._backend.workflows_for(principal_of(request))
         try:
-            started = await self._backend.workflows.start(start)
+            started = await workflows.start(start)
         except Error as error:
             if error.kind != ALREADY_EXISTS or memo is None or start.id is None:
                 raise
@@ -93,7 +95,14 @@ def _start_request(
     if memo is not None:
         run_id = run_id or f"{entry.name}-{memo['key'][:32]}"
         options |= {"id_reuse_policy": "reject_duplicate", "memo": {MEMO: memo}}
-    return StartRequest(entry.id, body.args, id=run_id, worker=request.query.get("worker") or None, options=options)
+    return StartRequest(
+        entry.id,
+        body.args,
+        id=run_id,
+        worker=request.query.get("worker") or None,
+        options=options,
+        principal=principal_of(request),
+    )
 
 
 def _accepted(started: Started, status: str, headers: dict[str, str]) -> web.Response:

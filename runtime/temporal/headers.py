@@ -8,7 +8,7 @@ pass untouched, so the interceptors are harmless beside other people's workflows
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from types import MappingProxyType
 from typing import Any, NoReturn
@@ -47,7 +47,9 @@ def outgoing(headers: Headers) -> Iterator[None]:
     try:
         yield
     finally:
-        _outgoing.reset(token)
+        # A run that is dropped while it waits here is closed in a context of somebody else's, where nothing was set.
+        with suppress(ValueError):
+            _outgoing.reset(token)
 
 
 def activity_headers() -> Headers:

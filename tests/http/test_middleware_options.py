@@ -38,7 +38,7 @@ def router(directory: Path, middleware: str, options: str, *more: str) -> list[s
         ("ratelimit", "{ratelimit.key: 'cookie:a'}", "ratelimit.key"),
         ("compress", "{compress.level: most}", "compress.level"),
         ("real_ip", "{real_ip.trusted.subnets: 10.0.0.0/99}", "real_ip.trusted.subnets"),
-        ("token_auth", "{}", "token_auth needs token_auth.tokens or token_auth.variables"),
+        ("token_auth", "{}", "token_auth needs token_auth.variables or token_auth.tokens"),
         ("token_auth", "{token_auth.variables: nowhere}", "web:nowhere is no env.variable"),
         ("token_auth", "{token_auth.tokens: t, token_auth.header.name: 'a b'}", "token_auth.header.name"),
         ("metrics", "{metrics.path: /m}", "no metrics.path"),

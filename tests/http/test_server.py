@@ -37,6 +37,7 @@ class Functions:
         response: HttpResponse | None = None,
         timeout: float | None = None,
         former: Any = None,
+        principal: Any = None,
     ) -> Payload:
         self.called.set()
         await self.go_on.wait()

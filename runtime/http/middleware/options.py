@@ -22,6 +22,7 @@ M = TypeVar("M", bound=BaseModel)
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\*\.)?[a-z0-9.\-\[\]:]+")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -51,6 +52,12 @@ def _origin(value: str) -> str:
     return lower
 
 
+def _sha256(value: str) -> str:
+    if not _SHA256.fullmatch(value.lower()):
+        raise PydanticCustomError("sha256", "expects SHA-256 digests of tokens, in 64 hexadecimal digits")
+    return value.lower()
+
+
 def _network(value: object) -> IPv4Network | IPv6Network:
     try:
         return ip_network(str(value).strip())
@@ -78,6 +85,8 @@ Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeV
 Networks = Annotated[
     tuple[Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)], ...], BeforeValidator(_split)
 ]
+Hashes = Annotated[tuple[Annotated[str, AfterValidator(_sha256)], ...], BeforeValidator(_split)]
+Algorithm = Literal["HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "ES512", "EdDSA"]
 Interval = Annotated[Duration, AfterValidator(_interval)]
 Name = Annotated[str, AfterValidator(_token)]
 
@@ -131,10 +140,30 @@ class RealIp(Options):
 class TokenAuth(Options):
     tokens: Texts = Field(default=(), alias="token_auth.tokens", repr=False)
     variables: Texts = Field(default=(), alias="token_auth.variables")
+    hashes: Hashes = Field(default=(), alias="token_auth.hashes")
+    jwt_key: str | None = Field(default=None, min_length=1, alias="token_auth.jwt.key", repr=False)
+    jwt_variable: str | None = Field(default=None, min_length=1, alias="token_auth.jwt.variable")
+    jwt_algorithm: Algorithm = Field(default="HS256", alias="token_auth.jwt.algorithm")
+    jwt_issuer: str | None = Field(default=None, min_length=1, alias="token_auth.jwt.issuer")
+    jwt_audience: str | None = Field(default=None, min_length=1, alias="token_auth.jwt.audience")
+    actor: str | None = Field(default=None, min_length=1, alias="token_auth.actor")
+    scope: Texts | None = Field(default=None, alias="token_auth.scope")
     header: Name = Field(default="Authorization", alias="token_auth.header.name")
     prefix: str = Field(default="Bearer", alias="token_auth.header.prefix")
     query: Name | None = Field(default=None, alias="token_auth.query.param")
     cookie: Name | None = Field(default=None, alias="token_auth.cookie.name")
+
+
+#: Of these options token_auth needs one.
+KEYS = frozenset(
+    {
+        "token_auth.tokens",
+        "token_auth.variables",
+        "token_auth.hashes",
+        "token_auth.jwt.key",
+        "token_auth.jwt.variable",
+    }
+)
 
 
 class Metrics(Options):
@@ -191,8 +220,8 @@ def faults(router: HttpRouter) -> Iterator[Faults]:
     for name in router.middleware:
         if name in MODELS:
             yield from _misfits(router, name)
-    if "token_auth" in router.middleware and not given.keys() & {"token_auth.tokens", "token_auth.variables"}:
-        yield Faults("options: token_auth needs token_auth.tokens or token_auth.variables")
+    if "token_auth" in router.middleware and not given.keys() & KEYS:
+        yield Faults(f"options: token_auth needs {' or '.join(sorted(KEYS, reverse=True))}")
 
 
 def _misfits(router: HttpRouter, name: str) -> Iterator[Faults]:

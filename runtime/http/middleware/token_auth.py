@@ -1,39 +1,99 @@
-"""token_auth: requests that bring one of the known tokens, and no others."""
+"""token_auth: requests that bring one of the known tokens, or a signed one, and no others. The token says for whom the request is."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
+import jwt
 from aiohttp import web
 
 from runtime.errors import invalid
 from runtime.http.middleware.chain import Serve
 from runtime.http.middleware.options import TokenAuth
 from runtime.http.problem import refuse
+from runtime.http.request import set_principal
+from runtime.modules.principal import Actor, Principal
 from runtime.registry import EnvVariable, HttpRouter, Registry
+from runtime.registry.kinds.security import scope_ids
+
+#: A key shorter than the digest it makes can be found by trying (RFC 7518, 3.2).
+_SHORTEST = {"HS256": 32, "HS384": 48, "HS512": 64}
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A token, as its SHA-256 digest, and for whom it is."""
+
+    digest: bytes
+    principal: Principal
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Whose signature makes a token: `sub` is the actor, `meta` what is known of it, `scope` (a list, or text with spaces) its scope."""
+
+    key: str
+    algorithm: str
+    issuer: str | None
+    audience: str | None
+    namespace: str
+    scope: tuple[str, ...] | None
+
+    def principal(self, token: str) -> Principal | None:
+        """None for a token that was not signed so, or not for here, or not for now."""
+        try:
+            claims = jwt.decode(
+                token,
+                self.key,
+                algorithms=[self.algorithm],
+                issuer=self.issuer,
+                audience=self.audience,
+                options={"require": ["exp", "sub"], "verify_aud": self.audience is not None},
+            )
+        except (jwt.PyJWTError, ValueError, TypeError):
+            return None
+        return self._of(claims)
+
+    def _of(self, claims: Mapping[str, Any]) -> Principal | None:
+        actor = Actor.read({"id": claims["sub"], "meta": claims.get("meta")})
+        scope = claims.get("scope")
+        if scope is None:
+            return Principal(actor, self.scope) if actor is not None else None
+        names = scope.split() if isinstance(scope, str) else scope
+        if actor is None or not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            return None
+        return Principal(actor, scope_ids(names, self.namespace))
 
 
 class TokenAuthMiddleware:
     """Answers 401 to a request without a known token. How long that takes says nothing about the tokens."""
 
-    def __init__(self, options: TokenAuth, tokens: Iterable[str]) -> None:
+    def __init__(self, options: TokenAuth, known: Iterable[Known], signer: Signer | None = None) -> None:
         self._options = options
-        self._digests = [_digest(token) for token in tokens]
+        self._known = list(known)
+        self._signer = signer
 
     async def __call__(self, request: web.BaseRequest, serve: Serve) -> web.StreamResponse:
-        if not self.accepts(request):
+        principal = self.principal(request)
+        if principal is None:
             raise refuse(401, "this needs a token", headers={"WWW-Authenticate": self._options.prefix or "Bearer"})
+        set_principal(request, principal)
         return await serve(request)
 
-    def accepts(self, request: web.BaseRequest) -> bool:
+    def principal(self, request: web.BaseRequest) -> Principal | None:
+        """For whom a request is, None when its token says nobody, or it has none."""
         given = self._given(request)
         if given is None:
-            return False
+            return None
         digest = _digest(given)
-        matches = [hmac.compare_digest(digest, known) for known in self._digests]  # all of them, whichever matches
-        return any(matches)
+        matches = [item for item in self._known if hmac.compare_digest(digest, item.digest)]  # all are looked at
+        if matches:
+            return matches[0].principal
+        return self._signer.principal(given) if self._signer is not None else None
 
     def _given(self, request: web.BaseRequest) -> str | None:
         options = self._options
@@ -52,17 +112,20 @@ class AnyToken:
         self._guards = list(guards)
 
     async def __call__(self, request: web.BaseRequest, serve: Serve) -> web.StreamResponse:
-        if not any(guard.accepts(request) for guard in self._guards):
+        principal = next(filter(None, (guard.principal(request) for guard in self._guards)), None)
+        if principal is None:
             raise refuse(401, "this needs a token", headers={"WWW-Authenticate": "Bearer"})
+        set_principal(request, principal)
         return await serve(request)
 
 
-def tokens_of(router: HttpRouter, options: TokenAuth, registry: Registry) -> list[str]:
-    """The tokens a (resolved) router knows. Raises `Error` INVALID when there is none: a door nobody can open is a mistake."""
-    tokens = [*options.tokens, *(_value(router, name, registry) for name in options.variables)]
-    if not tokens:
+def guard_of(router: HttpRouter, options: TokenAuth, registry: Registry) -> TokenAuthMiddleware:
+    """The guard of a (resolved) router. Raises `Error` INVALID when it knows no token: a door nobody can open is a mistake."""
+    signer = _signer(router, options, registry)
+    known = _known(router, options, registry)
+    if not known and signer is None:
         raise invalid(f"{router.id}: token_auth knows no token")
-    return tokens
+    return TokenAuthMiddleware(options, known, signer)
 
 
 def variable_id(router: HttpRouter, name: str) -> str:
@@ -70,14 +133,48 @@ def variable_id(router: HttpRouter, name: str) -> str:
     return name if ":" in name else f"{router.namespace}:{name}"
 
 
-def _value(router: HttpRouter, name: str, registry: Registry) -> str:
+def _known(router: HttpRouter, options: TokenAuth, registry: Registry) -> list[Known]:
+    scope = _scope(router, options)
+
+    def known(digest: bytes, id: str) -> Known:
+        return Known(digest, Principal(Actor(options.actor or id), scope))
+
+    named = [
+        known(_digest(_value(router, "token_auth.variables", name, registry)), variable_id(router, name))
+        for name in options.variables
+    ]
+    hashed = [known(bytes.fromhex(text), router.id) for text in options.hashes]
+    return [*named, *hashed, *(known(_digest(token), router.id) for token in options.tokens)]
+
+
+def _signer(router: HttpRouter, options: TokenAuth, registry: Registry) -> Signer | None:
+    key, algorithm = options.jwt_key, options.jwt_algorithm
+    if options.jwt_variable is not None:
+        key = _value(router, "token_auth.jwt.variable", options.jwt_variable, registry)
+    if key is None:
+        return None
+    try:
+        if len(key.encode()) < _SHORTEST.get(algorithm, 0):
+            raise invalid(f"{router.id}: the key of token_auth.jwt is shorter than {_SHORTEST[algorithm]} bytes")
+        jwt.get_algorithm_by_name(algorithm).prepare_key(key)
+    except (jwt.PyJWTError, ValueError, TypeError):
+        raise invalid(f"{router.id}: the key of token_auth.jwt is none for {algorithm}") from None
+    scope = _scope(router, options)
+    return Signer(key, algorithm, options.jwt_issuer, options.jwt_audience, router.namespace, scope)
+
+
+def _scope(router: HttpRouter, options: TokenAuth) -> tuple[str, ...] | None:
+    return None if options.scope is None else scope_ids(options.scope, router.namespace)
+
+
+def _value(router: HttpRouter, option: str, name: str, registry: Registry) -> str:
     entry = registry.get(variable_id(router, name))
     if not isinstance(entry, EnvVariable):
-        raise invalid(f"{router.id}: token_auth.variables: {name} is no env.variable")
+        raise invalid(f"{router.id}: {option}: {name} is no env.variable")
     resolved = registry.resolve(entry)
     value = registry.environ.get(resolved.variable, resolved.default or "").strip()
     if not value:
-        raise invalid(f"{router.id}: token_auth.variables: {name} has no value")
+        raise invalid(f"{router.id}: {option}: {name} has no value")
     return value
 
 

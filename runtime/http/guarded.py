@@ -1,0 +1,77 @@
+"""Runs, as far as a scope goes: what the API of runs does for a request that has one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from runtime.errors import Error
+from runtime.modules.principal import Principal
+from runtime.modules.security_rules import denied, is_allowed
+from runtime.payload import Payload
+from runtime.process.access import of_pid
+from runtime.process.ports import RunDescription, Started, StartRequest, Workflows
+from runtime.registry import Registry
+
+#: What only the API asks; the rest is asked of scripts as well.
+READ, QUERY, UPDATE = "workflow.read", "workflow.query", "workflow.update"
+
+
+class Refusal(Error):
+    """The scope's own word, rather than that of a script which refuses something."""
+
+
+class Guarded:
+    """A `Workflows` that asks the principal's scope first. Raises `Error` PERMISSION_DENIED for what that does not allow."""
+
+    def __init__(self, workflows: Workflows, registry: Registry, principal: Principal) -> None:
+        self._workflows = workflows
+        self._registry = registry
+        self._principal = principal
+
+    async def start(self, request: StartRequest) -> Started:
+        self._ask("process.spawn", request.entry)
+        return await self._workflows.start(request)
+
+    async def signal(self, run: str, topic: str, args: Sequence[Payload], sender: str = "") -> None:
+        self._ask("process.send", run, topic=topic)
+        await self._workflows.signal(run, topic, args, sender)
+
+    async def query(self, run: str, name: str, args: Sequence[Payload]) -> Payload:
+        self._ask(QUERY, run, name=name)
+        return await self._workflows.query(run, name, args)
+
+    async def update(self, run: str, name: str, args: Sequence[Payload]) -> Payload:
+        self._ask(UPDATE, run, name=name)
+        return await self._workflows.update(run, name, args)
+
+    async def result(self, run: str, timeout: float | None = None) -> Payload:
+        self._ask(READ, run)
+        return await self._workflows.result(run, timeout)
+
+    async def cancel(self, run: str, reason: str = "") -> None:
+        self._ask("process.cancel", run)
+        await self._workflows.cancel(run, reason)
+
+    async def terminate(self, run: str, reason: str = "") -> None:
+        self._ask("process.terminate", run)
+        await self._workflows.terminate(run, reason)
+
+    async def describe(self, run: str, *, stack: bool = False) -> RunDescription:
+        self._ask(READ, run)
+        return await self._workflows.describe(run, stack=stack)
+
+    async def list(self, query: str = "", limit: int = 50) -> AsyncIterator[RunDescription]:
+        """Those of the runs found that may be read, so perhaps fewer than there are."""
+        async for run in self._workflows.list(query, limit):
+            if is_allowed(self._registry, self._principal, READ, run.id):
+                yield run
+
+    async def history(self, run: str) -> dict[str, Any]:
+        self._ask(READ, run)
+        return await self._workflows.history(run)
+
+    def _ask(self, action: str, run: str, **meta: str) -> None:
+        if not is_allowed(self._registry, self._principal, action, *of_pid(run), meta=meta):
+            error = denied(self._principal, action, of_pid(run)[0])
+            raise Refusal(error.kind, error.message, retryable=False, details=error.details)
