@@ -13,6 +13,7 @@ from runtime.errors import Error
 from runtime.http.answers import API
 from runtime.http.backend import Backend
 from runtime.http.problem import refuse
+from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route
 from runtime.process.run_events import Cursor, EventFeed, RunEvent
 
@@ -36,7 +37,7 @@ class RunEvents:
     async def follow(self, request: web.BaseRequest, params: Params) -> web.StreamResponse:
         """204 to one that has had the last event: a browser then stops coming back."""
         after = _cursor(request)
-        async with self._backend.workflows.follow(params["id"], after) as feed:
+        async with self._backend.workflows_for(principal_of(request)).follow(params["id"], after) as feed:
             if feed.is_over:
                 return web.Response(status=204)
             response = web.StreamResponse(

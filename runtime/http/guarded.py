@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from runtime.errors import Error
@@ -11,10 +12,11 @@ from runtime.modules.security_rules import denied, is_allowed
 from runtime.payload import Payload
 from runtime.process.access import of_pid
 from runtime.process.ports import RunDescription, Started, StartRequest, Workflows
+from runtime.process.run_events import Cursor, EventFeed
 from runtime.registry import Registry
 
 #: What only the API asks; the rest is asked of scripts as well.
-READ, QUERY, UPDATE = "workflow.read", "workflow.query", "workflow.update"
+READ, UPDATE = "process.read", "process.update"
 
 
 class Refusal(Error):
@@ -38,7 +40,7 @@ class Guarded:
         await self._workflows.signal(run, topic, args, sender)
 
     async def query(self, run: str, name: str, args: Sequence[Payload]) -> Payload:
-        self._ask(QUERY, run, name=name)
+        self._ask("process.query", run, name=name)
         return await self._workflows.query(run, name, args)
 
     async def update(self, run: str, name: str, args: Sequence[Payload]) -> Payload:
@@ -70,6 +72,12 @@ class Guarded:
     async def history(self, run: str) -> dict[str, Any]:
         self._ask(READ, run)
         return await self._workflows.history(run)
+
+    def follow(
+        self, run: str, after: Cursor | None = None, *, wait: bool = True
+    ) -> AbstractAsyncContextManager[EventFeed]:
+        self._ask(READ, run)
+        return self._workflows.follow(run, after, wait=wait)
 
     def _ask(self, action: str, run: str, **meta: str) -> None:
         if not is_allowed(self._registry, self._principal, action, *of_pid(run), meta=meta):

@@ -10,12 +10,12 @@ from aiohttp import web
 from runtime.errors import NOT_FOUND, Error
 from runtime.http.answers import API, json_response, whole_number
 from runtime.http.backend import Backend, Processes
+from runtime.http.guarded import READ
 from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route
 from runtime.modules.security_rules import is_allowed, refuse
 from runtime.process.describing import ProcessDescription
 
-READ_PROCESS = "process.read"
 _PROCESSES = f"{API}/processes"
 
 
@@ -35,7 +35,7 @@ class ProcessRoutes:
         found = [
             process
             for process in await self._here().processes()
-            if is_allowed(registry, principal, READ_PROCESS, process.pid, process.entry)
+            if is_allowed(registry, principal, READ, process.pid, process.entry)
         ]
         shown = found[: whole_number(request, "limit", 1000, 10_000)]
         return json_response({"processes": [_summary(process) for process in shown], "count": len(found)})
@@ -43,7 +43,7 @@ class ProcessRoutes:
     async def show(self, request: web.BaseRequest, params: Params) -> web.Response:
         stack = request.query.get("stack", "true") not in ("false", "0", "no")
         process = await self._here().describe(params["pid"], stack=stack)
-        refuse(self._backend.registry, principal_of(request), READ_PROCESS, process.pid, process.entry)
+        refuse(self._backend.registry, principal_of(request), READ, process.pid, process.entry)
         return json_response(asdict(process))
 
     def _here(self) -> Processes:

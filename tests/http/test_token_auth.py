@@ -216,7 +216,7 @@ entries:
   - name: clerks
     kind: security.policy
     policy:
-      actions: [funcs.call, process.spawn, process.exec, process.send, workflow.read, registry.read]
+      actions: [funcs.call, process.spawn, process.exec, process.send, process.read, registry.read]
       resources: ["web:who", "web:inner", "web:order", "web:part", "mine-*"]
       effect: allow
 """
@@ -275,13 +275,14 @@ async def test_a_run_that_the_api_starts_is_for_whoever_asked(shop: Site) -> Non
     ("method", "path", "action", "resource"),
     [
         ("POST", "/api/v1/workflows/web:order", "process.spawn", "web:order"),
-        ("GET", "/api/v1/runs/theirs", "workflow.read", "theirs"),
-        ("GET", "/api/v1/runs/%7Bmine-1%7Ctheirs%7D", "workflow.read", "theirs"),
-        ("GET", "/api/v1/runs/theirs/result", "workflow.read", "theirs"),
-        ("GET", "/api/v1/runs/theirs/history", "workflow.read", "theirs"),
+        ("GET", "/api/v1/runs/theirs", "process.read", "theirs"),
+        ("GET", "/api/v1/runs/%7Bmine-1%7Ctheirs%7D", "process.read", "theirs"),
+        ("GET", "/api/v1/runs/theirs/result", "process.read", "theirs"),
+        ("GET", "/api/v1/runs/theirs/events", "process.read", "theirs"),
+        ("GET", "/api/v1/runs/theirs/history", "process.read", "theirs"),
         ("POST", "/api/v1/runs/theirs/signals/go", "process.send", "theirs"),
-        ("POST", "/api/v1/runs/mine-1/queries/q", "workflow.query", "mine-1"),
-        ("POST", "/api/v1/runs/mine-1/updates/u", "workflow.update", "mine-1"),
+        ("POST", "/api/v1/runs/mine-1/queries/q", "process.query", "mine-1"),
+        ("POST", "/api/v1/runs/mine-1/updates/u", "process.update", "mine-1"),
         ("POST", "/api/v1/runs/mine-1/cancel", "process.cancel", "mine-1"),
         ("POST", "/api/v1/runs/mine-1/terminate", "process.terminate", "mine-1"),
     ],

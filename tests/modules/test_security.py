@@ -222,6 +222,7 @@ async def test_a_process_acts_for_whom_it_was_started_for(tmp_path: Path) -> Non
         ('process.send("{app:processes@x|1}", "t")', "process.send", "{app:processes@x|1}"),
         ('process.send("{app:worker|order-1}", "t")', "process.send", "order-1"),
         ('process.send("ledger", "t")', "process.send", "ledger"),
+        ('process.query("{app:worker|order-1}", "total")', "process.query", "order-1"),
         ('process.cancel("ledger")', "process.cancel", "ledger"),
         ('process.terminate("ledger")', "process.terminate", "ledger"),
         ('process.monitor("ledger")', "process.monitor", "ledger"),
