@@ -51,7 +51,7 @@ def asked(command: Command, names: Names) -> Iterator[Asked]:
         yield Asked(_STARTS[command.op], [str(data["id"])], {"host": data["host"]} if data.get("host") else {})
         yield from _to_the_running(command, names)
     elif command.op in _REACHES:
-        meta = {key: data[key] for key in ("topic", "name") if key in data}
+        meta: dict[str, Any] = {key: data[key] for key in ("topic", "name") if key in data}
         yield Asked(_REACHES[command.op], names(str(data["to"])), meta)
     elif command.op in _REGISTERS:
         yield Asked(_REGISTERS[command.op], [str(data["name"])])
