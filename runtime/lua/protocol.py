@@ -59,6 +59,9 @@ _SINGLE, _MANY = "value", "args"
 #: Keys of lists whose items hold such keys.
 _ITEMS = ("messages", "events")
 
+#: Kind of the event that a trapped cancellation is to a script.
+CANCEL = "pid.cancel"
+
 Event = dict[str, Any]
 
 
@@ -136,6 +139,29 @@ def process_exit(
 
 def cancel(reason: str = "", sender: str = "") -> Event:
     return {"t": "cancel", "reason": reason, "from": sender}
+
+
+def unread(continuation: Mapping[str, Any]) -> list[Event]:
+    """What nobody had read when a program continued as another: for that one, messages first."""
+    messages = [
+        message(item["topic"], item["from"], item["args"], item.get("at", 0))
+        for item in continuation.get("messages") or ()
+    ]
+    return messages + [_unread_event(item) for item in continuation.get("events") or ()]
+
+
+def _unread_event(item: Mapping[str, Any]) -> Event:
+    if item["kind"] == CANCEL:
+        return cancel(item.get("reason") or "", item["from"])
+    error = Error.from_wire(item["error"]) if item.get("error") else None
+    return process_exit(item["from"], item["at"], item.get("value"), error, item["kind"])
+
+
+def as_unread(event: Event) -> dict[str, Any]:
+    """A `process` or `cancel` event that no program has been given, in the form of `unread`."""
+    if event["t"] == "cancel":
+        return {"kind": CANCEL, "from": event["from"], "at": 0, "reason": event["reason"]}
+    return {key: value for key, value in event.items() if key != "t"}
 
 
 def update(update_id: str, name: str, args: Sequence[Payload]) -> Event:

@@ -187,9 +187,7 @@ class LuaRun(Run):
         self._commands = Commands(self, self.services)
         context = continuation.get("ctx") or {}
         self.call = replace(self.call, entry=entry, args=continuation.get("args") or [], context=context)
-        unread = [_message(item) for item in continuation.get("messages") or ()]
-        unread += [_event(item) for item in continuation.get("events") or ()]
-        self._queue.begin_again(protocol.start(self.call.args), unread)
+        self._queue.begin_again(protocol.start(self.call.args), protocol.unread(continuation))
 
     def _step(self, session: Steps, events: list[Event]) -> Batch:
         with self._stepping:
@@ -236,17 +234,6 @@ class LuaRun(Run):
         if command.data.get("logger"):
             about["logger"] = command.data["logger"]
         self.services.log(level, message, about)
-
-
-def _message(item: Mapping[str, Any]) -> Event:
-    return protocol.message(item["topic"], item["from"], item["args"], item["at"])
-
-
-def _event(item: Mapping[str, Any]) -> Event:
-    if item["kind"] == "pid.cancel":
-        return protocol.cancel(item.get("reason") or "", item["from"])
-    error = Error.from_wire(item["error"]) if item.get("error") else None
-    return protocol.process_exit(item["from"], item["at"], item.get("value"), error, item["kind"])
 
 
 def _value(batch: Batch) -> Payload:

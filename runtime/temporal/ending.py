@@ -107,9 +107,8 @@ def _continue(run: Run, continuation: dict[str, Any]) -> None:
     )
     try:
         wire.check_size("arguments of the continued run", args)
-        messages = [*(continuation.get("messages") or []), *run.untaken_messages()]
-        if messages:
-            headers[wire.CARRIED] = wire.carry(messages)
+        unread = {name: [*(continuation.get(name) or []), *later] for name, later in run.untaken().items()}
+        headers |= wire.carry(unread)
     except Error as error:
         _fail(run, error)
     with outgoing(headers):

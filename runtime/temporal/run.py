@@ -80,10 +80,7 @@ class Run:
         self._lifetime = asyncio.create_task(asyncio.Event().wait(), name="session")
         self._lifetime.add_done_callback(lambda _: self._session.close())
         self._events.append(protocol.start(args))
-        for message in wire.carried(info.headers):
-            self._events.append(
-                protocol.message(message["topic"], message["from"], message["args"], message.get("at", 0))
-            )
+        self._events.extend(protocol.unread(wire.carried(info.headers)))
 
     def _boot(self) -> dict[str, Any]:
         info = self.info
@@ -221,9 +218,12 @@ class Run:
         self.post(protocol.cancel(reason, self.pid if reason == self.own_cancellation else ""))
         return True
 
-    def untaken_messages(self) -> list[Event]:
-        """Messages that arrived after the program ended: a continued run gets them."""
-        return [event for event in self._events if event["t"] == "message"]
+    def untaken(self) -> dict[str, list[Event]]:
+        """What arrived after the program ended: a continued run gets it."""
+        return {
+            "messages": [event for event in self._events if event["t"] == "message"],
+            "events": [protocol.as_unread(event) for event in self._events if event["t"] in ("process", "cancel")],
+        }
 
     # -- questions from outside
 

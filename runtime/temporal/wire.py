@@ -35,6 +35,8 @@ BUNDLE = "evermoon-bundle"
 CHAIN = "evermoon-chain"
 #: Unread messages that a run hands to its successor: JSON [{topic, from, at, args: [[encoding, bytes as latin-1 text]]}].
 CARRIED = "evermoon-carried"
+#: The same for process events: JSON [{kind, from, at, reason?, error?: an `Error` in wire form, value?: [encoding, latin-1]}].
+CARRIED_EVENTS = "evermoon-carried-events"
 #: On a query whose asker reads `ANSWER_ERROR`: true. Others get a failed query, of which the server keeps the text alone.
 WHOLE_ERRORS = "evermoon-whole-errors"
 #: On the starts of a schedule of ours: what it was made from, JSON {entry, definition, paused}. Nothing reads it in a run.
@@ -195,26 +197,43 @@ def headers(
     return found
 
 
-def carry(messages: Sequence[Mapping[str, Any]]) -> Proto:
-    """Unread messages as a header. Raises `Error` INVALID when they are more than a header may hold."""
-    protos = [
+def carry(unread: Mapping[str, Any]) -> dict[str, Proto]:
+    """What nobody has read (`messages`, `events`) as headers. Raises `Error` INVALID when it is more than a header may hold."""
+    messages = [
         {
             "topic": message["topic"],
             "from": message.get("from", ""),
             "at": message.get("at", 0),
-            "args": [[arg.encoding, arg.data.decode("latin-1")] for arg in message.get("args") or []],
+            "args": [_packed(arg) for arg in message.get("args") or []],
         }
-        for message in messages
+        for message in unread.get("messages") or ()
     ]
-    packed = Payload(JSON, json.dumps(protos, separators=(",", ":")).encode())
-    check_size("unread messages of a continued run", [packed])
-    return to_proto(packed)
+    events = [
+        {key: _packed(item) if isinstance(item, Payload) else item for key, item in event.items()}
+        for event in unread.get("events") or ()
+    ]
+    found: dict[str, Proto] = {}
+    for name, items in ((CARRIED, messages), (CARRIED_EVENTS, events)):
+        packed = Payload(JSON, json.dumps(items, separators=(",", ":")).encode())
+        check_size("unread messages of a continued run", [packed])
+        if items:
+            found[name] = to_proto(packed)
+    return found
 
 
-def carried(headers: Mapping[str, Proto]) -> list[dict[str, Any]]:
+def carried(headers: Mapping[str, Proto]) -> dict[str, Any]:
     """The inverse of `carry`."""
-    messages = read_header(headers, CARRIED) or []
-    return [
-        {**message, "args": [Payload(encoding, data.encode("latin-1")) for encoding, data in message["args"]]}
-        for message in messages
-    ]
+    messages, events = read_header(headers, CARRIED) or [], read_header(headers, CARRIED_EVENTS) or []
+    return {
+        "messages": [{**message, "args": [_unpacked(arg) for arg in message["args"]]} for message in messages],
+        "events": [{**event, "value": _unpacked(event["value"])} if "value" in event else event for event in events],
+    }
+
+
+def _packed(payload: Payload) -> list[str]:
+    return [payload.encoding, payload.data.decode("latin-1")]
+
+
+def _unpacked(packed: Sequence[str]) -> Payload:
+    encoding, data = packed
+    return Payload(encoding, data.encode("latin-1"))

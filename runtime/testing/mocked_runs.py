@@ -16,7 +16,7 @@ from runtime.payload import Payload
 from runtime.registry import Registry
 from runtime.testing.files import NAMESPACE
 from runtime.testing.registry_host import RegistryHost
-from runtime.testing.virtual import child_pid
+from runtime.testing.virtual import child_pid, ends
 
 
 class MockedHost(RegistryHost):
@@ -46,8 +46,7 @@ class MockedHost(RegistryHost):
     def reply(self, command: protocol.Command, value: Any, error: Error | None) -> None:
         seq = command.seq or 0
         if command.op == "spawn":
-            payload = None if error else Payload.of(value)
-            self.feed(protocol.process_exit(child_pid(command), self.now, value=payload, error=error))
+            self.feed(*ends(command, self.now, error if error is not None else Payload.of(value)))
         elif error is not None:
             self.feed(protocol.failure(seq, error))
         else:

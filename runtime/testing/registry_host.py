@@ -118,14 +118,15 @@ class RegistryHost(VirtualHost):
 
     def _run_to_end(self, kind: str, entry_id: str, command: protocol.Command) -> Payload:
         """The result of an execution on a host of its own. Raises its `Error`."""
-        args, messages, now = command.args, command.data.get("messages") or [], self.now
+        args, now = command.args, self.now
+        first = [_message(item, self.pid, now) for item in command.data.get("messages") or ()]
         while True:
             host = RegistryHost(
                 self._registry, self._programs, entry_id, given=self._given, kind=kind,
                 principal=self.principal.changed_by(command.data), context=command.data.get("ctx") or {}, now=now, pid=f"{{{entry_id}|{self.pid}/{command.seq}}}",
             )  # fmt: skip
             try:
-                host.feed(protocol.start(args), *(_message(item, self.pid, now) for item in messages))
+                host.feed(protocol.start(args), *first)
                 while host.final is None and host._next_timer():
                     pass
                 self._took, now, final = host.now - self.now, host.now, host.final
@@ -135,7 +136,7 @@ class RegistryHost(VirtualHost):
             if final is None or final.continuation is None:
                 return final.value if final is not None and final.value is not None else Payload.of(None)
             entry_id = final.continuation.get("id") or entry_id
-            args, messages = final.continuation["args"], final.continuation["messages"]
+            args, first = final.continuation["args"], protocol.unread(final.continuation)
 
 
 def _at_once(answer: Awaitable[Any]) -> Any:

@@ -305,9 +305,9 @@ class VirtualHost:
         self._ended.add(pid)
         try:
             value = Payload.of(self._mocked(self._children, command))
-            self._inbox.append(protocol.process_exit(pid, self.now, value=value))
+            self._inbox += ends(command, self.now, value)
         except Error as error:
-            self._inbox.append(protocol.process_exit(pid, self.now, error=error))
+            self._inbox += ends(command, self.now, error)
 
     # Children that start later: their PID is known at once, and a message ends the wait.
 
@@ -348,13 +348,22 @@ class VirtualHost:
         command, error = self._undelayed(seq), Error(CANCELED, why, retryable=False)
         if command.op == "spawn":
             self._ended.add(child_pid(command))
-            self._inbox.append(protocol.process_exit(child_pid(command), self.now, error=error))
+            self._inbox += ends(command, self.now, error)
         else:
             self._inbox.append(protocol.failure(seq, error))
 
 
 def child_pid(command: protocol.Command) -> str:
     return f"{{{command.data.get('host')}|{command.data.get('name') or f'child-{command.seq}'}}}"
+
+
+def ends(command: protocol.Command, at: int, how: Payload | Error) -> list[protocol.Event]:
+    """What a parent hears of the end of a spawned child."""
+    pid = child_pid(command)
+    if not isinstance(how, Error):
+        return [protocol.process_exit(pid, at, value=how)]
+    down = [protocol.process_exit(pid, at, error=how, kind="pid.link.down")] if command.data.get("link") else []
+    return [*down, protocol.process_exit(pid, at, error=how)]
 
 
 def not_found(destination: str) -> Error:

@@ -22,6 +22,35 @@ async def test_a_sleep_is_a_durable_timer_named_after_its_line(files: Files, tem
         assert [e.user_metadata.summary.data for e in events if e.HasField("user_metadata")] == [b'"main.lua:3"']
 
 
+async def test_events_nobody_has_read_go_on_to_the_next_run(files: Files, temporal_server: DevServer) -> None:
+    files.workflow("child", "return { main = function(n) return { n = n, text = 'ü' } end }")
+    files.workflow("failing", "return { main = function() return nil, errors.new('Conflict', 'taken') end }")
+    files.workflow(
+        "main",
+        """return { main = function(first)
+             if first == nil then
+               local pid = assert(process.spawn('t:child', 't:worker', 7))
+               assert(process.spawn('t:failing', 't:worker'))
+               process.listen('go'):receive()
+               process.upgrade(nil, pid)
+             end
+             local seen, events = {}, process.events()
+             for _ = 1, 2 do
+               local e = events:receive()
+               seen[e.from == first and 'child' or 'failing'] = e.result.value or { e.kind, tostring(e.result.error) }
+             end
+             return seen
+           end }""",
+    )
+    async with staged(files, temporal_server.address) as stage:
+        run = await stage.start("main")
+        await stage.until(run, "CHILD_WORKFLOW_EXECUTION_COMPLETED")
+        await stage.until(run, "CHILD_WORKFLOW_EXECUTION_FAILED")
+        await stage.send(run, "go")
+        assert await stage.result(run) == {"child": {"n": 7, "text": "ü"}, "failing": ["pid.exit", "taken"]}
+        assert [result.failure for result in await stage.replay(run)] == [None]
+
+
 async def test_an_untrapped_cancellation_closes_the_run_as_canceled(files: Files, temporal_server: DevServer) -> None:
     files.workflow(
         "main",

@@ -16,6 +16,26 @@ end
 function R.upgrade_other(n) process.upgrade("features:upgraded", n + 1) end
 function R.upgraded(n) return { n, process.id() } end
 
+-- The first run reads none of its events, the second all of them.
+function R.upgrade_events(go_on)
+  process.set_options({ trap_cancel = true })
+  if not go_on then
+    local later = process.with_options({ ["workflow.start_delay"] = "1h" })
+    assert(process.cancel(assert(later:spawn("features:child_waits", "features:worker"))))
+    assert(process.cancel(process.pid(), "enough"))
+    recorded.same("unread")
+    process.upgrade(nil, true)
+  end
+  local events, seen = process.events(), {}
+  for i = 1, 2 do
+    local event = events:receive()
+    local err = event.result.error
+    seen[i] = { event.kind, err and err:kind() or event.reason }
+  end
+  recorded.same(seen)
+  return seen
+end
+
 function R.version()
   local first = workflow.version("step", 1, 3)
   recorded.same(first)

@@ -292,6 +292,11 @@ RUNS: Mapping[str, Feature] = {
         runs=4,
     ),
     "upgrade_other": Feature(("WORKFLOW_EXECUTION_CONTINUED_AS_NEW",), [2, "features:upgraded"], args=(1,), runs=2),
+    "upgrade_events": Feature(
+        ("MARKER_RECORDED", "ACTIVITY_TASK_SCHEDULED", ASKED_TO_CANCEL, "WORKFLOW_EXECUTION_CONTINUED_AS_NEW"),
+        [["pid.exit", "Canceled"], ["pid.cancel", "enough"]],
+        runs=2,
+    ),
     "version": Feature(("MARKER_RECORDED", *CALL, "MARKER_RECORDED"), [3, 3, 1]),
     "version_loop": Feature(("MARKER_RECORDED", *CALL, *CALL, *CALL), [2, 2, 2]),
     "version_older": Feature(

@@ -41,6 +41,13 @@ return test.describe("children", function()
     test.it("continue-as-new is followed", function()
       test.equal(exec("programs:child.counts_down", WORKER, 2, {}), { 2, 1, 0 })
     end)
+    test.it("continue-as-new takes unread events along, in order", function()
+      local E = process.event
+      test.equal(exec("programs:child.hands_over", WORKER), {
+        { E.EXIT, errors.CANCELED, false }, { E.LINK_DOWN, errors.CANCELED, false }, { E.EXIT, errors.CANCELED, false },
+        { E.CANCEL, "enough", true },
+      })
+    end)
   end)
 
   test.describe("spawn", function()
@@ -73,6 +80,14 @@ return test.describe("children", function()
       local event = events:receive()
       test.equal(event.result.value, nil)
       test.is_error({ errors.CONFLICT, "taken" }, event.result.error)
+    end)
+    test.it("a linked one that fails is LINK_DOWN, then EXIT", { alone = true }, function()
+      process.set_options({ trap_links = true })
+      local events = process.events()
+      process.spawn_linked("programs:child.fails", WORKER)
+      local down, exit = events:receive(), events:receive()
+      test.equal({ down.kind, exit.kind, down.from == exit.from }, { process.event.LINK_DOWN, process.event.EXIT, true })
+      test.is_error({ errors.CONFLICT, "taken" }, down.result.error)
     end)
     test.it("unknown ids", function() test.fails({ errors.NOT_FOUND }, process.spawn("programs:nobody", WORKER)) end)
   end)

@@ -1,4 +1,4 @@
--- methods: add fails raises counts_down context messages waits tells_why echoes parent
+-- methods: add fails raises counts_down context messages waits tells_why echoes parent hands_over
 -- modules: ctx workflow
 return {
   add = function(a, b) return a + b end,
@@ -29,6 +29,24 @@ return {
   echoes = function()
     local message = process.inbox():receive()
     process.send(message:from(), "pong", message:payload())
+  end,
+  hands_over = function(seen)
+    process.set_options({ trap_links = true, trap_cancel = true })
+    if not seen then
+      local later = process.with_options({ ["workflow.start_delay"] = "1h" })
+      for _, way in ipairs({ "spawn", "spawn_linked" }) do
+        process.cancel(later[way](later, "programs:child.waits", "conformance:worker"))
+      end
+      process.cancel(process.pid(), "enough")
+      process.upgrade(nil, { process.pid() })
+    end
+    local events, kinds = process.events(), {}
+    for i = 1, 4 do
+      local event = events:receive()
+      local err = event.result.error
+      kinds[i] = { event.kind, err and err:kind() or event.reason, event.from == seen[1] }
+    end
+    return kinds
   end,
   parent = function() return workflow.info().parent_pid end,
 }
