@@ -17,6 +17,7 @@ from runtime.http.health import Health
 from runtime.http.listen import Address
 from runtime.http.middleware.metrics import Meters
 from runtime.http.mount import Mounts
+from runtime.http.operations import Operations
 from runtime.http.processes import ProcessRoutes
 from runtime.http.routes import Route, Routes
 from runtime.http.runs import Runs
@@ -211,6 +212,7 @@ def own_routes(backend: Backend, meters: Meters, times: Times) -> list[Route]:
         *meters.routes(),
         *Entries(backend).routes(),
         *Starting(backend, times.read).routes(),
+        *Operations(backend, times.read).routes(),
         *Runs(backend, times.read).routes(),
         *RunEvents(backend, times.idle).routes(),
         *ProcessRoutes(backend).routes(),

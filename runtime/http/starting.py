@@ -8,6 +8,8 @@ post said is remembered as a digest in the run's memo, which lives exactly as lo
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
@@ -33,6 +35,15 @@ _MAX_ID = 1000
 _RETRY_AFTER = "1"
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A run that a request started, or that an earlier one with the same key did; its `status` and `state` then are those of now."""
+
+    started: Started
+    status: str
+    state: str
+
+
 class Starting:
     def __init__(self, backend: Backend, body_timeout: float) -> None:
         self._backend = backend
@@ -42,34 +53,39 @@ class Starting:
         return [Route("POST", f"{API}/workflows/{{entry}}", self.post)]
 
     async def post(self, request: web.BaseRequest, params: Params) -> web.Response:
-        entry = self._workflow(params["entry"])
+        entry = self.workflow(params["entry"])
         key = _key(request)
         body = await read_json(request, self._body_timeout)
         if entry.input_schema is not None:
             schema.check(entry.id, entry.input_schema, body.value)
-        memo = None if key is None else {"key": _digest(entry.id, key), "body": body.digest()}
+        memo = None if key is None else {"key": digest(entry.id, key), "body": body.digest()}
         start = _start_request(request, entry, body, memo)
-        workflows = self._backend.workflows_for(principal_of(request))
+        begun = await self.once(start, memo, f"{KEY_HEADER} was used before with another body")
+        return accepted(begun, started_document(begun))
+
+    async def once(self, start: StartRequest, memo: Mapping[str, str] | None, other: str) -> Begun:
+        """Starts a run, or finds the one that was started with this key. Answers 422, saying `other`, when that had another body."""
+        workflows = self._backend.workflows_for(start.principal)
         try:
             started = await workflows.start(start)
         except Error as error:
             if error.kind != ALREADY_EXISTS or memo is None or start.id is None:
                 raise
-            return await self._replay(start.id, memo, error)
-        return _accepted(started, "RUNNING", {})
+            return await self._replay(start.id, memo, other, error)
+        return Begun(started, "RUNNING", "pending")
 
-    async def _replay(self, run: str, memo: dict[str, str], taken: Error) -> web.Response:
-        """The answer to a key that was used before: the same run, or 422 when the body differs."""
+    async def _replay(self, run: str, memo: Mapping[str, str], other: str, taken: Error) -> Begun:
         described = await self._backend.workflows.describe(run)
         first = described.memo.get(MEMO)
         if not isinstance(first, dict) or first.get("key") != memo["key"]:
             raise taken
         if first.get("body") != memo["body"]:
-            raise refuse(422, f"{KEY_HEADER} was used before with another body", run=run)
+            raise refuse(422, other, run=run)
         started = Started(described.id, described.run_id, described.pid, created=False)
-        return _accepted(started, described.status, {REPLAYED_HEADER: "true"})
+        return Begun(started, described.status, described.state)
 
-    def _workflow(self, name: str) -> WorkflowLua:
+    def workflow(self, name: str) -> WorkflowLua:
+        """The entry of an id or a workflow type. Answers 404."""
         registry = self._backend.registry
         entry = registry.get(name)
         if isinstance(entry, WorkflowLua):
@@ -82,19 +98,15 @@ class Starting:
 
 
 def _start_request(
-    request: web.BaseRequest, entry: WorkflowLua, body: JsonBody, memo: dict[str, str] | None
+    request: web.BaseRequest, entry: WorkflowLua, body: JsonBody, memo: Mapping[str, str] | None
 ) -> StartRequest:
-    options: dict[str, Any] = {"id_conflict_policy": "fail"}
-    for parameter, option in (("timeout", "execution_timeout"), ("start_delay", "start_delay")):
-        text = request.query.get(parameter)
-        if text is not None:
-            options[option] = round(duration(parameter, text).total_seconds() * 1000)
+    options = {"id_conflict_policy": "fail", **times(request)}
     run_id = request.query.get("id")
     if run_id is not None and not 0 < len(run_id) <= _MAX_ID:
         raise refuse(400, f"?id= must have 1 to {_MAX_ID} characters", parameter="id")
     if memo is not None:
         run_id = run_id or f"{entry.name}-{memo['key'][:32]}"
-        options |= {"id_reuse_policy": "reject_duplicate", "memo": {MEMO: memo}}
+        options |= once_only(memo)
     return StartRequest(
         entry.id,
         body.args,
@@ -105,15 +117,37 @@ def _start_request(
     )
 
 
-def _accepted(started: Started, status: str, headers: dict[str, str]) -> web.Response:
-    content = {
+def times(request: web.BaseRequest) -> dict[str, Any]:
+    """Workflow options of the parameters `timeout` and `start_delay`. Answers 400."""
+    options: dict[str, Any] = {}
+    for parameter, option in (("timeout", "execution_timeout"), ("start_delay", "start_delay")):
+        text = request.query.get(parameter)
+        if text is not None:
+            options[option] = round(duration(parameter, text).total_seconds() * 1000)
+    return options
+
+
+def once_only(memo: Mapping[str, str]) -> dict[str, Any]:
+    """Workflow options of a run whose id is used once, by whoever has the key in its memo."""
+    return {"id_reuse_policy": "reject_duplicate", "memo": {MEMO: memo}}
+
+
+def started_document(begun: Begun) -> dict[str, Any]:
+    started = begun.started
+    return {
         "id": started.id,
         "run_id": started.run_id,
         "pid": started.pid,
-        "status": status,
+        "status": begun.status,
         "links": run_links(started.id),
     }
-    return json_response(content, 202, {"Location": run_path(started.id), "Retry-After": _RETRY_AFTER, **headers})
+
+
+def accepted(begun: Begun, content: Mapping[str, Any]) -> web.Response:
+    headers = {"Location": run_path(begun.started.id), "Retry-After": _RETRY_AFTER}
+    if not begun.started.created:
+        headers[REPLAYED_HEADER] = "true"
+    return json_response(content, 202, headers)
 
 
 def _key(request: web.BaseRequest) -> str | None:
@@ -123,5 +157,6 @@ def _key(request: web.BaseRequest) -> str | None:
     return key
 
 
-def _digest(entry: str, key: str) -> str:
-    return hashlib.sha256(f"{entry}\0{key}".encode("utf-8", "surrogateescape")).hexdigest()
+def digest(space: str, key: str) -> str:
+    """Of a key that means something within `space` only."""
+    return hashlib.sha256(f"{space}\0{key}".encode("utf-8", "surrogateescape")).hexdigest()

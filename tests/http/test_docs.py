@@ -11,6 +11,7 @@ from runtime.http.entries import Entries
 from runtime.http.events import RunEvents
 from runtime.http.health import Health
 from runtime.http.middleware.metrics import Meters
+from runtime.http.operations import Operations
 from runtime.http.processes import ProcessRoutes
 from runtime.http.runs import Runs
 from runtime.http.starting import Starting
@@ -28,6 +29,7 @@ def test_every_route_is_on_its_page() -> None:
         Health(NO_BACKEND),
         Entries(NO_BACKEND),
         Starting(NO_BACKEND, 1),
+        Operations(NO_BACKEND, 1),
         Runs(NO_BACKEND, 1),
         RunEvents(NO_BACKEND, 1),
         ProcessRoutes(NO_BACKEND),
