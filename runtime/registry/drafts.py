@@ -9,7 +9,7 @@ from typing import Any
 
 from runtime.registry import placeholders
 from runtime.registry.models import Entry, Place
-from runtime.registry.problems import DOCS, Problem, anchor
+from runtime.registry.problems import DOCS, Problem, page_of
 from runtime.registry.yamlfile import Document, Steps
 
 
@@ -43,7 +43,7 @@ class Draft:
     def complain(self, steps: Steps, message: str, hint: str | None = None) -> None:
         """Records a mistake in the field at `steps`."""
         file, line = self.where(steps)
-        docs = anchor(self.kind) if self.model else DOCS
+        docs = page_of(self.kind) if self.model else DOCS
         self.problems.append(Problem(file, line, self.id if self.name else None, message, hint, docs))
 
 

@@ -62,9 +62,9 @@ def in_order(problems: Iterable[Problem]) -> list[Problem]:
     return sorted(set(problems), key=lambda problem: problem.sort_key)
 
 
-def anchor(kind: str) -> str:
-    """The docs section of a kind."""
-    return f"{DOCS}#{kind.replace('.', '').lower()}"
+def page_of(kind: str) -> str:
+    """The page of a kind."""
+    return f"docs/kinds/{kind}.md"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:

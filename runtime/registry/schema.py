@@ -11,7 +11,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from runtime.registry.files import NAMESPACE
 from runtime.registry.kinds import MODELS
 from runtime.registry.models import Entry
-from runtime.registry.problems import anchor
+from runtime.registry.problems import page_of
 
 SHIPPED = Path(__file__).with_name("schema.json")
 
@@ -79,7 +79,7 @@ def _entry(model: type[Entry], definitions: dict[str, Any]) -> dict[str, Any]:
     schema["required"].remove("place")
     properties["name"] = _NAME
     _move_into_meta(model, schema)
-    schema["description"] = f"{(model.__doc__ or '').partition(chr(10))[0]} See {anchor(model.KIND)}."
+    schema["description"] = f"{(model.__doc__ or '').partition(chr(10))[0]} See {page_of(model.KIND)}."
     return schema
 
 

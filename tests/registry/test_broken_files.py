@@ -130,7 +130,7 @@ def test_a_mistake_says_what_is_wrong_and_what_was_meant(
 
 def test_a_mistake_links_the_docs_of_its_kind(broken: list[Problem]) -> None:
     linked = {problem.entry_id: problem.docs for problem in broken}
-    assert linked["app:worker"] == "docs/registry.md#temporalworker"
+    assert linked["app:worker"] == "docs/kinds/temporal.worker.md"
     assert linked["app:odd"] == "docs/registry.md"
 
 
@@ -138,7 +138,7 @@ def test_a_problem_prints_as_one_line_that_starts_with_file_and_line(broken: lis
     problem = next(found for found in broken if found.line == 11)
     assert str(problem) == (
         f'{problem.file}:11: app:worker: client: no entry "app:temporl"; did you mean "app:temporal"? '
-        "(see docs/registry.md#temporalworker)"
+        "(see docs/kinds/temporal.worker.md)"
     )
 
 

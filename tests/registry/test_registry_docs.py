@@ -1,67 +1,63 @@
-"""docs/registry.md has every kind and field, and what it shows loads."""
+"""docs/registry.md lists every kind; each has a page that names every field with its default; what they show loads."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
-from typing import get_args
 
 import pytest
-from pydantic import BaseModel
 
 from runtime.registry import Entry
-from runtime.registry.kinds import MODELS, NOT_YET
-from runtime.registry.problems import DOCS, anchor
+from runtime.registry.kinds import KINDS, MODELS, NOT_YET
+from runtime.registry.problems import DOCS, page_of
+from tests.docs.pages import ROOT, Block, blocks
+from tests.registry.kind_fields import rows
 from tests.registry.support import Files
 
-TEXT = (Path(__file__).parents[2] / DOCS).read_text(encoding="utf-8")
-EXAMPLES = re.findall(r"^```yaml\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
-EVERYWHERE = {"name", "kind", "meta", "place", "temporal_namespace"}
+TEXT = (ROOT / DOCS).read_text(encoding="utf-8")
+PAGES = {path.name.removesuffix(".md") for path in (ROOT / "docs" / "kinds").iterdir()}
+EXAMPLES = [
+    block for page in (DOCS, *(page_of(kind) for kind in sorted(KINDS))) for block in blocks(page) if block.language == "yaml"
+]  # fmt: skip
 
 
-def section(kind: str) -> str:
-    [found] = re.findall(rf"^## `{re.escape(kind)}`\n(.*?)(?=^##? |\Z)", TEXT, re.MULTILINE | re.DOTALL)
-    return str(found)
+def listed(kind: str) -> list[tuple[str, str]]:
+    """The fields on the page of a kind, with what it says is their default."""
+    text = (ROOT / page_of(kind)).read_text(encoding="utf-8")
+    [table] = re.findall(r"^\| field \| default \| meaning \|\n\|[-|]+\n((?:\|.*\n)+)", text, re.MULTILINE) or [""]
+    return [(path, default.strip("`")) for path, default in re.findall(r"^\| `(.+?)` \| (\S+) \|", table, re.MULTILINE)]
 
 
-def fields(model: type[BaseModel]) -> Iterator[str]:
-    for name, info in model.model_fields.items():
-        if name in EVERYWHERE:
-            continue
-        yield info.alias or name
-        for part in (info.annotation, *get_args(info.annotation)):
-            if isinstance(part, type) and issubclass(part, BaseModel) and name != "lifecycle":
-                yield from fields(part)
-
-
-@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.KIND)
-def test_every_field_of_a_kind_is_in_its_section(model: type[Entry]) -> None:
-    lifted = {lift.field: ".".join(lift.path) for lift in model.LIFTS if not lift.direct}
-    text = section(model.KIND)
-    if "[`function.lua`]" in text:
-        text += section("function.lua")
-    if "[`workflow.lua`]" in text:
-        text += section("workflow.lua")
-    wanted = {lifted.get(name, name) for name in fields(model)}
-    assert sorted(name for name in wanted if f"`{name}`" not in text) == []
+def test_every_kind_has_its_page_and_its_line_in_the_list() -> None:
+    assert set(KINDS) == PAGES
+    assert [kind for kind in KINDS if f"[`{kind}`](kinds/{kind}.md)" not in TEXT] == []
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.KIND)
-def test_problems_link_to_a_heading(model: type[Entry]) -> None:
-    headings = {re.sub(r"[^\w\- ]", "", heading).lower() for heading in re.findall(r"^#+ (.*)$", TEXT, re.MULTILINE)}
-    assert anchor(model.KIND).partition("#")[2] in headings
+def test_a_page_names_every_field_and_its_default(model: type[Entry]) -> None:
+    fields = [(row.path, row.default) for row in rows(model)]
+    shown = [row for row in listed(model.KIND) if row in fields or not row[0].startswith("meta.")]
+    assert shown == fields
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.KIND)
+def test_a_page_shows_an_entry_of_its_kind(model: type[Entry], files: Files) -> None:
+    [example] = [block for block in blocks(page_of(model.KIND)) if block.language == "yaml"]
+    assert any(entry.kind == model.KIND for entry in loaded(files, example).values())
 
 
 def test_kinds_to_come_are_named() -> None:
     assert [kind for kind in NOT_YET if f"`{kind}`" not in TEXT] == []
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=range(len(EXAMPLES)))
-def test_every_example_loads(files: Files, example: str) -> None:
-    scripts = dict.fromkeys(re.findall(r"file://([\w./]+)", example), "return {}")
+@pytest.mark.parametrize("example", EXAMPLES, ids=str)
+def test_every_example_loads(files: Files, example: Block) -> None:
+    assert loaded(files, example)
+
+
+def loaded(files: Files, example: Block) -> dict[str, Entry]:
+    scripts = dict.fromkeys(re.findall(r"file://([\w./]+)", example.text), "return {}")
     modules = {
         f"{module.replace('.', '/')}.py": f"def {name}(): ..."
-        for module, name in re.findall(r"py://([\w.]+):(\w+)", example)
+        for module, name in re.findall(r"py://([\w.]+):(\w+)", example.text)
     }
-    assert files.load(example, {**scripts, **modules}).entries
+    return dict(files.load(example.text, {**scripts, **modules}).entries)

@@ -15,7 +15,7 @@ from runtime.modules.json import validate
 from runtime.modules.options import workflow_options
 from runtime.registry import Problem, Registry, TemporalSchedule, WorkflowLua
 from runtime.registry.placeholders import is_in
-from runtime.registry.problems import anchor
+from runtime.registry.problems import page_of
 from runtime.temporal.schedules.building import args_of, worker_of
 
 
@@ -23,7 +23,7 @@ def schedule_checks(registry: Registry) -> Iterable[Problem]:
     """Cron text that is none, input that its workflow does not take, and runs that nobody would serve."""
     for entry in registry.of_kind(TemporalSchedule):
         for message in _faults(registry, entry):
-            yield Problem(entry.file, entry.line, entry.id, message, docs=anchor(entry.KIND))
+            yield Problem(entry.file, entry.line, entry.id, message, docs=page_of(entry.KIND))
 
 
 def _faults(registry: Registry, entry: TemporalSchedule) -> Iterator[str]:
