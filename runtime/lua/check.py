@@ -1,4 +1,5 @@
-"""What can be known of scripts before anything runs: that they compile, and that they list only modules they may use."""
+"""What can be known of scripts before anything runs: that they compile, and that they list only modules they may use,
+and ask for nothing in so many words that they may not have."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from runtime.errors import Error
+from runtime.lua.capabilities import capability_problems
 from runtime.lua.interpreter import compile_lua
 from runtime.modules.catalogue import ALWAYS, MODULES
 from runtime.modules.definition import HOST
@@ -33,6 +35,8 @@ def lua_checks(registry: Registry) -> Iterable[Problem]:
     for entry in _lua_entries(registry):
         if isinstance(entry, WorkflowLua):
             yield from _workflow_modules(registry, entry)
+        elif isinstance(entry, FunctionLua | ProcessLua):
+            yield from capability_problems(registry, entry)
     for function in registry.entries.values():
         if isinstance(function, ActivityEntry):
             yield from _options(function)

@@ -10,18 +10,29 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from runtime.errors import PERMISSION_DENIED, Error
+from runtime.errors import PERMISSION_DENIED, Error, invalid
 
 if TYPE_CHECKING:
     from runtime.registry.kinds.lua import HttpClientMeta
 
 _NAT64 = IPv6Network("64:ff9b::/96")
+#: Not for the public, though Python's table, which is older than some of them, says otherwise.
+_RESERVED = (
+    IPv4Network("192.0.0.0/24"),
+    IPv4Network("192.88.99.0/24"),
+    IPv6Network("3fff::/20"),
+    IPv6Network("fec0::/10"),
+)
+#: Where clouds keep the credentials of their machines, beside the link-local addresses.
+_METADATA = frozenset(map(ip_address, ("100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254")))
+#: The interface part of an ISATAP address, before an IPv4 address.
+_ISATAP = (0x00005EFE, 0x02005EFE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +53,10 @@ class Policy:
     def check(self, host: str, port: int | None, address: str) -> None:
         """Raises `Error` PERMISSION_DENIED when a connection to `address`, found under `host`, is not allowed."""
         numeric = _unwrap(ip_address(address.partition("%")[0]))
-        if _is_public(numeric) or host.lower() in self.hosts or f"{host.lower()}:{port}" in self.hosts:
+        if host.lower() in self.hosts or f"{host.lower()}:{port}" in self.hosts:
             return
-        if self.allow_private and not self.hosts and not numeric.is_link_local:
+        keeps_credentials = numeric.is_link_local or numeric in _METADATA
+        if not keeps_credentials and (_is_public(numeric) or (self.allow_private and not self.hosts)):
             return
         raise Error(
             PERMISSION_DENIED,
@@ -59,11 +71,14 @@ def _unwrap(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
         return address
     if address in _NAT64 or (int(address) >> 32 == 0 and int(address) > 1):
         return IPv4Address(int(address) & 0xFFFFFFFF)
+    if int(address) >> 32 & 0xFFFFFFFF in _ISATAP:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
     return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else address)
 
 
 def _is_public(address: IPv4Address | IPv6Address) -> bool:
-    return address.is_global and not address.is_multicast and not address.is_reserved
+    listed = any(address.version == network.version and address in network for network in _RESERVED)
+    return address.is_global and not (address.is_multicast or address.is_reserved or listed)
 
 
 class GuardedResolver(AbstractResolver):
@@ -96,6 +111,10 @@ def guard_hops(policy: Policy, ask: Callable[[str, str], None]) -> aiohttp.Clien
         address = literal_address(host)
         if address is not None:
             policy.check(host, request.url.port, address)
+        elif ":" in host or host.replace(".", "").isdigit():
+            raise invalid(
+                f"not an address: {host[:80]!r}"
+            )  # what looks like one is connected to unresolved, so unchecked
         return await handler(request)
 
     return guard

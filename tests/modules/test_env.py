@@ -8,7 +8,7 @@ import pytest
 from runtime.errors import INVALID, NOT_FOUND, PERMISSION_DENIED, UNAVAILABLE
 from runtime.registry import EnvStorageFile, RegistryError
 from tests.modules.host_script import run
-from tests.process.support import load
+from tests.process.support import call, function, host, load
 
 ENTRIES: list[dict[str, Any]] = [
     {"name": "url", "kind": "env.variable", "variable": "SHOP_URL"},
@@ -219,3 +219,55 @@ def test_wrong_definitions_are_told(tmp_path: Path, entries: list[dict[str, Any]
     with pytest.raises(RegistryError) as caught:
         load(tmp_path, {}, entries)
     assert problem in str(caught.value)
+
+
+# Which entry may read what
+
+SECRET: list[dict[str, Any]] = [
+    {"name": "url", "kind": "env.variable", "variable": "SHOP_URL"},
+    {"name": "key", "kind": "env.variable", "variable": "API_KEY", "secret": True},
+]
+ENVIRON = {"SHOP_URL": "http://shop", "API_KEY": "k"}
+READS = """
+    local function told(value, err) return err and err:kind() or value end
+    local key, id, url = "API_KEY", "app:key", "SHOP_URL"
+    return { told(env.get(key)), told(env.get(id)), told(env.set(key, "x")), told(env.get(url)), json.encode(env.get_all()) }
+"""
+DENIED = [PERMISSION_DENIED] * 3
+
+
+@pytest.mark.parametrize(
+    ("meta", "seen"),
+    [
+        ({}, [*DENIED, "http://shop", '{"SHOP_URL":"http://shop"}']),
+        ({"env": {"variables": []}}, [*DENIED, PERMISSION_DENIED, "{}"]),
+        ({"env": {"variables": ["url"]}}, [*DENIED, "http://shop", '{"SHOP_URL":"http://shop"}']),
+        ({"env": {"variables": ["key"]}}, ["k", "k", True, PERMISSION_DENIED, '{"API_KEY":"x"}']),
+        ({"env": {"variables": ["url", "app:key"]}}, ["k", "k", True, "http://shop", '{"API_KEY":"x","SHOP_URL":"http://shop"}']),
+    ],
+)  # fmt: skip
+async def test_a_secret_is_for_those_that_name_it(tmp_path: Path, meta: dict[str, Any], seen: list[Any]) -> None:
+    assert await run(tmp_path, READS, entries=SECRET, environ=ENVIRON, meta=meta) == seen
+
+
+async def test_an_import_brings_no_secret_along(tmp_path: Path) -> None:
+    """Neither a library nor a function that may read it lends that to who imports it; and a caller lends nothing to a callee."""
+    read = "function() local name = 'API_KEY' local v, err = env.get(name) return err and err:kind() or v end"
+    sources = {
+        "lib.lua": f"return {{ read = {read} }}",
+        "trusted.lua": f"return {{ main = {read} }}",
+        "other.lua": 'return function() return { lib.read(), trusted.main(), (funcs.call("app:trusted")) } end',
+        "plain.lua": f"return {read}",
+        "granted.lua": 'return function() return { lib.read(), (funcs.call("app:plain")) } end',
+    }
+    imports, meta = {"lib": "lib", "trusted": "trusted"}, {"env": {"variables": ["key"]}}
+    entries = [
+        *SECRET,
+        {"name": "lib", "kind": "library.lua", "source": "file://lib.lua", "modules": ["env"]},
+        function("trusted", meta=meta),
+        function("other", imports=imports),
+        function("granted", imports=imports, meta=meta),
+    ]
+    async with host(load(tmp_path, sources, entries, ENVIRON)) as h:
+        assert await call(h, "other") == [PERMISSION_DENIED, PERMISSION_DENIED, "k"]
+        assert await call(h, "granted") == ["k", PERMISSION_DENIED]

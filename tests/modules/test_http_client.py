@@ -6,11 +6,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 import pytest_asyncio
 from aiohttp import web
 
 from runtime.errors import INVALID, LIMIT_EXCEEDED, PERMISSION_DENIED, TIMEOUT, UNAVAILABLE, Error
+from runtime.modules.http_guard import Policy
+from runtime.modules.principal import Principal
 from tests.modules.host_script import run
 from tests.process.support import call, function, host, load
 
@@ -262,7 +265,10 @@ async def test_an_activity_sends_its_idempotency_key(
     [
         "127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[64:ff9b::7f00:1]", "2130706433",
         "0x7f000001", "0177.0.0.1", "127.1", "0.0.0.0", "[::]", "10.0.0.1", "192.168.1.1", "172.16.0.1", "100.64.0.1",
-        "169.254.169.254", "[fd00::1]", "[fe80::1]", "224.0.0.1",
+        "169.254.169.254", "[fd00::1]", "[fe80::1]", "224.0.0.1", "0", "017700000001", "0x7f.0x0.0x0.0x1", "127.0.0.1%2e",
+        "LOCALHOST", "127。0。0。1", "①②⑦.0.0.1", "[::127.0.0.1]", "[::ffff:169.254.169.254]", "[2002:7f00:1::]",
+        "[fe80::1%25lo]", "[fec0::1]", "[3fff::1]", "[2606:4700::5efe:127.0.0.1]", "168.63.129.16", "100.100.100.200",
+        "example.com@127.0.0.1", "example.com:80@127.0.0.1", "u%40example.com:p@localhost",
     ],
 )  # fmt: skip
 async def test_addresses_that_are_not_public_are_refused(tmp_path: Path, server: Server, host: str) -> None:
@@ -270,6 +276,78 @@ async def test_addresses_that_are_not_public_are_refused(tmp_path: Path, server:
         await ask(tmp_path, f'return http_client.get("http://{host}:{server.port}/")', meta={})
     assert (caught.value.kind, caught.value.retryable) == (PERMISSION_DENIED, False)
     assert server.seen == []
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1.",
+        "2130706433.",
+        "127.0.0.1..",
+        "1.2.3.4.5",
+        "127.0.0.4294967297",
+        "...1",
+        "localhost.",
+        r"127.0.0.1\\@8.8.8.8",
+    ],
+)
+async def test_what_is_almost_an_address_leads_nowhere(tmp_path: Path, server: Server, host: str) -> None:
+    with pytest.raises(Error) as caught:
+        await ask(tmp_path, f'return http_client.get("http://{host}:{server.port}/")', meta={})
+    assert caught.value.kind in (INVALID, PERMISSION_DENIED, UNAVAILABLE)
+    assert server.seen == []
+
+
+@pytest.mark.parametrize(
+    "answers", [["127.0.0.1"], ["93.184.216.34", "127.0.0.1"], ["::ffff:10.0.0.1"], ["169.254.169.254"]]
+)
+async def test_a_name_that_points_inwards_is_refused_whatever_else_it_points_to(
+    tmp_path: Path, server: Server, answers: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one that changes between two look-ups: what was looked up is what is connected to."""
+
+    async def resolve(self: object, host: str, port: int = 0, family: int = 0) -> list[dict[str, Any]]:
+        return [
+            {"hostname": host, "host": found, "port": port, "family": family, "proto": 0, "flags": 0}
+            for found in answers
+        ]
+
+    monkeypatch.setattr(aiohttp.ThreadedResolver, "resolve", resolve)
+    for meta in ({}, {"http_client": {"hosts": ["other.example"], "allow_private": True}}):
+        with pytest.raises(Error) as caught:
+            await ask(tmp_path, f'return http_client.get("http://rebind.example:{server.port}/")', meta=meta)
+        assert caught.value.kind == PERMISSION_DENIED
+    assert server.seen == []
+
+
+@pytest.mark.parametrize(
+    "address", ["fd00:ec2::254", "100.100.100.200", "168.63.129.16", "192.0.0.192", "fe80::a9fe:a9fe"]
+)
+def test_places_of_credentials_need_naming(address: str) -> None:
+    with pytest.raises(Error, match="not on the public internet"):
+        Policy(allow_private=True).check(address, 80, address)
+    Policy(hosts=frozenset({address})).check(address, 80, address)
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "1.1.1.1", "2606:4700::1111", "64:ff9b::808:808"])
+def test_the_public_internet_is_there(address: str) -> None:
+    Policy().check(address, 443, address)
+
+
+async def test_a_scope_is_asked_at_every_hop(tmp_path: Path, server: Server) -> None:
+    """Who may ask one place is not led to another, and user information in a URL is no part of the place."""
+    rule = {"actions": "http_client.request", "resources": f"{server.url}/redirect", "effect": "allow"}
+    policy = {"name": "p", "kind": "security.policy", "policy": rule}
+    scoped = Principal(None, ("app:p",))
+    for url, refused in (
+        (f"{server.url}/redirect?to=/secret", f"{server.url}/secret"),
+        (f"{server.url}/redirect/../secret", f"{server.url}/secret"),
+        (f"http://127.0.0.1:{server.port}%2fredirect@localhost:{server.port}/", f"http://localhost:{server.port}/"),
+    ):
+        body = "local r, err = http_client.get(url) return err:message()"
+        said = await ask(tmp_path, body, url, entries=[policy], principal=scoped)
+        assert said == f"http_client.request on {refused} is not allowed"
+    assert {request.path for request in server.seen} == {"/redirect"}
 
 
 @pytest.mark.parametrize(
@@ -302,6 +380,25 @@ async def test_an_entry_names_what_it_may_reach(
     body = f'local r, err = http_client.get("http://{host}:{server.port}/") return err and err:kind() or r.status_code'
     answer = await ask(tmp_path, body, meta={"http_client": policy})
     assert answer == (200 if allowed else PERMISSION_DENIED)
+
+
+async def test_an_import_widens_nothing(tmp_path: Path, server: Server) -> None:
+    """The entry that runs is the one that counts: neither a library nor a function it imports brings its own permissions."""
+    get = "function(url) local r, err = http_client.get(url) return err and err:kind() or r.status_code end"
+    sources = {
+        "lib.lua": f"return {{ get = {get} }}",
+        "trusted.lua": f"return {{ main = {get} }}",
+        "other.lua": "return function(url) return { lib.get(url), trusted.main(url) } end",
+        "open.lua": "return function(url) return { lib.get(url), trusted.main(url) } end",
+    }
+    lib = {"name": "lib", "kind": "library.lua", "source": "file://lib.lua", "modules": ["http_client"]}
+    imports = {"lib": "lib", "trusted": "trusted"}
+    entries = [lib, function("trusted", meta=PRIVATE), function("other", imports=imports)]
+    entries.append(function("open", imports=imports, meta=PRIVATE))
+    async with host(load(tmp_path, sources, entries)) as h:
+        assert await call(h, "trusted", server.url) == 200
+        assert await call(h, "other", server.url) == [PERMISSION_DENIED, PERMISSION_DENIED]
+        assert await call(h, "open", server.url) == [200, 200]
 
 
 async def test_one_entry_s_connections_are_no_way_for_another(tmp_path: Path, server: Server) -> None:
