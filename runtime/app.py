@@ -33,6 +33,7 @@ from runtime.registry import (
     MemoryStore,
     ProcessLua,
     Registry,
+    RegistryError,
     TemporalClient,
     TemporalWorker,
     open_store,
@@ -79,6 +80,12 @@ class Options:
     checked: bool = True
     """Whether a script that does not compile stops the start. What only acts on runs that exist can do without."""
 
+    lenient: bool = False
+    """Whether mistakes in the definition files stop the start only if they concern where runs live. For what only acts on runs that exist."""
+
+    namespace: str | None = None
+    """With `lenient`: the namespace on the server `temporal` to act in when even that cannot be read."""
+
     patient: bool = False
     """Whether to wait for a Temporal server that does not answer at start, rather than to fail."""
 
@@ -86,10 +93,15 @@ class Options:
     """What functions under way get when the runtime closes. Workers and HTTP have their own."""
 
 
-def load_registry(settings: Settings, *, checked: bool = True) -> Registry:
+def load_registry(settings: Settings, *, checked: bool = True, lenient: bool = False) -> Registry:
     """The registry, with every script checked unless told otherwise. Raises `RegistryError` with all that is wrong."""
-    checks = [lua_checks, http_checks, schedule_checks] if checked else []
-    return Registry.load(settings.registry, environ=settings.environ, overrides=settings.overrides, checks=checks)
+    return Registry.load(
+        settings.registry,
+        environ=settings.environ,
+        overrides=settings.overrides,
+        checks=[lua_checks, http_checks, schedule_checks] if checked else [],
+        lenient=lenient,
+    )
 
 
 class Runtime:
@@ -301,6 +313,10 @@ class Runtime:
     async def describe(self, run: str, *, stack: bool = False) -> RunDescription:
         return await self._runs.describe(run, stack=stack)
 
+    async def unserved(self, run: str) -> str | None:
+        """The task queue of the run, when no worker polls it."""
+        return await self._runs.unserved(run)
+
     def list(self, query: str = "", limit: int = 50) -> AsyncIterator[RunDescription]:
         """Runs as a visibility query finds them, newest first."""
         return self._runs.list(query, limit)
@@ -369,13 +385,13 @@ class Runtime:
 
     async def _bring_up(self, stack: AsyncExitStack) -> None:
         options = self._options
-        registry = self._registry = load_registry(self._settings, checked=options.checked)
+        registry = self._registry = _load(self._settings, options)
         if options.temporal == EMBEDDED:
             server = DevServer(options.state, namespaces=_namespaces(registry))
             self._embedded = await stack.enter_async_context(server)
         self._store = _store(self._settings, options)
         programs = self._programs = Programs(registry, self._store)
-        self._clients = Clients(registry, address=self._server_address)
+        self._clients = Clients(registry, address=self._server_address, namespace=options.namespace)
         self._runs = Runs(registry, self._clients, self._pinning(programs))
         self._host = ProcessHost(registry, programs, workflows=self._runs, node=new_node())
         self._node = NodeQueues(self._clients, self._host)
@@ -430,6 +446,15 @@ class Runtime:
         if not self._fatal.done():
             self._fatal.set_exception(_as_error(error))
             self._fatal.exception()  # marks it as seen: whether anybody waits for it is up to the host
+
+
+def _load(settings: Settings, options: Options) -> Registry:
+    try:
+        return load_registry(settings, checked=options.checked, lenient=options.lenient)
+    except RegistryError as error:
+        if not options.lenient or options.namespace is None:
+            raise
+        return Registry(settings.registry, {}, environ=settings.environ, notes=error.problems)
 
 
 def _store(settings: Settings, options: Options) -> BundleStore | None:

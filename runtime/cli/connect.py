@@ -13,10 +13,16 @@ T = TypeVar("T")
 
 
 def with_runtime(
-    cli: Cli, work: Callable[[Runtime], Awaitable[T]], address: str | None = None, *, checked: bool = False
+    cli: Cli,
+    work: Callable[[Runtime], Awaitable[T]],
+    address: str | None = None,
+    *,
+    checked: bool = False,
+    lenient: bool = False,
 ) -> T:
-    """The outcome of `work` on a runtime that only looks and speaks. Scripts are looked at only if `checked`: a save that is
-    broken right now is no reason not to speak to a run.
+    """The outcome of `work` on a runtime that only looks and speaks. Scripts are looked at only if `checked`; with `lenient`
+    mistakes in the definition files are passed over, as long as it is known where runs live: a save that is broken right
+    now is no reason not to speak to a run.
 
     Which server: `address`, else the running dev server of the state directory, else what the registry's
     `temporal.client` says (by its placeholder: TEMPORAL_ADDRESS).
@@ -27,8 +33,18 @@ def with_runtime(
         settings = cli.settings.with_environ(dev.env) if dev else cli.settings
         server = address or (dev.address if dev else None)
         shared = dev.bundles if dev and dev.bundles and not settings.bundles else None
-        options = Options(temporal=server, bundles=shared, workers=False, checked=checked)
+        options = Options(
+            temporal=server,
+            bundles=shared,
+            workers=False,
+            checked=checked,
+            lenient=lenient,
+            namespace=dev.namespace if dev else None,
+        )
         async with Runtime.from_settings(settings, options) as runtime:
+            broken = sum(note.severity == "error" for note in runtime.registry.notes)
+            if broken:
+                cli.say(f"passing over {broken} problem{'' if broken == 1 else 's'} of the registry (evermoon check)")
             return await work(runtime)
 
     return run_async(run())

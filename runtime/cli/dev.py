@@ -91,8 +91,10 @@ def _announce(cli: Cli, runtime: Runtime, state: Path, env: dict[str, str]) -> D
 
     def human() -> None:
         services = [(f"HTTP {id}", url) for id, url in found.http.items()]
-        for name, value in [("Temporal", found.address), ("Temporal UI", found.ui), *services]:
-            click.echo(f"{name:<14} {value}")
+        lines = [("Temporal", found.address), ("Temporal UI", found.ui), *services]
+        width = max(14, *(len(name) for name, _ in lines))
+        for name, value in lines:
+            click.echo(f"{name:<{width}} {value}")
         click.echo("ready; Ctrl-C ends it")
 
     document = asdict(found)

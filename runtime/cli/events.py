@@ -38,7 +38,7 @@ def events(cli: Cli, run: str, follow: bool, after: Cursor | None) -> None:
             async for event in feed:
                 _tell(cli, event)
 
-    with_runtime(cli, work)
+    with_runtime(cli, work, lenient=True)
 
 
 def _tell(cli: Cli, event: RunEvent) -> None:

@@ -11,7 +11,7 @@ import click
 from runtime.cli.bundles import bundles
 from runtime.cli.call import call
 from runtime.cli.check import check
-from runtime.cli.common import FAILED
+from runtime.cli.common import DONE, FAILED, MISUSED, report
 from runtime.cli.dev import dev
 from runtime.cli.events import events
 from runtime.cli.new import new
@@ -24,6 +24,7 @@ from runtime.cli.show import show
 from runtime.cli.start import start
 from runtime.cli.talk import cancel, query, send, terminate, update
 from runtime.cli.test import test
+from runtime.errors import INVALID, Error
 
 
 class _InOrder(click.Group):
@@ -69,12 +70,21 @@ for _command in (
 
 def main(args: Sequence[str] | None = None) -> None:
     """The entry point. Always ends in `SystemExit`."""
+    words = sys.argv[1:] if args is None else list(args)
     try:
-        evermoon.main(args=None if args is None else list(args), prog_name="evermoon")
-    except KeyboardInterrupt:
+        status = evermoon.main(args=words, prog_name="evermoon", standalone_mode="--json" not in words)
+        sys.exit(status if isinstance(status, int) else DONE)
+    except click.UsageError as error:
+        report(Error(INVALID, error.format_message(), retryable=False, details={"usage": _usage(error)}), as_json=True)
+        sys.exit(MISUSED)
+    except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(FAILED)
+
+
+def _usage(error: click.UsageError) -> str:
+    return error.ctx.get_usage() if error.ctx is not None else ""
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ def ps(cli: Cli, query: str, limit: int, url: str | None) -> None:
         base = processes.host_url(cli, url)
         return runs if base is None or query else [*runs, *await processes.listed(base)]
 
-    found = with_runtime(cli, work)
+    found = with_runtime(cli, work, lenient=True)
     cli.emit(found, lambda: click.echo(_table(found)))
 
 

@@ -21,4 +21,4 @@ def result(cli: Cli, run: str, timeout: str | None) -> None:
     async def work(runtime: Runtime) -> Any:
         return await runtime.result(run, timeout=seconds)
 
-    cli.emit(with_runtime(cli, work))
+    cli.emit(with_runtime(cli, work, lenient=True))

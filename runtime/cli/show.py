@@ -30,11 +30,13 @@ def show(cli: Cli, run: str, url: str | None) -> None:
         cli.emit(process, lambda: _print_process(cli, process))
         return
 
-    async def work(runtime: Runtime) -> RunDescription:
-        return await runtime.describe(run, stack=True)
+    async def work(runtime: Runtime) -> tuple[RunDescription, str | None]:
+        described = await runtime.describe(run, stack=True)
+        silent = described.closed_at is None and not described.stack
+        return described, await runtime.unserved(run) if silent and not cli.as_json else None
 
-    described = with_runtime(cli, work)
-    cli.emit(run_document(described), lambda: _print(cli, described))
+    described, unserved = with_runtime(cli, work, lenient=True)
+    cli.emit(run_document(described), lambda: _print(cli, described, unserved))
 
 
 def run_document(run: RunDescription) -> dict[str, Any]:
@@ -66,7 +68,7 @@ def _print_stack(cli: Cli, stack: Sequence[Mapping[str, Any]]) -> None:
             cli.out.print(f"           {escape(str(frame))}")
 
 
-def _print(cli: Cli, run: RunDescription) -> None:
+def _print(cli: Cli, run: RunDescription, unserved: str | None) -> None:
     def line(name: str, value: object) -> None:
         _line(cli, name, value)
 
@@ -76,6 +78,8 @@ def _print(cli: Cli, run: RunDescription) -> None:
     line("entry", run.entry)
     line("status", f"{run.status} ({run.state})")
     line("queue", run.task_queue)
+    if unserved is not None:
+        line("waiting", f"for a worker: none polls the task queue {unserved}")
     line("started", run.started_at)
     line("closed", run.closed_at)
     line("events", run.history_length)

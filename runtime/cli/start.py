@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import click
@@ -8,6 +9,10 @@ from runtime import durations
 from runtime.app import Runtime
 from runtime.cli.common import Cli, command, given, json_argument
 from runtime.cli.connect import with_runtime
+from runtime.errors import Error
+
+#: How often, a second apart, a worker is looked for: one that has just been started may not have asked for work yet.
+_LOOKS = 3
 
 
 @click.command("start")
@@ -28,9 +33,27 @@ def start(
         started = await runtime.start(entry, *given(input), id=run_id, worker=worker, id_conflict_policy="fail")
         if wait:
             cli.say(f"{started.id} started")
+            await _hint(cli, runtime, started.id)
             cli.emit(await runtime.result(started.id, timeout=seconds))
             return
         answer = {"id": started.id, "run_id": started.run_id, "pid": started.pid}
         cli.emit(answer, lambda: cli.out.print(started.id, markup=False))
+        await _hint(cli, runtime, started.id)
 
     with_runtime(cli, work, checked=True)
+
+
+async def _hint(cli: Cli, runtime: Runtime, run: str) -> None:
+    """Tells people why nothing happens when no worker serves the run. That it cannot be found out is no failure."""
+    if cli.as_json:
+        return
+    try:
+        for look in range(_LOOKS):
+            if look:
+                await asyncio.sleep(1)
+            queue = await runtime.unserved(run)
+            if queue is None:
+                return
+    except Error:
+        return
+    cli.say(f"no worker polls the task queue {queue}: the run waits for one (evermoon dev, or evermoon serve)")

@@ -25,7 +25,7 @@ def send(cli: Cli, run: str, topic: str, value: Any) -> None:
     async def work(runtime: Runtime) -> None:
         await runtime.send(run, topic, *given(value))
 
-    with_runtime(cli, work)
+    with_runtime(cli, work, lenient=True)
     cli.emit({"id": run, "sent": topic}, lambda: None)
 
 
@@ -40,7 +40,7 @@ def query(cli: Cli, run: str, name: str, value: Any) -> None:
     async def work(runtime: Runtime) -> Any:
         return await runtime.query(run, name, *given(value))
 
-    cli.emit(with_runtime(cli, work))
+    cli.emit(with_runtime(cli, work, lenient=True))
 
 
 @click.command("update")
@@ -54,7 +54,7 @@ def update(cli: Cli, run: str, name: str, value: Any) -> None:
     async def work(runtime: Runtime) -> Any:
         return await runtime.update(run, name, *given(value))
 
-    cli.emit(with_runtime(cli, work))
+    cli.emit(with_runtime(cli, work, lenient=True))
 
 
 @click.command("cancel")
@@ -67,7 +67,7 @@ def cancel(cli: Cli, run: str, reason: str) -> None:
     async def work(runtime: Runtime) -> None:
         await runtime.cancel(run, reason)
 
-    with_runtime(cli, work)
+    with_runtime(cli, work, lenient=True)
     cli.emit({"id": run, "cancel": "requested"}, lambda: None)
 
 
@@ -81,5 +81,5 @@ def terminate(cli: Cli, run: str, reason: str) -> None:
     async def work(runtime: Runtime) -> None:
         await runtime.terminate(run, reason)
 
-    with_runtime(cli, work)
+    with_runtime(cli, work, lenient=True)
     cli.emit({"id": run, "terminated": True}, lambda: None)

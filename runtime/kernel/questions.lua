@@ -21,8 +21,9 @@ return function(K)
     if not fn then
       local names = {}
       for known in K.pairs(queries) do names[#names + 1] = known end
+      local others = #names > 0 and "known: " .. raw.table.concat(names, ", ") or "this run has registered none"
       return nil, K.error({ kind = kinds.NOT_FOUND, retryable = false,
-        message = "unknown query '" .. name .. "'; known: " .. raw.table.concat(names, ", ") })
+        message = "unknown query '" .. name .. "'; " .. others })
     end
     return fn(...)
   end

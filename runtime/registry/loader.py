@@ -13,16 +13,21 @@ from runtime.registry.kinds import KINDS, NOT_YET
 from runtime.registry.models import Entry
 from runtime.registry.problems import Problem, did_you_mean
 
+#: Kinds that say where runs live.
+_PLACES = ("temporal.client", "temporal.worker")
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """`entries` has all that could be built, also when there are problems. `files` are the definition files read."""
+    """`entries` has all that could be built, also when there are problems. `files` are the definition files read.
+    `placed`: no mistake concerns where runs live, so that every client and worker is what its author wrote.
+    """
 
     entries: Mapping[str, Entry]
     problems: Sequence[Problem]
     files: Sequence[Path]
+    placed: bool
 
 
 def load(path: Path, environ: Mapping[str, str], override: Sequence[str]) -> Loaded:
@@ -36,9 +41,11 @@ def load(path: Path, environ: Mapping[str, str], override: Sequence[str]) -> Loa
         _recognise(draft)
     entries = _build(found.drafts, drafts, environ)
     crosschecks.check(entries, drafts)
+    placed = not problems
     for draft in found.drafts:
         problems += draft.problems
-    return Loaded(entries, problems, found.files)
+        placed = placed and not (draft.problems and _may_be_a_place(draft))
+    return Loaded(entries, problems, found.files, placed)
 
 
 def _build(all_drafts: Iterable[Draft], drafts: Mapping[str, Draft], environ: Mapping[str, str]) -> dict[str, Entry]:
@@ -72,6 +79,11 @@ def _named(drafts: Iterable[Draft]) -> dict[str, Draft]:
                 there = "{}:{}".format(*first.where(()))
                 draft.complain(("name",), f"{draft.id} is defined twice", f"the first is at {there}")
     return named
+
+
+def _may_be_a_place(draft: Draft) -> bool:
+    """One of no known kind may have been meant as such."""
+    return draft.kind in _PLACES or (draft.model is None and draft.kind not in NOT_YET)
 
 
 def _recognise(draft: Draft) -> None:

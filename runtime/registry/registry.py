@@ -48,16 +48,20 @@ class Registry:
         environ: Mapping[str, str],
         overrides: Sequence[str] = (),
         checks: Sequence[Check] = (),
+        lenient: bool = False,
     ) -> Registry:
         """Reads a definition file or a directory of them.
 
         Every check sees the registry as far as it could be built, which may lack entries that others name; what checks
         find is reported together with the rest. Raises `RegistryError` with every mistake found.
+
+        `lenient`: for speaking to runs that exist, which needs to know only where they live. Mistakes elsewhere go into
+        `notes`, and the entries that have them are missing.
         """
         loaded = loader.load(Path(path), environ, overrides)
         registry = cls(Path(path), loaded.entries, environ=environ, files=loaded.files)
         problems = [*loaded.problems, *(problem for check in checks for problem in check(registry))]
-        if any(problem.severity == "error" for problem in problems):
+        if any(problem.severity == "error" for problem in problems) and not (lenient and loaded.placed):
             raise RegistryError(problems)
         registry.notes = in_order(problems)
         return registry

@@ -21,10 +21,13 @@ from runtime.temporal.headers import Interceptor
 
 Listener = Callable[[str, Client], None]
 
+#: Stands for the client of a registry that has none.
+_NO_ENTRY = ""
+
 
 class Clients:
-    """`address` replaces that of every entry (the embedded server's). `connected` serves for every entry: a client somebody
-    else made, as in a plugin.
+    """`address` replaces that of every entry (the embedded server's); `namespace` is the one to use there when the registry
+    has no client. `connected` serves for every entry: a client somebody else made, as in a plugin.
     """
 
     def __init__(
@@ -32,12 +35,14 @@ class Clients:
         registry: Registry,
         *,
         address: str | None = None,
+        namespace: str | None = None,
         identity: str | None = None,
         connected: Client | None = None,
     ) -> None:
         self._registry = registry
         self._connected = connected
         self._address = address
+        self._namespace = namespace
         self._identity = identity
         self._clients: dict[str, Client] = {}
         self._locks: dict[str, asyncio.Lock] = {}
@@ -55,9 +60,11 @@ class Clients:
     def default(self) -> str:
         """The client of calls that name no worker: the first in the registry. Raises `Error` INVALID when there is none."""
         entries = self._registry.of_kind(TemporalClient)
-        if not entries:
-            raise errors.invalid("the registry has no temporal.client entry")
-        return entries[0].id
+        if entries:
+            return entries[0].id
+        if self._address is not None and self._namespace is not None:
+            return _NO_ENTRY
+        raise errors.invalid("the registry has no temporal.client entry")
 
     def entry(self, client_id: str) -> TemporalClient:
         entry = self._registry.resolve(self._registry[client_id])
@@ -72,7 +79,7 @@ class Clients:
         name = client_id or self.default
         async with self._locks.setdefault(name, asyncio.Lock()):
             if name not in self._clients:
-                client = self._clients[name] = await self._connect(self.entry(name))
+                client = self._clients[name] = await self._connect(self._options(name))
                 for listener in list(self._listeners):
                     listener(name, client)
             return self._clients[name]
@@ -84,14 +91,16 @@ class Clients:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    async def _connect(self, entry: TemporalClient) -> Client:
-        options = self._options(entry)
+    async def _connect(self, options: dict[str, Any]) -> Client:
         try:
             return await Client.connect(**options, interceptors=[Interceptor()])
         except (RuntimeError, RPCError, OSError):
             raise rpc.unavailable(f" at {options['target_host']}") from None
 
-    def _options(self, entry: TemporalClient) -> dict[str, Any]:
+    def _options(self, client_id: str) -> dict[str, Any]:
+        if client_id == _NO_ENTRY:
+            return {"target_host": self._address, "namespace": self._namespace}
+        entry = self.entry(client_id)
         options = _profile(entry.profile) if entry.profile else {"target_host": entry.address}
         if entry.profile is None or "namespace" not in options:
             options["namespace"] = entry.temporal_namespace

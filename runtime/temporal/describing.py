@@ -8,9 +8,11 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from temporalio.api.common.v1 import WorkflowExecution as ExecutionId
-from temporalio.api.enums.v1 import EventType, PendingActivityState
+from temporalio.api.enums.v1 import EventType, PendingActivityState, TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.api.workflowservice.v1 import (
+    DescribeTaskQueueRequest,
     DescribeWorkflowExecutionResponse,
     GetWorkflowExecutionHistoryReverseRequest,
 )
@@ -35,6 +37,7 @@ Handle = WorkflowHandle[Any, RawValue]
 
 #: A run whose worker is away does not answer questions; nobody should wait long to be told the rest.
 _QUESTION = timedelta(seconds=2)
+_POLLED = timedelta(minutes=2)
 #: How far back to look for the reason a task keeps failing.
 _LATEST = 10
 #: From the first failed attempt on; the server counts a try that is under way as well.
@@ -66,6 +69,18 @@ async def listed(registry: Registry, execution: WorkflowExecution) -> RunDescrip
         bundle=memo.get(wire.MEMO_BUNDLE),
         memo={key: value for key, value in memo.items() if key not in (wire.MEMO_BUNDLE, wire.MEMO_START)},
     )
+
+
+async def is_polled(client: Client, task_queue: str) -> bool:
+    """Whether a worker has asked this queue for workflow tasks lately; one that has nothing to do asks once a minute."""
+    request = DescribeTaskQueueRequest(
+        namespace=client.namespace,
+        task_queue=TaskQueue(name=task_queue),
+        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+    )
+    response = await client.workflow_service.describe_task_queue(request, timeout=rpc.TIMEOUT)
+    oldest = datetime.now(UTC) - _POLLED
+    return any(poller.last_access_time.ToDatetime(tzinfo=UTC) > oldest for poller in response.pollers)
 
 
 async def describe(registry: Registry, client: Client, handle: Handle, *, stack: bool) -> RunDescription:

@@ -104,6 +104,19 @@ class Runs:
             async for execution in client.list_workflows(query or None, limit=limit, rpc_timeout=rpc.TIMEOUT):
                 yield await describing.listed(self._registry, execution)
 
+    async def unserved(self, run: str) -> str | None:
+        """The task queue that the run waits on in vain: no worker polls it."""
+        client, handle = await self._client(run), await self._handle(run)
+        with rpc.mapped(run):
+            queue = (await handle.describe(rpc_timeout=rpc.TIMEOUT)).task_queue
+            return None if await describing.is_polled(client, queue) else queue
+
+    async def count(self, query: str = "") -> int:
+        """How many runs a visibility query finds; of very many, about how many."""
+        client = await self._clients.get()
+        with rpc.mapped():
+            return (await client.count_workflows(query or None, rpc_timeout=rpc.TIMEOUT)).count
+
     async def history(self, run: str) -> dict[str, Any]:
         """The history of the latest run, in the form the Temporal UI exports."""
         handle = await self._handle(run)

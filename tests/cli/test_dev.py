@@ -213,6 +213,35 @@ def test_a_save_is_taken_up_and_a_broken_one_is_not(dev: Dev) -> None:
     eventually(lambda: greeting() == "Hello, world!")
 
 
+def test_runs_are_spoken_to_while_the_registry_is_broken(dev: Dev) -> None:
+    registry = dev.directory / "config" / "registry.yaml"
+    good = registry.read_text()
+    dev.done("start", "app:waiting", "--id", "meanwhile")
+    try:
+        for broken in (f"{good}\n  - {{name: bad, kind: function.lua, sauce: x}}\n", f"{good}\n  - {{name: [\n"):
+            registry.write_text(broken)
+            asked = dev("query", "meanwhile", "name")
+            assert (asked.status, json.loads(asked.out)) == (0, "unnamed"), asked.err
+            assert "problem" in asked.err
+            assert "evermoon check" in asked.err
+            assert dev("start", "app:waiting").status == 1  # nothing is started from files that are broken
+            assert dev("check").status == 1
+        dev.done("send", "meanwhile", "go", "1")
+        assert dev.done("result", "meanwhile")["got"] == 1
+    finally:
+        registry.write_text(good)
+
+
+def test_a_run_that_no_worker_serves_says_so(dev: Dev) -> None:
+    started = dev("start", "app:waiting", "--id", "alone", "--worker", "nobody-here")
+    assert (started.status, started.out) == (0, "alone\n")
+    assert "no worker polls the task queue nobody-here" in started.err
+    assert "none polls the task queue nobody-here" in dev("show", "alone").out
+    dev.done("terminate", "alone")
+    assert dev("start", "app:waiting", "--id", "served").err == ""
+    dev.done("terminate", "served")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_ends_clean_and_its_runs_survive(tmp_path: Path, number: signal.Signals) -> None:
     project(tmp_path)

@@ -238,6 +238,14 @@ def test_an_unknown_query_names_the_known() -> None:
     virtual.close()
 
 
+def test_an_unknown_query_of_a_run_that_has_none_says_so() -> None:
+    virtual = host(main("process.inbox():receive()"))
+    virtual.start()
+    with pytest.raises(Error, match="unknown query 'state'; this run has registered none"):
+        virtual.query("state")
+    virtual.close()
+
+
 def test_updates() -> None:
     body = """
     local total = 0
