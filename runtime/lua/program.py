@@ -11,6 +11,7 @@ from typing import Any
 from runtime.errors import INVALID, Error
 from runtime.lua.interpreter import compile_lua
 from runtime.lua.kernel import Kernel, current_kernel
+from runtime.modules.calls import Calls, calls
 from runtime.registry import LATEST, Bundle, BundleStore, FunctionLua, MemoryStore, ProcessLua, Registry, WorkflowLua
 
 _log = logging.getLogger(__name__)
@@ -41,6 +42,8 @@ class Program:
     units: Mapping[str, Unit]
     boot_units: Mapping[str, Any] = field(default_factory=dict)
     kernel: Kernel = field(default_factory=current_kernel)
+    calls: Calls | None = None
+    """What the entries it may call said when it began; None of a program that goes by what they say."""
 
 
 class Programs:
@@ -58,6 +61,14 @@ class Programs:
         self._kernels: dict[str, Kernel] = {}
         self._published: dict[str, float] = {}
         self._workflows: Mapping[str, str] | None = None
+        self._calls: Calls | None = None
+
+    @property
+    def calls(self) -> Calls:
+        """What the entries of the registry say of calls of them."""
+        if self._calls is None:
+            self._calls = calls(self._registry)
+        return self._calls
 
     def renewed(self, registry: Registry) -> Programs:
         """Those of another registry, on the same store; what is compiled already is not compiled again."""
@@ -135,7 +146,8 @@ class Programs:
         entry = self._registry[entry_id]
         if not isinstance(entry, WorkflowLua | FunctionLua | ProcessLua):
             raise Error(INVALID, f"{entry_id} is a {entry.kind}, which is not a Lua program", retryable=False)
-        return Bundle.of(self._registry, entry_id, current_kernel().hash)
+        kept = self.calls if isinstance(entry, WorkflowLua) else None
+        return Bundle.of(self._registry, entry_id, current_kernel().hash, kept)
 
     def _workflows_by_hash(self) -> Mapping[str, str]:
         """Entry ids of the registry's workflows by the hash of their bundle. One that has none now is told of when it runs."""
@@ -187,4 +199,5 @@ def _program(bundle: Bundle, kernel: Kernel) -> Program:
         units=units,
         boot_units=shapes,
         kernel=kernel,
+        calls=bundle.calls,
     )

@@ -94,7 +94,8 @@ class Commands:
         if _lasts(command):
             self._lasting.add(task)
             task.add_done_callback(self._lasting.discard)
-        if (command.data.get("options") or {}).get("wait_for_cancellation"):
+        said = (command.data.get("options") or {}).get("wait_for_cancellation")
+        if said or (said is None and command.op in ("call", "exec") and command.data["id"] in self._services.waits):
             self._waiting.add(seq)
 
     def _cancel(self, seq: int | None) -> None:

@@ -12,6 +12,7 @@ from runtime.errors import NOT_FOUND, RATE_LIMITED, TIMEOUT, UNAVAILABLE, Error,
 from runtime.lua import protocol
 from runtime.lua.program import Programs
 from runtime.lua.session import Session
+from runtime.modules.calls import waits
 from runtime.modules.events_bus import bus_of
 from runtime.modules.principal import NOBODY, Principal
 from runtime.modules.queue_memory import Delivery
@@ -80,6 +81,10 @@ class ProcessHost:
         self._closing = False
         # Not from 1: a PID kept from before a restart must not name a function of today.
         self._first_number = self._last_number = time.time_ns() // 1000
+
+    @property
+    def waits(self) -> Sequence[str]:
+        return waits(self.programs.calls)
 
     def use(self, registry: Registry, programs: Programs) -> None:
         """From now on calls run this registry's entries; those under way end as they began."""
@@ -318,9 +323,11 @@ class ProcessHost:
 
     def _lua_run(self, call: Call, permit: Permit, former: Registry | None = None) -> LuaRun:
         """Each program it becomes is of the registry as it is then."""
-        return LuaRun(
-            call, self, permit, lambda call: Session(self.programs.latest(call.entry.id, former), boot_of(call))
-        )
+
+        def opened(call: Call) -> Session:
+            return Session(self.programs.latest(call.entry.id, former), {**boot_of(call), "waits": self.waits})
+
+        return LuaRun(call, self, permit, opened)
 
     def _python(self, entry: FunctionPy) -> PythonFunction:
         known = self._functions.get(entry.id)

@@ -36,7 +36,11 @@ class Script:
 
 @dataclass(frozen=True)
 class Bundle:
-    """`scripts` holds the entry's own file and all it reaches, by entry id. `kernel` is the hash of a kernel's stored form."""
+    """`scripts` holds the entry's own file and all it reaches, by entry id. `kernel` is the hash of a kernel's stored form.
+
+    `calls` is what the entries that a workflow may call said when it began (`runtime.modules.calls`); None where nothing of
+    the kind is kept.
+    """
 
     entry: str
     method: str
@@ -44,9 +48,16 @@ class Bundle:
     memory: int
     instructions: int
     scripts: Mapping[str, Script]
+    calls: Mapping[str, Mapping[str, Any]] | None = None
 
     @classmethod
-    def of(cls, registry: Registry, entry_id: str, kernel: str) -> Bundle:
+    def of(
+        cls,
+        registry: Registry,
+        entry_id: str,
+        kernel: str,
+        calls: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> Bundle:
         """The bundle of an entry as the registry has it now: only names relative to a root enter it.
 
         Raises `Error` NOT_FOUND for an unknown entry, INVALID for one that is not Lua or whose limits lack an
@@ -60,6 +71,7 @@ class Bundle:
             memory=entry.limits.memory,
             instructions=entry.limits.instructions,
             scripts=_scripts(registry, entry_id),
+            calls=calls,
         )
 
     @classmethod
@@ -78,6 +90,7 @@ class Bundle:
                 limits["memory"],
                 limits["instructions"],
                 scripts,
+                document.get("calls"),
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise invalid(f"this is no bundle: {error!r}") from None
@@ -85,8 +98,10 @@ class Bundle:
     @cached_property
     def data(self) -> bytes:
         """The stored form: canonical JSON, the same on every machine that has the same files."""
+        calls = {} if self.calls is None else {"calls": self.calls}
         return canonical(
             {
+                **calls,
                 "format": FORMAT,
                 "entry": self.entry,
                 "method": self.method,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakSet
@@ -11,7 +11,6 @@ from runtime.errors import NOT_FOUND, Error
 from runtime.lua.program import Program, Programs
 from runtime.lua.session import Session
 from runtime.lua.shadow import ShadowSession
-from runtime.modules.options import activity_options, workflow_options
 from runtime.process.workers import queue_of, worker_of
 from runtime.registry import ActivityEntry, Registry, TemporalWorker, WorkflowLua
 from runtime.temporal import activations
@@ -27,8 +26,7 @@ class WorkflowHost:
     """The surroundings of every run on one worker: entries, compiled programs, and which queue belongs to which worker.
 
     `worker_id` is the id of the `temporal.worker` entry that serves the runs, or the name of its queue where it has no
-    entry; it is the first half of their PIDs. `attributes` are the search attributes the worker's client declares, `waits` the activities and
-    workflows that are waited for when they are cancelled.
+    entry; it is the first half of their PIDs. `attributes` are the search attributes the worker's client declares.
     With `shadow` every step of every run is executed twice and compared.
     `sessions` are those of runs in memory: the SDK drops what it has cached when a worker ends, without a word.
     """
@@ -40,15 +38,9 @@ class WorkflowHost:
     shadow: bool = False
     sessions: WeakSet[Session] = field(default_factory=WeakSet)
 
-    waits: Sequence[str] = ()
-
-    def __post_init__(self) -> None:
-        self.waits = _waiting(self.registry)
-
     def use(self, registry: Registry, programs: Programs) -> None:
         """From now on runs that are loaded use these; runs in memory go on as they are."""
         self.registry = registry
-        self.waits = _waiting(registry)
         self.programs = programs
 
     def session(self, program: Program, boot: Mapping[str, Any]) -> Session:
@@ -92,19 +84,3 @@ class WorkflowHost:
             return self.programs.pin(entry_id)
         except Error as error:
             raise BundleUnavailable(error.message) from None
-
-
-def _waiting(registry: Registry) -> Sequence[str]:
-    """The activities and workflows whose entry says that who calls them and is cancelled waits for their end."""
-    activities = [entry for entry in registry.entries.values() if isinstance(entry, ActivityEntry) and entry.activity]
-    return [
-        *(entry.id for entry in activities if _says_wait(activity_options, entry.options)),
-        *(entry.id for entry in registry.of_kind(WorkflowLua) if _says_wait(workflow_options, entry.options)),
-    ]
-
-
-def _says_wait(read: Callable[[Mapping[str, Any]], dict[str, Any]], options: Mapping[str, Any]) -> bool:
-    try:
-        return bool(read(options).get("wait_for_cancellation"))
-    except Error:
-        return False  # a call of this entry will say what is wrong with its options

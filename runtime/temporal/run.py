@@ -25,6 +25,7 @@ from runtime.errors import Error
 from runtime.lua import protocol
 from runtime.lua.protocol import Batch, Clock, Command, Event
 from runtime.lua.shadow import ShadowDiffers
+from runtime.modules.calls import waits
 from runtime.modules.security_rules import denied, is_allowed
 from runtime.payload import Payload
 from runtime.process import access
@@ -69,6 +70,7 @@ class Run:
         self.updates: dict[str, asyncio.Future[Payload]] = {}
         self.final: Batch | None = None
         self.bundle = pinned.bundle
+        self.calls = pinned.program.calls
         self._handlers = handlers
         self._events: deque[Event] = deque()
         self._settled: deque[Event] = deque()
@@ -104,7 +106,7 @@ class Run:
             "worker": self.host.worker_id,
             "seed": workflow.random().getrandbits(63),
             "ctx": self.context,
-            "waits": self.host.waits,
+            "waits": waits(self.calls if self.calls is not None else self.host.programs.calls),
             "info": {key: value for key, value in described.items() if value is not None},
         }
 

@@ -273,6 +273,29 @@ async def test_a_script_that_ignores_cancellation_is_abandoned(tmp_path: Path) -
         assert not h.running
 
 
+async def test_a_callee_says_whether_its_end_is_waited_for(tmp_path: Path) -> None:
+    sources = {
+        "slow.lua": "return { main = function() return time.sleep('1h') end }",
+        "main.lua": """
+            return { main = function()
+              local seen = {}
+              for i, id in ipairs({ "app:slow", "app:waited" }) do
+                local future = funcs.async(id)
+                time.sleep("1ms")
+                future:cancel()
+                local at_once = future:is_complete()
+                seen[i] = { at_once, select(2, future:await()):kind() }
+              end
+              return seen
+            end }
+        """,
+    }
+    waited = {**function("waited"), "source": "file://slow.lua"}
+    waited["meta"] = {"options": {"activity.wait_for_cancellation": True}}
+    async with host(load(tmp_path, sources, [function("slow"), waited, function("main")])) as h:
+        assert await call(h, "main") == [[True, CANCELED], [False, CANCELED]]
+
+
 async def test_a_future_that_is_canceled_cancels_its_function(tmp_path: Path) -> None:
     sources = {
         "slow.lua": "return function() time.sleep('1h') return nil, errors.new('Canceled', 'stopped') end",

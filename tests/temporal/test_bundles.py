@@ -207,6 +207,48 @@ def _older_kernel() -> Kernel:
     return Kernel(sources)
 
 
+async def test_what_callees_say_of_calls_stays_as_it_was(files: Files, temporal_server: DevServer) -> None:
+    """Those words decide what the caller does: a changed one would no longer fit a history."""
+    slow = """return { main = function()
+      assert(process.send(activity.info().workflow_pid, 'started'))
+      while not activity.is_canceled() do activity.heartbeat(1); time.sleep('50ms') end
+      return 'cleaned up'
+    end }"""
+    main = """return { main = function()
+      local seen = { funcs.call('t:near'), funcs.call('t:named'), workflow.exec('t:child') }
+      local future = funcs.async('t:slow')
+      process.listen('started'):receive()
+      future:cancel()
+      seen[4] = future:await()
+      process.listen('go'):receive()
+      seen[5], seen[6] = funcs.call('t:near'), workflow.exec('t:child')
+      return seen
+    end }"""
+    where = "return { main = function() return activity.info().is_local or false end }"
+    child = "return { main = function() return workflow.info().workflow_type end }"
+    heartbeat = {"activity.heartbeat_timeout": "10s"}
+    files.workflow("main", main)
+    files.activity("near", where, local=True).activity("named", "return { main = function() return 1 end }")
+    files.activity("slow", slow, {**heartbeat, "activity.wait_for_cancellation": True})
+    files.workflow("child", child, meta={"options": {"workflow.id": f"child-{files.queue}"}})
+    async with staged(files, temporal_server.address) as stage:
+        run = await stage.start("main")
+        await stage.until(run, "ACTIVITY_TASK_COMPLETED", 2)
+    files.activity("near", where).activity("named", "return { main = function() return 1 end }", {"activity.id": "x"})
+    files.activity("slow", slow, heartbeat)
+    files.workflow(
+        "child", child, meta={"temporal": {"workflow": {"name": "kid"}}, "options": {"workflow.start_delay": "1h"}}
+    )
+    async with staged(files, temporal_server.address) as stage:
+        assert [result.failure for result in await stage.replay(run)] == [None]
+        await stage.send(run, "go")
+        assert await stage.result(run) == [True, 1, "t:child", "cleaned up", True, "t:child"]
+        assert [result.failure for result in await stage.replay(run)] == [None]
+        assert (await stage.runs.describe((await stage.start("main")).id)).bundle != (
+            await stage.runs.describe(run.id)
+        ).bundle
+
+
 async def test_children_and_successors_take_the_newest(files: Files, temporal_server: DevServer) -> None:
     parent = """return { main = function(round)
       process.listen('go'):receive()

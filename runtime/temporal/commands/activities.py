@@ -16,6 +16,7 @@ from temporalio.workflow import ActivityCancellationType
 from runtime import errors
 from runtime.errors import Error
 from runtime.lua.protocol import Command
+from runtime.modules.calls import options_of
 from runtime.modules.options import activity_options
 from runtime.payload import Payload
 from runtime.temporal import decisions, failures, options, wire
@@ -78,7 +79,8 @@ def _schedule(run: Run, command: Command, entry_id: str) -> tuple[workflow.Activ
     function = run.host.activity(
         entry_id
     )  # None in a replay after the entry went away: its defaults then do not matter
-    defaults = activity_options(function.options) if function is not None else {}
+    own = activity_options(function.options) if function is not None else {}
+    defaults = options_of(run.calls, entry_id, own)
     chosen: Mapping[str, Any] = {**defaults, **command.data.get("options", {})}
     meta = function.activity if function is not None else None
     headers = wire.headers(
@@ -88,7 +90,8 @@ def _schedule(run: Run, command: Command, entry_id: str) -> tuple[workflow.Activ
         chain=run.info.first_execution_run_id,
     )
     with outgoing(headers):
-        if meta is not None and meta.local:
+        is_local = meta is not None and meta.local if run.calls is None else run.calls.get(entry_id, {}).get("local")
+        if is_local:
             local = _Local(chosen.get("id") or activity_id(run, _seq(command)), chosen)
             return _local(command, entry_id, local), local
         queue = chosen.get("task_queue") or (meta.worker if meta is not None else None)

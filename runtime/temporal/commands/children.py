@@ -17,6 +17,7 @@ from runtime import errors
 from runtime.errors import Error, invalid
 from runtime.lua import protocol
 from runtime.lua.protocol import Command
+from runtime.modules.calls import options_of
 from runtime.modules.options import workflow_options
 from runtime.payload import NOTHING, Payload
 from runtime.process.pids import Pid
@@ -72,9 +73,11 @@ class _Target:
     def of(cls, run: Run, entry: WorkflowLua | None, wanted: str) -> _Target:
         """Without an entry this is a replay after it went away: what the child was started with no longer matters."""
         if entry is None:
-            return cls(wanted, wanted.rpartition(":")[2], wanted, LATEST)
-        type = run.host.registry.workflow_type(entry)
-        return cls(entry.id, entry.name, type, run.host.bundle(entry.id), entry.workflow.worker, entry.options)
+            return cls(wanted, wanted.rpartition(":")[2], wanted, LATEST, None, options_of(run.calls, wanted, {}))
+        kept = None if run.calls is None else run.calls.get(entry.id, {}).get("type", entry.id)
+        type = kept or run.host.registry.workflow_type(entry)
+        own = options_of(run.calls, entry.id, workflow_options(entry.options))
+        return cls(entry.id, entry.name, type, run.host.bundle(entry.id), entry.workflow.worker, own)
 
 
 def _entry(run: Run, command: Command) -> _Target:
@@ -150,7 +153,7 @@ class _Plan:
 
     def __init__(self, run: Run, command: Command, entry: _Target) -> None:
         data = command.data
-        chosen: Mapping[str, Any] = {**workflow_options(entry.options), **data.get("options", {})}
+        chosen: Mapping[str, Any] = {**entry.options, **data.get("options", {})}
         if chosen.get("namespace") not in (None, run.info.namespace):
             raise invalid(
                 f'option "workflow.namespace": a child runs in the namespace of its parent, {run.info.namespace}',
