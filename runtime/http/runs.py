@@ -59,7 +59,7 @@ class Runs:
         size = whole_number(request, "limit", 50, 1000)
         found = [run async for run in self._of(request).list(query, page * size + 1)]
         shown = found[(page - 1) * size : page * size]
-        count = await self._backend.workflows.count(query)
+        count = await self._of(request).count(query)
         answer: dict[str, Any] = {"runs": [_summary(run) for run in shown], "count": count, "page": page}
         if len(found) > page * size:
             answer["links"] = {"next": str(request.rel_url.update_query(page=str(page + 1)))}
