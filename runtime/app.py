@@ -30,10 +30,13 @@ from runtime.process.workers import queue_of
 from runtime.registry import (
     BundleStore,
     DirectoryStore,
+    FileSet,
     MemoryStore,
+    Origin,
     ProcessLua,
     Registry,
     RegistryError,
+    Releases,
     TemporalClient,
     TemporalWorker,
     open_store,
@@ -74,6 +77,9 @@ class Options:
     http: HttpOptions | None = None
     """How to serve HTTP; None: not at all."""
 
+    files: FileSet | None = None
+    """What is served in place of the registry's files on this machine, until a reload."""
+
     shadow: bool = False
     """Whether workers execute every step twice and compare, where their entry does not say."""
 
@@ -93,14 +99,27 @@ class Options:
     """What functions under way get when the runtime closes. Workers and HTTP have their own."""
 
 
-def load_registry(settings: Settings, *, checked: bool = True, lenient: bool = False) -> Registry:
-    """The registry, with every script checked unless told otherwise. Raises `RegistryError` with all that is wrong."""
+def load_registry(
+    settings: Settings, *, checked: bool = True, lenient: bool = False, files: FileSet | None = None
+) -> Registry:
+    """The registry, with every script checked unless told otherwise; made of `files` in place of those on this machine.
+
+    Raises `RegistryError` with all that is wrong.
+    """
+    if files is not None:
+        with files.laid_out(settings.registry) as origin:
+            return _loaded(settings, checked, lenient, origin)
+    return _loaded(settings, checked, lenient, None)
+
+
+def _loaded(settings: Settings, checked: bool, lenient: bool, origin: Origin | None) -> Registry:
     return Registry.load(
         settings.registry,
         environ=settings.environ,
         overrides=settings.overrides,
         checks=[lua_checks, http_checks, schedule_checks] if checked else [],
         lenient=lenient,
+        origin=origin,
     )
 
 
@@ -118,6 +137,7 @@ class Runtime:
         self._runs: Runs
         self._programs: Programs
         self._store: BundleStore | None = None
+        self._deployed = False
         self._host: ProcessHost
         self._node: NodeQueues
         self._workers: Workers | None = None
@@ -350,15 +370,15 @@ class Runtime:
         value = await self._host.call(entry, payloads, context=context or {}, timeout=timeout, principal=principal)
         return value.value()
 
-    async def reload(self) -> None:
-        """Reads the registry again: new runs, calls and requests use it, those under way end as they began.
+    async def reload(self, files: FileSet | None = None) -> None:
+        """Reads the registry again, or takes `files` in its place: new runs, calls and requests use it, those under way end as they began.
 
         Workers, services and addresses that are new start, those that are gone end what they have, those that changed give way to others.
         Raises `RegistryError` or `Error`, and goes on as before, when it cannot be used. What was opened stays open: databases and stores,
         and modules of Python.
         """
         async with self._reloading:
-            registry = await asyncio.to_thread(load_registry, self._settings)
+            registry = await asyncio.to_thread(load_registry, self._settings, files=files)
             programs = self._programs.renewed(registry)
             if self._workers is not None:
                 await asyncio.to_thread(programs.publish)
@@ -390,6 +410,7 @@ class Runtime:
             server = DevServer(options.state, namespaces=_namespaces(registry))
             self._embedded = await stack.enter_async_context(server)
         self._store = _store(self._settings, options)
+        self._deployed = not options.workers and self._store is not None and _is_deployed_to(self._store)
         programs = self._programs = Programs(registry, self._store)
         self._clients = Clients(registry, address=self._server_address, namespace=options.namespace)
         self._runs = Runs(registry, self._clients, self._pinning(programs))
@@ -432,8 +453,11 @@ class Runtime:
         await self._http.start()
 
     def _pinning(self, programs: Programs) -> Programs | None:
-        """What starts are pinned with: a bundle that nobody else could find would keep the run from going on."""
-        return programs if self._store is not None else None
+        """What starts are pinned with: a bundle that nobody else could find would keep the run from going on.
+
+        Where code is deployed, whoever only starts runs leaves the choice to the workers: the files here may be those of an author.
+        """
+        return programs if self._store is not None and not self._deployed else None
 
     @property
     def _server_address(self) -> str | None:
@@ -450,7 +474,7 @@ class Runtime:
 
 def _load(settings: Settings, options: Options) -> Registry:
     try:
-        return load_registry(settings, checked=options.checked, lenient=options.lenient)
+        return load_registry(settings, checked=options.checked, lenient=options.lenient, files=options.files)
     except RegistryError as error:
         if not options.lenient or options.namespace is None:
             raise
@@ -467,6 +491,14 @@ def _store(settings: Settings, options: Options) -> BundleStore | None:
     if options.temporal == EMBEDDED:
         return MemoryStore()
     return open_store(settings.bundle_place) if options.workers else None
+
+
+def _is_deployed_to(store: BundleStore) -> bool:
+    """A store that does not answer is no place to publish what a start is pinned to, either."""
+    try:
+        return Releases(store).newest() > 0
+    except Error:
+        return True
 
 
 def _as_error(error: BaseException) -> Error:

@@ -11,7 +11,7 @@ from runtime.cli.common import Cli, command
 from runtime.cli.connect import with_runtime
 from runtime.durations import parse
 from runtime.errors import NOT_FOUND, Error
-from runtime.registry import BundleStore, Listed, Stored, open_store
+from runtime.registry import BundleStore, Listed, Releases, Stored, open_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class _Row:
 def bundles(cli: Cli, action: str, older_than: str) -> None:
     """List the bundles of the store, or prune those that nothing needs.
 
-    A bundle is needed when the registry has it now, when an open run began with it, and when open runs of its entry do not say
+    A bundle is needed when the registry or the newest release has it, when an open run began with it, and when open runs of its entry do not say
     what they began with. Closed runs whose bundle is gone can no longer be queried or reset. Kernels go when no bundle is left that
     needs them.
     """
@@ -51,6 +51,7 @@ def bundles(cli: Cli, action: str, older_than: str) -> None:
         # By the store's clock, which the times of what it has are of.
         before = store.now() - age
         pruned = [row for row in rows if not row.needed and store.remove(row.stored.hash, before)]
+        Releases(store).prune(before)
         return pruned, _prune_kernels(store, runtime.current_kernel, before)
 
     rows, kernels = with_runtime(cli, work)
@@ -80,11 +81,12 @@ async def _rows(runtime: Runtime, store: BundleStore) -> list[_Row]:
     use = await runtime.bundle_use()
     found = {type: runtime.registry.find_workflow(type) for type in use.unknown}
     entries = {entry.id for entry in found.values() if entry is not None}
+    current = runtime.current_bundles | Releases(store).needed_bundles()
     strangers = None in found.values()  # of a removed entry, perhaps
     return [
         _Row(
             item,
-            item.hash in runtime.current_bundles,
+            item.hash in current,
             use.runs[item.hash],
             item.entry in entries or (strangers and runtime.registry.get(item.entry) is None),
         )

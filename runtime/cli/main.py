@@ -12,6 +12,7 @@ from runtime.cli.bundles import bundles
 from runtime.cli.call import call
 from runtime.cli.check import check
 from runtime.cli.common import DONE, FAILED, MISUSED, report
+from runtime.cli.deploy import deploy
 from runtime.cli.dev import dev
 from runtime.cli.events import events
 from runtime.cli.new import new
@@ -62,6 +63,7 @@ for _command in (
     check,
     test,
     replay,
+    deploy,
     bundles,
     new,
 ):

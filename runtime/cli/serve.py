@@ -6,11 +6,14 @@ import asyncio
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
+from contextlib import AsyncExitStack
+from dataclasses import replace
 
 import click
 
 from runtime.app import Options, Runtime
 from runtime.cli.common import Cli, command
+from runtime.cli.following import Follower
 from runtime.cli.lifetime import run_until_stopped
 from runtime.errors import UNAVAILABLE, Error
 from runtime.http import HttpOptions
@@ -22,28 +25,49 @@ from runtime.http import HttpOptions
 @click.option(
     "--insecure", is_flag=True, help="Allow HTTP on addresses other machines can reach, without authentication."
 )
+@click.option(
+    "--follow/--no-follow",
+    default=True,
+    show_default=True,
+    help="Serve the newest release of the bundle store, and each that is deployed, rather than the files here.",
+)
 @click.option("--tied", is_flag=True, hidden=True, help="End when standard input does.")
 @command
-def serve(cli: Cli, processes: int, http: bool, insecure: bool, tied: bool) -> None:
+def serve(cli: Cli, processes: int, http: bool, insecure: bool, follow: bool, tied: bool) -> None:
     """Run workers and HTTP against the cluster that the registry or the environment names.
 
-    Waits for a server that is not there yet and goes on when it comes back. With --processes, one of them serves HTTP.
+    Waits for a server that is not there yet and goes on when it comes back. Takes up what `evermoon deploy` publishes to its bundle
+    store. With --processes, one of them serves HTTP.
     """
     if processes > 1:
-        run_until_stopped(lambda: _several(cli, processes, http, insecure))
+        run_until_stopped(lambda: _several(cli, processes, http, insecure, follow))
         return
     options = Options(http=HttpOptions(insecure=insecure) if http else None, patient=True)
-    run_until_stopped(lambda: _one(cli, options), tied=tied)
+    run_until_stopped(lambda: _one(cli, options, follow), tied=tied)
 
 
-async def _one(cli: Cli, options: Options) -> None:
-    async with Runtime.from_settings(cli.settings, options) as runtime:
-        document = {"temporal": runtime.address, "http": dict(runtime.urls), "workers": list(runtime.queues)}
-        cli.emit(document, lambda: _print(runtime))
+async def _one(cli: Cli, options: Options, follow: bool) -> None:
+    async with AsyncExitStack() as stack:
+        follower = Follower(cli.settings) if follow else None
+        if follower is not None:
+            options = replace(options, files=await follower.first())
+        runtime = await stack.enter_async_context(Runtime.from_settings(cli.settings, options))
+        if follower is not None:
+            await stack.enter_async_context(follower.following(runtime))
+        release = follower.serving if follower is not None else 0
+        document = {
+            "temporal": runtime.address,
+            "http": dict(runtime.urls),
+            "workers": list(runtime.queues),
+            "release": release or None,
+        }
+        cli.emit(document, lambda: _print(runtime, release))
         await runtime.ended()
 
 
-def _print(runtime: Runtime) -> None:
+def _print(runtime: Runtime, release: int) -> None:
+    if release:
+        click.echo(f"{'release':<14} {release}")
     click.echo(f"{'Temporal':<14} {runtime.address}")
     for worker, queue in runtime.queues.items():
         click.echo(f"{'worker':<14} {worker} on {queue}")
@@ -51,7 +75,7 @@ def _print(runtime: Runtime) -> None:
         click.echo(f"{'HTTP':<14} {service} at {url}")
 
 
-async def _several(cli: Cli, processes: int, http: bool, insecure: bool) -> None:
+async def _several(cli: Cli, processes: int, http: bool, insecure: bool, follow: bool) -> None:
     """Children do the work. One that dies is replaced by nobody: the rest are stopped and the command fails, so that
     whatever supervises it knows.
     """
@@ -60,6 +84,7 @@ async def _several(cli: Cli, processes: int, http: bool, insecure: bool) -> None
     base += ["--log-level", settings.log_level, *(word for override in settings.overrides for word in ("-o", override))]
     base += ["--bundles", settings.bundle_place]
     base += ["--insecure"] if insecure else []
+    base += [] if follow else ["--no-follow"]
     children = []
     try:
         for number in range(processes):

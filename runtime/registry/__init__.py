@@ -2,6 +2,7 @@
 
 from runtime.registry.bundles import LATEST, Bundle
 from runtime.registry.bundlestore import BundleStore, Listed, Stored
+from runtime.registry.filesets import FileSet, host_code
 from runtime.registry.kinds import (
     ActivityEntry,
     EnvStorageFile,
@@ -31,12 +32,14 @@ from runtime.registry.kinds import (
 from runtime.registry.kinds.lua import ActivityMeta, Limits, LuaEntry, RunnableLua, WorkflowMeta
 from runtime.registry.models import Entry, SourceFile
 from runtime.registry.problems import Problem, RegistryError
-from runtime.registry.registry import Check, Registry
+from runtime.registry.registry import Check, Origin, Registry
+from runtime.registry.releases import REPORT_EVERY, Release, Releases, Report
 from runtime.registry.sqlstore import SqlStore
 from runtime.registry.stores import DirectoryStore, MemoryStore, open_store
 
 __all__ = [
     "LATEST",
+    "REPORT_EVERY",
     "ActivityEntry",
     "ActivityMeta",
     "Bundle",
@@ -49,6 +52,7 @@ __all__ = [
     "EnvStorageOs",
     "EnvStorageRouter",
     "EnvVariable",
+    "FileSet",
     "FunctionLua",
     "FunctionPy",
     "HttpEndpoint",
@@ -59,6 +63,7 @@ __all__ = [
     "Listed",
     "LuaEntry",
     "MemoryStore",
+    "Origin",
     "Problem",
     "ProcessHost",
     "ProcessLua",
@@ -69,6 +74,9 @@ __all__ = [
     "Registry",
     "RegistryEntry",
     "RegistryError",
+    "Release",
+    "Releases",
+    "Report",
     "RunnableLua",
     "SecurityPolicy",
     "SourceFile",
@@ -79,5 +87,6 @@ __all__ = [
     "TemporalWorker",
     "WorkflowLua",
     "WorkflowMeta",
+    "host_code",
     "open_store",
 ]

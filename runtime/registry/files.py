@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +41,13 @@ class FileSet:
     files: list[Path] = field(default_factory=list)
 
 
-def read(path: Path) -> FileSet:
-    """The files of a registry: one file and what it includes, or every definition file below a directory."""
+def read(path: Path, here: Callable[[Path], Path] | None = None) -> FileSet:
+    """The files of a registry: one file and what it includes, or every definition file below a directory.
+
+    `here` is for files that came from elsewhere: it says which path of this machine one of theirs stands for.
+    """
     files = FileSet()
-    reader = _Reader(files)
+    reader = _Reader(files, here)
     if path.is_dir():
         for found in _below(path):
             reader.read(found, must_define=False)
@@ -74,8 +77,9 @@ def _is_directory(path: Path) -> bool:
 
 
 class _Reader:
-    def __init__(self, files: FileSet) -> None:
+    def __init__(self, files: FileSet, here: Callable[[Path], Path] | None) -> None:
         self._files = files
+        self.here = here
         self._seen: set[Path] = set()
 
     def read(self, path: Path, *, must_define: bool) -> None:
@@ -179,7 +183,11 @@ class _File:
         if not isinstance(root, str) or not _is_directory(base):
             self._complain("root", f"root {root!r} is not a directory", "it is relative to this file")
             base = self._path.parent
-        return Place(self._path, 1, str(namespace or ""), Path(os.path.normpath(base)))
+        base = Path(os.path.normpath(base))
+        here = self._reader.here
+        if here is None:
+            return Place(self._path, 1, str(namespace or ""), base)
+        return Place(here(self._path), 1, str(namespace or ""), here(base), base)
 
     def _entries(self) -> list[Any]:
         entries = self._head.get("entries")
@@ -192,7 +200,7 @@ class _File:
         if not isinstance(raw, dict):
             self._reader.complain(self._path, line, "an entry is a mapping with a name and a kind")
             return
-        there = Place(place.file, line, place.namespace, place.root)
+        there = replace(place, line=line)
         self._reader.files.drafts.append(Draft(there, raw, self._document, path))
 
     def _overrides(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,9 +30,11 @@ class Loaded:
     placed: bool
 
 
-def load(path: Path, environ: Mapping[str, str], override: Sequence[str]) -> Loaded:
-    """Reads the set at `path`. Never raises for a mistake in it."""
-    found = files.read(path)
+def load(
+    path: Path, environ: Mapping[str, str], override: Sequence[str], here: Callable[[Path], Path] | None = None
+) -> Loaded:
+    """Reads the set at `path`. Never raises for a mistake in it. `here` is as in `files.read`."""
+    found = files.read(path, here)
     drafts = _named(found.drafts)
     launch, problems = overrides.parse(override)
     problems += found.problems

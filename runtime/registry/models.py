@@ -30,12 +30,14 @@ UNRESOLVED = {"unresolved": True}
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an entry is defined. `root` is the directory its sources are relative to and may not leave."""
+    """Where an entry is defined. `root` is the directory its sources are relative to and may not leave; `shipped` is where scripts are
+    read instead, for files that came from elsewhere."""
 
     file: Path
     line: int
     namespace: str
     root: Path
+    shipped: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

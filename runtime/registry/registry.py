@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypeVar, cast
+from typing import Protocol, TypeVar, cast
 
 from pydantic import ValidationError
 
@@ -15,6 +16,16 @@ from runtime.registry.drafts import dig, put, spell
 from runtime.registry.kinds import WorkflowLua
 from runtime.registry.models import Entry
 from runtime.registry.problems import Problem, RegistryError, did_you_mean, in_order
+
+
+class Origin(Protocol):
+    """Files that came from elsewhere: where their registry lies, and which path of this machine one of theirs stands for."""
+
+    @property
+    def registry(self) -> Path: ...
+
+    def here(self, path: Path) -> Path: ...
+
 
 E = TypeVar("E", bound=Entry)
 
@@ -49,18 +60,23 @@ class Registry:
         overrides: Sequence[str] = (),
         checks: Sequence[Check] = (),
         lenient: bool = False,
+        origin: Origin | None = None,
     ) -> Registry:
         """Reads a definition file or a directory of them.
 
         Every check sees the registry as far as it could be built, which may lack entries that others name; what checks
-        find is reported together with the rest. Raises `RegistryError` with every mistake found.
+        find is reported together with the rest. With an `origin` the files are read there, in place of those at `path`.
+        Raises `RegistryError` with every mistake found.
 
         `lenient`: for speaking to runs that exist, which needs to know only where they live. Mistakes elsewhere go into
         `notes`, and the entries that have them are missing.
         """
-        loaded = loader.load(Path(path), environ, overrides)
+        read_at, here = (origin.registry, origin.here) if origin is not None else (Path(path), None)
+        loaded = loader.load(read_at, environ, overrides, here)
         registry = cls(Path(path), loaded.entries, environ=environ, files=loaded.files)
         problems = [*loaded.problems, *(problem for check in checks for problem in check(registry))]
+        if here is not None:
+            problems = [_placed(problem, here) for problem in problems]
         if any(problem.severity == "error" for problem in problems) and not (lenient and loaded.placed):
             raise RegistryError(problems)
         registry.notes = in_order(problems)
@@ -137,6 +153,10 @@ def _as_text(entry: Entry, fields: dict[str, object], steps: tuple[str | int, ..
     """Puts back as text what a placeholder made a number or a boolean of."""
     text = dig(entry.definition, steps)
     put(fields, steps, placeholders.resolve_text(str(text), environ))
+
+
+def _placed(problem: Problem, here: Callable[[Path], Path]) -> Problem:
+    return replace(problem, file=here(problem.file)) if isinstance(problem.file, Path) else problem
 
 
 Check = Callable[[Registry], Iterable[Problem]]

@@ -7,13 +7,14 @@ import importlib.util
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from runtime.registry import placeholders
 from runtime.registry.drafts import Draft
 from runtime.registry.kinds.lua import LuaEntry
 from runtime.registry.kinds.python import FunctionPy, PythonSource, module_file
-from runtime.registry.models import SourceFile
+from runtime.registry.models import Place, SourceFile
 from runtime.registry.problems import closest, did_you_mean
 
 MAX_BYTES = 4 * 1024**2
@@ -37,13 +38,20 @@ def fetch(draft: Draft, environ: Mapping[str, str]) -> None:
     try:
         text = placeholders.resolve_text(text, environ)
         if issubclass(draft.model, LuaEntry):
-            draft.made["source"] = _file(text, draft.place.root)
+            draft.made["source"] = _lua(text, draft.place)
         elif issubclass(draft.model, FunctionPy):
             draft.made["source"] = _callable(text, draft.place.root)
     except (OSError, ValueError):  # a path the system cannot have: too long, or with a zero byte
         draft.complain(("source",), f'source: "{text[:60]}" is not the name of a file')
     except (_Refused, placeholders.Unresolved) as error:
         draft.complain(("source",), f"source: {error.message}", getattr(error, "hint", None))
+
+
+def _lua(text: str, place: Place) -> SourceFile:
+    if place.shipped is None:
+        return _file(text, place.root)
+    found = _file(text, place.shipped)
+    return replace(found, path=place.root / found.name)
 
 
 def _file(text: str, root: Path) -> SourceFile:

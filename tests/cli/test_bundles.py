@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from runtime.registry import DirectoryStore
 from tests.cli.shell import evermoon, running
 from tests.cli.test_dev import WAITING, project
 
@@ -40,5 +41,9 @@ def test_bundles_of_open_runs_and_of_the_registry_stay_and_the_rest_is_pruned(tm
         assert evermoon(directory, "bundles", "prune", "--json").json == [], "a day has not passed"
         [pruned] = evermoon(directory, "bundles", "prune", "--older-than", "0s", "--json").json
         assert pruned["bundle"] == old["bundle"]
+        store = DirectoryStore(directory / ".evermoon" / "bundles")
+        store.put_kernel(b'{"kernel/boot": "of an older version"}')
+        [orphan] = evermoon(directory, "bundles", "prune", "--older-than", "0s", "--json").json
+        assert [item.name for item in store.kernels()] == [store.bundle(second["bundle"]).kernel] != [orphan["kernel"]]
         [kept] = of_waiting(evermoon(directory, "bundles", "--json").json)
         assert kept["bundle"] == second["bundle"]
