@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from http.cookies import CookieError
 from typing import Any
 
 import aiohttp
@@ -29,6 +31,11 @@ MAX_BODY = 256 * 1024 * 1024
 MAX_CONNECTIONS = 512  # per policy; further requests wait, within their timeout
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _CHUNK = 64 * 1024
+_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+#: Where a request ends is the host's to say: its connection goes on to somebody else's request.
+_FRAMING = frozenset(
+    {"connection", "content-length", "expect", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
+)  # fmt: skip
 
 _Text = str | int | float | bool
 
@@ -68,7 +75,7 @@ async def request(call: HostCall) -> dict[str, Any]:
             return _head(response) | {"stream": call.process.handles.add(response, response.close)}
         async with response:
             return _head(response) | _portable(await _body(response, options))
-    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError, CookieError) as error:
         raise _translated(error, url) from error
 
 
@@ -137,7 +144,12 @@ def _arguments(options: _Options, body: bytes | None, activity: Any) -> dict[str
 
 
 def _headers(options: _Options, activity: Any) -> dict[str, str]:
-    headers = {name: _plain(value) for name, value in options.headers.items()}
+    headers = {}
+    for name, value in options.headers.items():
+        if not _NAME.fullmatch(name):
+            raise invalid(f"not a header name: {name[:80]!r}")
+        if name.lower() not in _FRAMING:
+            headers[name] = _plain(value)
     given = {name.lower() for name in headers}
     if options.json_body and "content-type" not in given:
         headers["Content-Type"] = "application/json"
@@ -209,6 +221,8 @@ def _translated(error: Exception, url: URL) -> Error:
         return Error(UNAVAILABLE, f"no address for {url.host}")
     if isinstance(error, aiohttp.ClientConnectorError):
         return Error(UNAVAILABLE, f"no connection to {place}")
+    if isinstance(error, CookieError):
+        return invalid("a cookie has a name it may not have")
     if isinstance(error, ValueError) and not isinstance(error, aiohttp.ClientError):
         return invalid("a header or the URL holds a character it may not hold")
     return Error(UNAVAILABLE, f"the connection to {place} broke")

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
 import re2
 
@@ -79,7 +80,22 @@ def policies_of(registry: Registry, name: str) -> list[SecurityPolicy]:
     entry = registry.get(name)
     if isinstance(entry, SecurityPolicy):
         return [registry.resolve(entry)]
-    return [registry.resolve(item) for item in registry.of_kind(SecurityPolicy) if name in item.group_ids]
+    return [registry.resolve(item) for item in _groups(registry).get(name, ())]
+
+
+def _groups(registry: Registry) -> Mapping[str, list[SecurityPolicy]]:
+    """By their ids. A registry never changes, and asking it is what every command in a scope begins with."""
+    known = _GROUPS.get(registry)
+    if known is None:
+        known = {}
+        for policy in registry.of_kind(SecurityPolicy):
+            for group in policy.group_ids:
+                known.setdefault(group, []).append(policy)
+        _GROUPS[registry] = known
+    return known
+
+
+_GROUPS: WeakKeyDictionary[Registry, dict[str, list[SecurityPolicy]]] = WeakKeyDictionary()
 
 
 def evaluate(policy: SecurityPolicy, question: Question) -> Effect:

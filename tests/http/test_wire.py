@@ -88,6 +88,37 @@ async def test_what_is_malformed_is_400_and_the_next_client_notices_nothing(tmp_
         assert (await web.get("/echo/1")).json == {"path": "/echo/1", "id": "1"}
 
 
+FRAMINGS = [
+    b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+    b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhelloX",
+    b"Content-Length: 5, 5\r\n\r\nhello",
+    b"Content-Length: +5\r\n\r\nhello",
+    b"Content-Length: 0_5\r\n\r\nhello",
+    b"Content-Length : 5\r\n\r\nhello",
+    b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+    b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+    b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n",
+    b"Transfer-Encoding: chunked\r\n\r\n0x5\r\nhello\r\n0\r\n\r\n",
+    b"Transfer-Encoding: chunked\r\n\r\n+5\r\nhello\r\n0\r\n\r\n",
+    b"Transfer-Encoding: chunked\r\n\r\n5;\nxx\r\nhello\r\n0\r\n\r\n",
+    b"X: 1\r\n Content-Length: 5\r\n\r\nhello",
+    b"Host: y\r\nContent-Length: 5\r\n\r\nhello",
+]
+
+
+async def test_a_body_that_two_servers_may_see_two_ends_of_is_400(tmp_path: Path) -> None:
+    """What follows it would be a request of its own to one of them."""
+    async with serving(tmp_path, entries("POST /echo/{id} echo\nGET /evil echo"), HANDLERS) as web:
+        head = b"POST /echo/1 HTTP/1.1\r\nHost: x\r\n"
+        after = b"GET /evil HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        proper = await web.raw(head + b"Content-Length: 5\r\n\r\nhello" + after)
+        assert proper.count(b" 200 OK") == 2
+        for framing in FRAMINGS:
+            answer = await web.raw(head + framing + after)
+            assert b" 400 " in answer.splitlines()[0], framing
+            assert b" 200 OK" not in answer, framing
+
+
 async def test_a_body_with_broken_chunks_is_400(tmp_path: Path) -> None:
     async with serving(tmp_path, entries("POST /echo/{id} echo"), HANDLERS) as web:
         sent = b"POST /echo/1 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"

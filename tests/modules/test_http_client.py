@@ -210,6 +210,15 @@ async def test_a_connection_that_breaks_is_unavailable(tmp_path: Path, server: S
         ("url, { colour = 1 }", INVALID),
         ("url, { headers = { a = print } }", INVALID),
         ('url, { headers = { a = "b\\r\\nc: d" } }', INVALID),
+        ('url, { headers = { a = "b\\nc: d" } }', INVALID),
+        ('url, { headers = { a = "b\\0" } }', INVALID),
+        ('url, { headers = { ["a\\r\\nb"] = "c" } }', INVALID),
+        ('url, { headers = { ["a: b"] = "c" } }', INVALID),
+        ('url, { headers = { [""] = "c" } }', INVALID),
+        ('url, { cookies = { ["a;b"] = "c" } }', INVALID),
+        ('url, { headers = { Host = "x\\r\\ny: z" } }', INVALID),
+        ('url, { auth = { bearer = "a\\r\\nb: c" } }', INVALID),
+        ('url, { idempotency_key = "a\\r\\nb: c" }', INVALID),
         ("url, { body = 5 }", INVALID),
         ('url, { body = "a", json = {} }', INVALID),
         ("url, { auth = { token = 't' } }", INVALID),
@@ -221,6 +230,20 @@ async def test_what_cannot_be_sent_says_so(tmp_path: Path, server: Server, argum
     assert caught.value.kind == kind
     assert "aiohttp" not in caught.value.message
     assert server.seen == []
+
+
+async def test_where_a_request_ends_is_not_the_script_s_to_say(tmp_path: Path, server: Server) -> None:
+    """What it left on the connection would come before the next request, which may be that of another entry."""
+    body = f"""
+        local lies = {{ ["Content-Length"] = "2", ["transfer-encoding"] = "chunked", Connection = "upgrade", Expect = "100-continue" }}
+        local r, err = http_client.post(url, {{ headers = lies, body = "he" .. "GET /evil HTTP/1.1\r\nHost: x\r\n\r\n" }})
+        if err then return nil, err end
+        local r, err = http_client.get(url .. "/next")
+        {ECHO}
+        return seen.path
+    """
+    assert await ask(tmp_path, body, server.url) == "/next"
+    assert [(request.method, request.path) for request in server.seen] == [("POST", "/"), ("GET", "/next")]
 
 
 async def test_a_wrong_argument_raises_at_the_caller_s_line(tmp_path: Path) -> None:
