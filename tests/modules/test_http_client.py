@@ -236,7 +236,7 @@ async def test_where_a_request_ends_is_not_the_script_s_to_say(tmp_path: Path, s
     """What it left on the connection would come before the next request, which may be that of another entry."""
     body = f"""
         local lies = {{ ["Content-Length"] = "2", ["transfer-encoding"] = "chunked", Connection = "upgrade", Expect = "100-continue" }}
-        local r, err = http_client.post(url, {{ headers = lies, body = "he" .. "GET /evil HTTP/1.1\r\nHost: x\r\n\r\n" }})
+        local r, err = http_client.post(url, {{ headers = lies, body = "he" .. "GET /evil HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n" }})
         if err then return nil, err end
         local r, err = http_client.get(url .. "/next")
         {ECHO}
