@@ -186,7 +186,7 @@ local function main()
   }, Board)
   board:read_letters()
   board:look()
-  logger:info("the live list is up", { approvals = #board:shown().approvals })
+  logger:debug("the live list is up", { approvals = #board:shown().approvals })
   while true do
     local picked = channel.select({ inbox:case_receive(), events:case_receive(), look:channel():case_receive() })
     if picked.error then

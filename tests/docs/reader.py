@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from types import TracebackType
 
 from tests.docs.pages import Block, commands, matches
 
+#: Perhaps with variables before it and options behind it.
+_DEV = re.compile(r"(\w+=\S+ )*evermoon dev( .+)?")
 _PATIENCE = 300.0
 _POLL = 0.05
 
@@ -59,8 +62,8 @@ class Reader:
         if command.startswith("cd "):
             self.directory = self.directory / command[3:]
             return
-        if command == "evermoon dev":
-            self._start_dev(block, expected)
+        if _DEV.fullmatch(command):
+            self._start_dev(block, command, expected)
             return
         if command == "echo $?":
             assert str(self._status) == expected.strip(), block
@@ -84,11 +87,15 @@ class Reader:
         assert self._status == 0, "the last command failed"
         assert self._end_dev() == 0, f"evermoon dev did not end well:\n{self._log.read_text()}"
 
-    def _start_dev(self, block: Block, expected: str) -> None:
+    def _start_dev(self, block: Block, command: str, expected: str) -> None:
         assert self._end_dev() == 0, f"{block}: evermoon dev did not end well"
         with self._log.open("wb") as log:
             self._dev = subprocess.Popen(
-                ["evermoon", "dev"], cwd=self.directory, env=self._environ, stdout=log, stderr=subprocess.STDOUT
+                ["env", *command.split()],
+                cwd=self.directory,
+                env=self._environ,
+                stdout=log,
+                stderr=subprocess.STDOUT,
             )
         self._wait(lambda text: "ready;" in text, block)
         wanted = self._where_it_listens(expected)

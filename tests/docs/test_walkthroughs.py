@@ -1,4 +1,4 @@
-"""README.md and docs/getting-started.md, followed to the letter against a real `evermoon dev`."""
+"""README.md, docs/getting-started.md and docs/approvals.md, followed to the letter against a real `evermoon dev`."""
 
 from __future__ import annotations
 
@@ -23,6 +23,18 @@ def test_a_reader_gets_what_the_page_says(page: str, tmp_path: Path) -> None:
         reader.finish()
 
 
+@pytest.mark.timeout(1200)
+def test_a_reader_of_the_approvals_gets_what_the_page_says(tmp_path: Path) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("the page uses curl, which is not installed here")
+    kept_out = shutil.ignore_patterns("__pycache__", "data")
+    shutil.copytree(ROOT / "entries" / "approvals", tmp_path / "entries" / "approvals", ignore=kept_out)
+    with Reader(tmp_path) as reader:
+        for block in blocks("docs/approvals.md"):
+            reader.follow(block)
+        reader.finish()
+
+
 @pytest.mark.parametrize("page", ["README.md", "docs/getting-started.md", "CONTRIBUTING.md"])
 def test_no_block_is_left_out(page: str) -> None:
     unused = [
@@ -35,5 +47,5 @@ def test_no_block_is_left_out(page: str) -> None:
 def test_make_targets_exist(page: str) -> None:
     text = "".join(block.text for block in blocks(page) if block.language == "sh")
     makefile = (ROOT / "Makefile").read_text()
-    named = re.findall(r"\bmake (\w+)", text)
+    named = re.findall(r"\bmake ([\w-]+)", text)
     assert [target for target in named if not re.search(rf"^{target}:", makefile, re.MULTILINE)] == []

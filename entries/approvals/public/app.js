@@ -29,7 +29,7 @@ const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 /** "in 3 days", "2 minutes ago" */
 function relative(moment) {
   const seconds = Math.round((Date.parse(moment) - Date.now()) / 1000);
-  const [unit, size] = UNITS.find(([, size]) => Math.round(Math.abs(seconds) / size) >= 1) ?? UNITS.at(-1);
+  const [unit, size] = UNITS.find(([, size]) => Math.abs(seconds) >= 0.98 * size) ?? UNITS.at(-1);
   return words.format(Math.round(seconds / size), unit);
 }
 
