@@ -59,8 +59,8 @@ _SINGLE, _MANY = "value", "args"
 #: Keys of lists whose items hold such keys.
 _ITEMS = ("messages", "events")
 
-#: Kind of the event that a trapped cancellation is to a script.
-CANCEL = "pid.cancel"
+#: Kinds of what a script gets from `process.events()`.
+EXIT, LINK_DOWN, CANCEL = "pid.exit", "pid.link.down", "pid.cancel"
 
 Event = dict[str, Any]
 

@@ -25,7 +25,7 @@ from runtime.process.names import Names
 from runtime.process.pids import Pid
 from runtime.process.placing import conflict_policy, process_entry, process_host, taken
 from runtime.process.pools import Permit, Pools
-from runtime.process.ports import Activity, HttpRequest, HttpResponse, StartRequest, Workflows
+from runtime.process.ports import Activity, HttpRequest, HttpResponse, LinkedWorkflows, StartRequest
 from runtime.process.python import PythonFunction
 from runtime.process.python_run import PythonRun
 from runtime.process.resources import Resources
@@ -56,7 +56,7 @@ class ProcessHost:
         registry: Registry,
         programs: Programs,
         *,
-        workflows: Workflows | None = None,
+        workflows: LinkedWorkflows | None = None,
         node: str = "local",
         log: Log = log_line,
         grace: float = GRACE,
@@ -238,7 +238,7 @@ class ProcessHost:
         if self._runs:
             await asyncio.wait({asyncio.create_task(run.ended()) for run in self._runs.values()}, timeout=grace)
         await asyncio.gather(*(run.wind_down(_CLOSING, _CLOSING_GRACE) for run in list(self._runs.values())))
-        self.watches.close()
+        await self.watches.close(_CLOSING_GRACE)
         await self.resources.close()
         await self.threads.close()
 

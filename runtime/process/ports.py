@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from runtime.modules.principal import NOBODY, Principal
 from runtime.payload import Payload
+from runtime.process.ends import End
 from runtime.process.run_events import Cursor, EventFeed
 
 
@@ -103,6 +104,14 @@ class Workflows(Protocol):
         self, run: str, after: Cursor | None = None, *, wait: bool = True
     ) -> AbstractAsyncContextManager[EventFeed]:
         """What happens to the run, through continue-as-new, after a cursor; without `wait` only what has happened."""
+        ...
+
+
+class LinkedWorkflows(Workflows, Protocol):
+    """Runs with which processes of a host may be linked."""
+
+    async def tell_end(self, run: str, kind: str, pid: str, end: End) -> None:
+        """Tells a run the end of the process `pid`, as an event of that kind ("pid.exit", "pid.link.down")."""
         ...
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from runtime.modules.principal import Principal
     from runtime.process.ends import End
     from runtime.process.names import Names
-    from runtime.process.ports import StartRequest, Workflows
+    from runtime.process.ports import LinkedWorkflows, StartRequest
     from runtime.process.resources import Resources
     from runtime.process.runs import Run
     from runtime.process.threads import Threads
@@ -35,7 +35,7 @@ class Services(Protocol):
     @property
     def registry(self) -> Registry: ...
     @property
-    def workflows(self) -> Workflows | None: ...
+    def workflows(self) -> LinkedWorkflows | None: ...
     @property
     def resources(self) -> Resources: ...
     @property

@@ -7,17 +7,22 @@ LINK_DOWN and one that monitors EXIT, in this order.
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from runtime.errors import NOT_FOUND, RATE_LIMITED, TIMEOUT, UNAVAILABLE, Error
 from runtime.lua import protocol
 from runtime.process import following
 from runtime.process.ends import End
+from runtime.process.pids import Pid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from runtime.process.services import Services
+
+_log = logging.getLogger("evermoon.host")
 
 EXIT = "pid.exit"
 LINK_DOWN = "pid.link.down"
@@ -37,6 +42,7 @@ class Watches:
         self._watchers: dict[str, dict[str, Watch]] = {}  # by whom they watch
         self._watched: dict[str, set[str]] = {}
         self._followed: dict[str, asyncio.Task[None]] = {}
+        self._telling: set[asyncio.Task[None]] = set()
 
     def monitor(self, watcher: str, pid: str) -> None:
         self._watch(watcher, pid).monitors = True
@@ -80,14 +86,41 @@ class Watches:
         if run is not None:
             for kind in _events(end, watch):
                 run.post(protocol.process_exit(pid, end.at, end.value, end.error, kind))
+            return
+        workflow = Pid.parse(watcher)
+        if workflow is not None and workflow.node is None and self._services.workflows is not None:
+            for kind in _events(end, watch):
+                task = asyncio.create_task(self._tell_workflow(workflow.id, kind, pid, end), name=f"tell {watcher}")
+                self._telling.add(task)
+                task.add_done_callback(self._telling.discard)
 
     def of(self, pid: str) -> dict[str, Watch]:
         """Whom an execution watches."""
         return {other: self._watchers[other][pid] for other in sorted(self._watched.get(pid, ()))}
 
-    def close(self) -> None:
+    async def close(self, grace: float) -> None:
+        """Waits so many seconds until workflows have heard of the ends they are to hear of."""
         for task in self._followed.values():
             task.cancel()
+        if self._telling:
+            _, late = await asyncio.wait(self._telling, timeout=grace)
+            for told in late:
+                told.cancel()
+
+    async def _tell_workflow(self, workflow_id: str, kind: str, pid: str, end: End) -> None:
+        """A run that has ended meanwhile needs to hear nothing."""
+        assert self._services.workflows is not None
+        delay = following.FIRST_DELAY
+        while True:
+            try:
+                return await self._services.workflows.tell_end(workflow_id, kind, pid, end)
+            except Error as error:
+                if error.kind not in (UNAVAILABLE, TIMEOUT, RATE_LIMITED):
+                    if error.kind != NOT_FOUND:
+                        _log.warning("workflow %s was not told of the end of %s: %s", workflow_id, pid, error)
+                    return None
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, following.LONGEST_DELAY)
 
     async def _follow(self, pid: str, workflow_id: str) -> None:
         workflows = self._services.workflows

@@ -15,6 +15,7 @@ from runtime import errors
 from runtime.errors import Error
 from runtime.lua.program import Programs
 from runtime.payload import Payload
+from runtime.process.ends import End
 from runtime.process.pids import Pid
 from runtime.process.ports import RunDescription, Started, StartRequest
 from runtime.process.run_events import Cursor, EventFeed
@@ -54,6 +55,11 @@ class Runs:
         handle = await self._handle(run)
         with rpc.mapped(run), outgoing(wire.headers(sender=sender)):
             await handle.signal(topic, args=wire.raws(args), rpc_timeout=rpc.TIMEOUT)
+
+    async def tell_end(self, run: str, kind: str, pid: str, end: End) -> None:
+        handle = await self._handle(run)
+        with rpc.mapped(run), outgoing(wire.headers(sender=pid)):
+            await handle.signal(wire.PROCESS_ENDED, args=wire.raws(wire.end(kind, end)), rpc_timeout=rpc.TIMEOUT)
 
     async def query(self, run: str, name: str, args: Sequence[Payload]) -> Payload:
         handle = await self._handle(run)

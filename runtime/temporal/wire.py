@@ -18,8 +18,10 @@ from temporalio.api.common.v1 import Payload as Proto
 from temporalio.common import RawValue
 
 from runtime.errors import Error, invalid
+from runtime.lua.protocol import EXIT, LINK_DOWN, Event, process_exit
 from runtime.modules.principal import NOBODY, Actor, Principal, read_scope
 from runtime.payload import BINARY, JSON, NULL, Payload
+from runtime.process.ends import End
 
 #: Context of a call (`ctx.get`), a JSON object. On starts, children, continued runs and activities.
 CONTEXT = "evermoon-context"
@@ -61,6 +63,10 @@ AWAIT_RUN = "evermoon.await_run"
 DELIVER = "evermoon.deliver"
 NODE_QUEUE = "evermoon.node.{node}"
 
+#: Signal to a run that a process was linked with: how that ended. No script can send one of this name. Arguments: `{kind, at,
+#: error?: an `Error` in wire form}`, and the value where it ended well; the sender is the process.
+PROCESS_ENDED = "@evermoon.ended"
+
 #: Markers (Temporal patches) that pin what a live run decided, so that a later deploy does not change a replay.
 UNKNOWN_MARKER = "evermoon.unknown:{id}#{seq}"
 REFUSED_MARKER = "evermoon.refused:{op}#{seq}"
@@ -86,6 +92,8 @@ QUERY_INBOX = "__inbox"
 
 #: The server refuses a blob over 2 MiB; refusing it ourselves, a little earlier, lets the script know.
 MAX_BLOB = 2 * 1024 * 1024 - 16 * 1024
+_ENDS = {kind: kind for kind in (EXIT, LINK_DOWN)}
+_ROOM = 4 * 1024
 
 #: Encoding of the answer to a query that failed: the wire form of an `Error`, JSON.
 ANSWER_ERROR = "json/evermoon-error"
@@ -135,6 +143,24 @@ def answer(value: RawValue | None) -> Payload:
     if value is not None and value.payload.metadata.get(_ENCODING) == ANSWER_ERROR.encode():
         raise Error.from_wire(json.loads(value.payload.data))
     return unraw(value)
+
+
+def end(kind: str, end: End) -> list[Payload]:
+    """The arguments of `PROCESS_ENDED`. A value that a signal cannot hold is left out."""
+    value = [end.value] if end.value is not None and len(end.value.data) <= MAX_BLOB - _ROOM else []
+    error = {} if end.error is None else {"error": end.error.to_wire()}
+    return [Payload.of({"kind": kind, "at": end.at, **error}), *value]
+
+
+def ended(args: Sequence[Payload], sender: str) -> Event | None:
+    """The event that `PROCESS_ENDED` is; None for what nobody of ours has sent."""
+    try:
+        told = args[0].value()
+        error = Error.from_wire(told["error"]) if "error" in told else None
+        value = args[1] if len(args) > 1 else None
+        return process_exit(sender, int(told["at"]), value, error, _ENDS[told["kind"]])
+    except (Error, IndexError, KeyError, TypeError, ValueError, AttributeError):
+        return None
 
 
 def check_size(what: str, payloads: Sequence[Payload]) -> None:

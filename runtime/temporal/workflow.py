@@ -89,6 +89,11 @@ class LuaWorkflow:
     def on_signal(self, name: str, args: Sequence[RawValue]) -> None:
         if self._started is None:
             return  # the task fails; the signal comes again with the next attempt
+        if name == wire.PROCESS_ENDED:
+            event = wire.ended(wire.unraws(args), signal_sender())
+            if event is not None:
+                self._started.post(event)
+            return
         declared.warn(self._started, name, wire.unraws(args))
         self._started.post(protocol.message(name, signal_sender(), wire.unraws(args), workflow.time_ns()))
 

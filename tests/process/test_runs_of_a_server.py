@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from runtime.errors import ALREADY_EXISTS, CANCELED, INVALID, Error
 from runtime.payload import Payload
 from runtime.process.host import ProcessHost
-from runtime.process.ports import StartRequest
+from runtime.process.ports import Started, StartRequest
 from runtime.temporal.devserver import DevServer
-from tests.temporal.stage import MODULES, Files, Stage, staged
+from tests.temporal.stage import MODULES, Files, Stage, eventually, staged
 
 #: Ends as it is told to, by topic; the value of "go" is the next round's.
 OBEYS = """
@@ -39,6 +42,14 @@ COLLECTS = """
       return got
     end
 """
+#: Tells of the first event it gets.
+HEEDS = """
+    return function(trap)
+      process.set_options({ trap_links = trap })
+      local e = process.events():receive()
+      return { e.kind, e.from, e.result.value or e.result.error:kind() }
+    end
+"""
 
 
 @asynccontextmanager
@@ -48,6 +59,7 @@ async def stage(directory: Path, address: str, body: str, **functions: str) -> A
         Files(directory)
         .workflow("obeys", OBEYS)
         .workflow("collects", COLLECTS)
+        .workflow("heeds", HEEDS)
         .workflow("waits", "return function() time.sleep('1h') end")
     )
     files.entry(name="processes", kind="process.host")
@@ -125,6 +137,54 @@ async def test_a_process_falls_with_a_run_it_is_linked_with(tmp_path: Path, temp
         end = await _end(at.host, pid)
         assert end.error is not None
         assert (end.error.kind, end.error.message) == ("Declined", "no funds")
+
+
+LINKED = """
+    local name, how, trap = ...
+    assert(process.with_name(name):spawn_linked("t:heeds", "t:worker", trap))
+    if how == "fail" then return nil, errors.new("Declined", "no funds") end
+    if how == "return" then return { n = 1 } end
+    local _, _, canceled = process.inbox():receive()
+    return nil, canceled
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "kind", "what"),
+    [
+        ("fail", "pid.link.down", "Declined"),
+        ("return", "pid.exit", {"n": 1}),
+        ("terminate", "pid.link.down", CANCELED),
+        ("close", "pid.link.down", CANCELED),
+    ],
+)
+async def test_a_run_hears_of_the_end_of_a_process_it_is_linked_with(
+    how: str, kind: str, what: Any, tmp_path: Path, temporal_server: DevServer
+) -> None:
+    async with stage(tmp_path, temporal_server.address, LINKED) as at:
+        name = f"linked {uuid.uuid4()}"
+        pid = spawn(at.host, name, how, True)
+        await _linked(at, pid)
+        if how == "close":
+            await at.host.close(0)
+        elif how == "terminate":
+            at.host.terminate(pid)
+        assert (await at.runs.result(name, 60)).value() == [kind, pid, what]
+        assert [result.failure for result in await at.replay(Started(name, "", ""))] == [None]
+
+
+async def test_a_run_falls_with_a_process_it_is_linked_with(tmp_path: Path, temporal_server: DevServer) -> None:
+    async with stage(tmp_path, temporal_server.address, LINKED) as at:
+        name = f"falls {uuid.uuid4()}"
+        await _linked(at, spawn(at.host, name, "fail", False))
+        with pytest.raises(Error, match="no funds") as failed:
+            await at.runs.result(name, 60)
+        assert failed.value.kind == "Declined"
+
+
+async def _linked(at: Stage, pid: str) -> None:
+    """Waits until the process is linked with its run, or has been."""
+    await eventually(lambda: bool(at.host.watches.of(pid)) or at.host.end_of(pid) is not None)
 
 
 async def test_names_find_open_runs_and_bring_messages_in_order(tmp_path: Path, temporal_server: DevServer) -> None:

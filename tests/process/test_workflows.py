@@ -12,6 +12,7 @@ import pytest
 
 from runtime.errors import ALREADY_EXISTS, CANCELED, INVALID, NOT_FOUND, UNAVAILABLE, Error
 from runtime.payload import Payload
+from runtime.process.ends import End
 from runtime.process.ports import RunDescription, Started, StartRequest
 from runtime.registry import Registry
 from tests.process.support import call, eventually, host, load, pids
@@ -42,6 +43,10 @@ class Played:
         self._known(run)
         await asyncio.sleep(0)
         self.said.append((topic, [arg.value() for arg in args], sender))
+
+    async def tell_end(self, run: str, kind: str, pid: str, end: End) -> None:
+        self._known(run)
+        self.said.append((kind, pid, end.error.kind if end.error is not None else end.value))
 
     async def result(self, run: str, timeout: float | None = None) -> Payload:
         return await asyncio.shield(self.ending)
