@@ -55,6 +55,23 @@ HTTP_STATUS: Mapping[str, int] = {
 }
 
 
+#: What the kinds mean, to whoever meets one.
+MEANINGS: Mapping[str, str] = {
+    NOT_FOUND: "What was asked for is not there.",
+    ALREADY_EXISTS: "What was to be made is there already.",
+    INVALID: "What was asked cannot be meant: a wrong value, an unknown option, a state that does not allow it.",
+    PERMISSION_DENIED: "Whoever asks may not do that.",
+    CONFLICT: "What is there has changed meanwhile, or does not go together with what was asked.",
+    LIMIT_EXCEEDED: "A limit of the entry, or of the host, is spent.",
+    UNAVAILABLE: "What is needed does not answer now.",
+    TIMEOUT: "It took longer than it may.",
+    RATE_LIMITED: "Too much at once; later it may do.",
+    INTERNAL: "A script or the host failed.",
+    CANCELED: "It was asked to end before it was done, or was ended.",
+    UNKNOWN: "A failure that says no more than its message.",
+}
+
+
 class Error(Exception):
     """A failure as scripts, clients and hosts see it.
 

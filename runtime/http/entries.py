@@ -12,6 +12,7 @@ from runtime.http.backend import Backend
 from runtime.http.problem import refuse
 from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route
+from runtime.modules.principal import Principal
 from runtime.modules.security_rules import is_allowed
 from runtime.modules.security_rules import refuse as refuse_to
 from runtime.registry import Registry, WorkflowLua
@@ -32,11 +33,7 @@ class Entries:
     async def index(self, request: web.BaseRequest, params: Params) -> web.Response:
         registry = self._backend.registry
         principal = principal_of(request)
-        entries = [
-            _document(registry, entry)
-            for entry in registry.of_kind(WorkflowLua)
-            if is_allowed(registry, principal, READ_ENTRY, entry.id)
-        ]
+        entries = [_document(registry, entry) for entry in known_to(registry, principal)]
         return json_response({"entries": entries, "count": len(entries)})
 
     async def show(self, request: web.BaseRequest, params: Params) -> web.Response:
@@ -47,6 +44,11 @@ class Entries:
         refuse_to(registry, principal_of(request), READ_ENTRY, entry.id)
         source = {"name": entry.source.name, "text": entry.source.text}
         return json_response({**_document(registry, entry), "source": source})
+
+
+def known_to(registry: Registry, principal: Principal) -> list[WorkflowLua]:
+    """The workflows that a principal may know of."""
+    return [entry for entry in registry.of_kind(WorkflowLua) if is_allowed(registry, principal, READ_ENTRY, entry.id)]
 
 
 def _document(registry: Registry, entry: WorkflowLua) -> dict[str, Any]:

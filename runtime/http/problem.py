@@ -15,6 +15,7 @@ from runtime.errors import (
     CONFLICT,
     INTERNAL,
     INVALID,
+    KINDS,
     LIMIT_EXCEEDED,
     NOT_FOUND,
     PERMISSION_DENIED,
@@ -28,6 +29,8 @@ CONTENT_TYPE = "application/problem+json"
 
 #: Where a reader learns what a kind means. Relative, so that it is good on whatever host serves it.
 DOCS = "/docs/errors#"
+#: The anchor of all kinds that are the application's own.
+OWN_KINDS = "own"
 
 _FALLBACK_KIND: Mapping[int, str] = {
     400: INVALID,
@@ -65,6 +68,13 @@ def refuse(status: int, message: str, *, headers: Mapping[str, str] | None = Non
     return Problem(status, error, headers)
 
 
+def slug(kind: str) -> str:
+    """The anchor of a kind on the page of kinds."""
+    if kind not in KINDS:
+        return OWN_KINDS
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", kind or "unknown").lower()
+
+
 def lua_location(error: Error) -> dict[str, Any] | None:
     """`{file, line}` of the innermost Lua frame the error (or what caused it) knows of."""
     current: Error | None = error
@@ -78,9 +88,8 @@ def lua_location(error: Error) -> dict[str, Any] | None:
 
 def document(error: Error, status: int, instance: str) -> dict[str, Any]:
     """The problem as a JSON object."""
-    slug = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", error.kind or "unknown").lower()
     body: dict[str, Any] = {
-        "type": f"{DOCS}{slug}",
+        "type": f"{DOCS}{slug(error.kind)}",
         "title": _TITLES.get(status) or _phrase(status),
         "status": status,
         "detail": str(error),

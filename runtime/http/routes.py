@@ -7,7 +7,7 @@ beats parameter beats rest, from left to right, so the order in which routes are
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -52,7 +52,7 @@ class Routes:
         self._routes = sorted(compiled, key=lambda item: [kind for kind, _ in item[0]])
         self._refuse_twins()
 
-    def __iter__(self) -> Iterable[Route]:
+    def __iter__(self) -> Iterator[Route]:
         return iter([route for _, route in self._routes])
 
     def find(self, method: str, raw_path: str) -> Found:

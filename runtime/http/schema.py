@@ -18,10 +18,10 @@ _NOWHERE: Registry[Any] = Registry()
 
 def check(entry: str, schema: Mapping[str, Any] | bool, value: Any) -> None:
     """Raises `Error` INVALID naming the path and the rule when `value` does not fit, INTERNAL when the schema is no schema."""
-    thawed = _thaw(schema)
+    plain = thawed(schema)
     try:
-        Draft202012Validator.check_schema(thawed)
-        found = best_match(Draft202012Validator(thawed, registry=_NOWHERE).iter_errors(value))
+        Draft202012Validator.check_schema(plain)
+        found = best_match(Draft202012Validator(plain, registry=_NOWHERE).iter_errors(value))
     except (SchemaError, Unresolvable) as error:
         raise internal(
             f"input_schema of {entry} cannot be used", entry=entry, schema_error=_first_line(error)
@@ -33,18 +33,18 @@ def check(entry: str, schema: Mapping[str, Any] | bool, value: Any) -> None:
 def fault(schema: Mapping[str, Any] | bool) -> str | None:
     """What keeps `schema` from being one; None when nothing does."""
     try:
-        Draft202012Validator.check_schema(_thaw(schema))
+        Draft202012Validator.check_schema(thawed(schema))
     except SchemaError as error:
         return _first_line(error)
     return None
 
 
-def _thaw(schema: Any) -> Any:
+def thawed(schema: Any) -> Any:
     """Registry entries hold tuples where JSON Schema wants arrays."""
     if isinstance(schema, Mapping):
-        return {key: _thaw(item) for key, item in schema.items()}
+        return {key: thawed(item) for key, item in schema.items()}
     if isinstance(schema, list | tuple):
-        return [_thaw(item) for item in schema]
+        return [thawed(item) for item in schema]
     return schema
 
 

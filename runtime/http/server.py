@@ -10,6 +10,7 @@ from pathlib import Path
 from runtime.errors import PERMISSION_DENIED, Error, invalid
 from runtime.http.backend import Backend
 from runtime.http.dispatch import Dispatch
+from runtime.http.docs import Docs
 from runtime.http.endpoints import Times, endpoint_routes
 from runtime.http.entries import Entries
 from runtime.http.events import RunEvents
@@ -188,10 +189,13 @@ class HttpServer:
         times = Times(read, write, entry.timeouts.idle.total_seconds())
         endpoints = [registry.resolve(endpoint) for endpoint in registry.of_kind(HttpEndpoint)]
         files = [registry.resolve(static) for static in registry.of_kind(HttpStatic) if static.server == entry.id]
-        own = own_routes(self._backend, self._mounts.meters, times)
-        return Routes(
+        served: list[Route] = []
+        own = own_routes(self._backend, self._mounts.meters, times, served)
+        routes = Routes(
             [*own, *endpoint_routes(self._backend, registry, routers, endpoints, times), *static_routes(files)]
         )
+        served.extend(routes)
+        return routes
 
     def _refuse_exposure(self, entry: HttpService, wanted: Address, registry: Registry) -> None:
         guarded = any("token_auth" in router.middleware for router in _routers(entry, registry))
@@ -205,11 +209,12 @@ class HttpServer:
         )
 
 
-def own_routes(backend: Backend, meters: Meters, times: Times) -> list[Route]:
-    """What every service answers by itself."""
+def own_routes(backend: Backend, meters: Meters, times: Times, served: Sequence[Route] = ()) -> list[Route]:
+    """What every service answers by itself. `served`: all that it answers, for its pages."""
     return [
         *Health(backend).routes(),
         *meters.routes(),
+        *Docs(backend, served).routes(),
         *Entries(backend).routes(),
         *Starting(backend, times.read).routes(),
         *Operations(backend, times.read).routes(),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from runtime.errors import HTTP_STATUS
+from runtime.http.docs import Docs
 from runtime.http.entries import Entries
 from runtime.http.events import RunEvents
 from runtime.http.health import Health
@@ -27,6 +28,7 @@ def test_every_route_is_on_its_page() -> None:
     parts = (
         Meters(),
         Health(NO_BACKEND),
+        Docs(NO_BACKEND, ()),
         Entries(NO_BACKEND),
         Starting(NO_BACKEND, 1),
         Operations(NO_BACKEND, 1),
