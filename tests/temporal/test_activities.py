@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import datetime, timedelta
+
 import pytest
 
 from runtime.errors import Error
@@ -299,3 +302,75 @@ async def test_a_process_is_an_activity_with_a_mailbox(files: Files, temporal_se
         with pytest.raises(Error, match="not a function"):
             await stage.call("counts")
         assert (await stage.replay(run))[0].failure is None
+
+
+async def test_a_retry_knows_how_far_the_last_attempt_was(files: Files, temporal_server: DevServer) -> None:
+    files.activity(
+        "pages",
+        """return function()
+             local info = activity.info()
+             if info.attempt == 1 then
+               for page = 1, 3 do activity.heartbeat({ page = page }) end
+               return nil, errors.new(errors.UNAVAILABLE, "lost")
+             end
+             return { attempt = info.attempt, from = info.heartbeat_details, deadline = info.deadline,
+                      workflow = info.workflow_pid, key = activity.idempotency_key(), canceled = activity.is_canceled() }
+           end""",
+        {**FAST, "activity.heartbeat_timeout": "60s", "activity.start_to_close_timeout": "1h"},
+    )
+    files.workflow("main", "return function() return funcs.call('t:pages') end")
+    async with staged(files, temporal_server.address) as stage:
+        run = await stage.start("main")
+        seen = await stage.result(run)
+        deadline = datetime.fromisoformat(seen.pop("deadline"))
+        described = await stage.runs.describe(run.id)
+        assert described.started_at is not None
+        assert deadline > datetime.fromisoformat(described.started_at) + timedelta(minutes=59)
+        assert seen == {
+            "attempt": 2,
+            "from": {"page": 3},
+            "workflow": run.pid,
+            "key": f"{run.id}/{run.run_id}/1",
+            "canceled": False,
+        }
+
+
+async def test_a_context_goes_all_the_way(files: Files, temporal_server: DevServer) -> None:
+    """Function, function, process, workflow, child, activity, function and process: each adds itself to what it was given."""
+    step = """
+      return function(n, ...)
+        local next, host = ...
+        local seen = ctx.all()
+        if not next then return seen end
+        local with = { ["step" .. n] = process.id() }
+        if host == "call" then return funcs.new():with_context(with):call(next, n + 1, select(3, ...)) end
+        return process.with_context(with):exec(next, host, n + 1, select(3, ...))
+      end"""
+    files.entry(name="processes", kind="process.host")
+    files.function("one", step).function("two", step).workflow("run", step).workflow("child", step)
+    files.activity("act", step).function("inner", step)
+    (files.directory / "actor.lua").write_text(step)
+    files.entry(name="actor", kind="process.lua", source="file://actor.lua", modules=ACTIVITY_MODULES)
+    path = ["t:two", "call", "t:actor", "t:processes", "t:run", "t:worker", "t:child", "t:worker", "t:act", "call"]
+    path += ["t:inner", "call", "t:actor", "t:processes"]
+    who = ["t:one", *path[:-2:2]]
+    async with staged(files, temporal_server.address) as stage:
+        assert await stage.call("one", 1, *path) == {f"step{n}": entry for n, entry in enumerate(who, 1)}
+
+
+async def test_a_stopping_worker_lets_activities_end_within_its_grace(files: Files, temporal_server: DevServer) -> None:
+    noticing = """return function()
+      while not activity.is_canceled() do time.sleep("20ms") end
+      return "ended well"
+    end"""
+    files.activity("slow", noticing).workflow("main", "return function() return funcs.call('t:slow') end")
+    files.worker(graceful_shutdown_timeout="5m")
+    async with staged(files, temporal_server.address) as stage:
+        run = await stage.start("main")
+        while not stage.host.running:  # noqa: ASYNC110  # there is no event for what tests look at
+            await asyncio.sleep(0.02)
+        await stage.workers.stop()
+        assert "ACTIVITY_TASK_COMPLETED" in await stage.event_types(run)
+    async with staged(files, temporal_server.address) as stage:
+        assert await stage.result(run) == "ended well"
+        assert (await stage.event_types(run)).count("ACTIVITY_TASK_STARTED") == 1

@@ -79,6 +79,22 @@ return test.describe("actors", function()
         no_event()
       end
     end)
+    test.it("an error arrives whole: kind, message, details, whether to try again, stack, cause", function()
+      process.set_options({ trap_links = true })
+      local pid = assert(process.spawn_linked_monitored("processes:actors.fails_in_depth", HOST))
+      for _, kind in ipairs({ LINK_DOWN, EXIT }) do
+        local e = event(kind, pid).result.error
+        test.equal({ e:kind(), e:message(), e:details(), e:retryable() }, { "Declined", "no funds", { left = 0, card = { last = "42" } }, false })
+        test.contains(tostring(e), "paying: no funds")
+        test.contains(e:stack(), "actors.lua:")
+        test.equal(errors.call_stack(e).frames[1].source, "processes/actors.lua")
+      end
+      local raised = assert(process.spawn_monitored("processes:actors.obeys", HOST))
+      process.send(raised, "raise")
+      local e = event(EXIT, raised).result.error
+      test.contains(e:message(), "told to raise")
+      test.contains(e:stack(), "actors.lua:")
+    end)
     test.it("termination and cancellation are CANCELED", function()
       for _, act in ipairs({ process.terminate, process.cancel }) do
         local pid = assert(process.spawn_monitored("processes:actors.waits", HOST))

@@ -1,5 +1,5 @@
 -- Processes for actors_test.lua.
--- methods: obeys waits returns fails links_to parent traps late_listener moves arrives
+-- methods: obeys waits returns fails fails_in_depth links_to parent traps late_listener moves arrives
 -- modules: time json ctx
 local actors = {}
 
@@ -28,6 +28,14 @@ function actors.waits()
 end
 function actors.returns(value) return value end
 function actors.fails(kind) return nil, errors.new(kind or "Declined", "no funds") end
+
+local function pay()
+  return nil, errors.new({ kind = "Declined", message = "no funds", details = { left = 0, card = { last = "42" } }, retryable = false })
+end
+function actors.fails_in_depth()
+  local _, err = pay()
+  return nil, errors.wrap(err, "paying")
+end
 
 -- Links with `pid`, says so to `tell`, and waits.
 function actors.links_to(pid, tell)
