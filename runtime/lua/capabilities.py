@@ -26,6 +26,7 @@ _METHODS = frozenset({"get", "post", "put", "patch", "delete", "head"})
 #: A beginning of a URL that says where it leads, whatever comes after.
 _PLACE = re.compile(r"https?://(?:\[[0-9A-Fa-f:.%]+\]|[^\[\]:/?#@\s]+)(?::[0-9]+)?[/?#]", re.IGNORECASE)
 _LOOPBACK = "127.0.0.1"
+_PUBLIC = "1.1.1.1"  # stands for what a name resolves to, where its address does not matter
 
 
 def capability_problems(registry: Registry, entry: Runner) -> Iterator[Problem]:
@@ -86,10 +87,10 @@ def _place(registry: Registry, entry: Runner, call: Literal) -> _Found:
     except (ValueError, Error):  # what is no URL, or lacks a variable, says so when it is used
         return None
     address = literal_address(host) or (_LOOPBACK if host == "localhost" or host.endswith(".localhost") else None)
-    if url.scheme not in ("http", "https") or address is None:
+    if url.scheme not in ("http", "https") or (address is None and policy.public):
         return None
     try:
-        policy.check(host, port, address)
+        policy.check(host, port, address or _PUBLIC)
     except Error as error:
         hosts = ", ".join(f'"{name}"' for name in [*sorted(policy.hosts), host])
         hint = f"give {entry.id} meta: {{http_client: {{hosts: [{hosts}]}}}}"

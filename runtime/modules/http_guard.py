@@ -38,17 +38,19 @@ _ISATAP = (0x00005EFE, 0x02005EFE)
 @dataclass(frozen=True, slots=True)
 class Policy:
     """`hosts`: names or addresses, with or without a port, that may be private. `allow_private` without `hosts` means any
-    private address except link-local ones, where cloud machines keep their credentials: those need naming."""
+    private address except those where cloud machines keep their credentials, which need naming. Not `public`: the `hosts`, whatever their
+    address, and with `allow_private` and no `hosts` the private addresses."""
 
     allow_private: bool = False
     hosts: frozenset[str] = frozenset()
+    public: bool = True
 
     @classmethod
     def of(cls, meta: HttpClientMeta | None) -> Policy:
         """What a (resolved) entry says; nothing said: the public internet."""
         if meta is None:
             return cls()
-        return cls(meta.allow_private, frozenset(host.lower().strip("[]") for host in meta.hosts))
+        return cls(meta.allow_private, frozenset(host.lower().strip("[]") for host in meta.hosts), meta.public)
 
     def check(self, host: str, port: int | None, address: str) -> None:
         """Raises `Error` PERMISSION_DENIED when a connection to `address`, found under `host`, is not allowed."""
@@ -56,13 +58,13 @@ class Policy:
         if host.lower() in self.hosts or f"{host.lower()}:{port}" in self.hosts:
             return
         keeps_credentials = numeric.is_link_local or numeric in _METADATA
-        if not keeps_credentials and (_is_public(numeric) or (self.allow_private and not self.hosts)):
+        is_public = _is_public(numeric) and not keeps_credentials
+        if is_public and self.public:
             return
-        raise Error(
-            PERMISSION_DENIED,
-            f"{host} is not on the public internet; the entry's meta.http_client must allow it",
-            retryable=False,
-        )
+        if not is_public and not keeps_credentials and self.allow_private and not self.hosts:
+            return
+        why = "not one of the entry's hosts" if is_public else "not on the public internet"
+        raise Error(PERMISSION_DENIED, f"{host} is {why}; the entry's meta.http_client must allow it", retryable=False)
 
 
 def _unwrap(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:

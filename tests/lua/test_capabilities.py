@@ -99,6 +99,13 @@ def test_a_place_it_may_not_connect_to(tmp_path: Path, call: str, host: str) -> 
     )
 
 
+def test_a_place_that_is_not_one_of_its_few(tmp_path: Path) -> None:
+    source = 'return function(id) return http_client.get("https://api.example.com/" .. id), http_client.get("https://other.example.com/") end'
+    [problem] = found(tmp_path, source, {"http_client": {"public": False, "hosts": ["api.example.com"]}})
+    assert "other.example.com is not one of the entry's hosts" in problem
+    assert problem.endswith('{hosts: ["api.example.com", "other.example.com"]}}')
+
+
 @pytest.mark.parametrize(
     "call",
     [

@@ -395,6 +395,14 @@ async def test_a_redirect_leads_nowhere_that_the_entry_may_not_go(tmp_path: Path
         ({"hosts": ["localhost"]}, "127.0.0.1", False),
         ({"allow_private": True, "hosts": ["10.0.0.1"]}, "127.0.0.1", False),
         ({"allow_private": True, "hosts": ["127.0.0.1"]}, "127.0.0.1", True),
+        ({"public": False, "hosts": ["127.0.0.1"]}, "127.0.0.1", True),
+        ({"public": False, "hosts": ["127.0.0.1"]}, "localhost", False),
+        ({"public": False, "hosts": ["127.0.0.1:1"]}, "127.0.0.1", False),
+        ({"public": False}, "127.0.0.1", False),
+        ({"public": False}, "8.8.8.8", False),
+        ({"public": False, "hosts": ["api.example.com"]}, "8.8.8.8", False),
+        ({"public": False, "allow_private": True}, "8.8.8.8", False),
+        ({"public": False, "allow_private": True}, "127.0.0.1", True),
     ],
 )
 async def test_an_entry_names_what_it_may_reach(

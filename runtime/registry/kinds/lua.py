@@ -62,8 +62,9 @@ class WorkflowMeta(Model):
 
 
 class HttpClientMeta(Model):
-    """What an entry's `http_client` may reach beyond the public internet."""
+    """What an entry's `http_client` may reach beyond the public internet, or, when not `public`, at all."""
 
+    public: bool = True
     allow_private: bool = False
     hosts: tuple[str, ...] = ()
 
