@@ -419,8 +419,10 @@ class Runtime:
         stack.push_async_callback(self._host.close, options.grace)
         stack.push_async_callback(self._node.stop)
         if options.workers:
+            stack.push_async_callback(
+                self._host.services.stop
+            )  # after the workers: activities call on them, and publish
             await self._start_workers(stack, programs)
-            stack.push_async_callback(self._host.services.stop)
             await self._host.services.start()
         if options.http is not None:
             await self._start_http(stack, options.http)

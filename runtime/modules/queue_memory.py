@@ -131,7 +131,7 @@ class MemoryQueue:
         for _, handle in self._waiting.values():
             handle.cancel()
         if len(self):
-            _log.warning("%s: %d messages were not handled before the host ended", self.entry.id, len(self))
+            _log.warning("%s: messages that were not handled before the host ended: %d", self.entry.id, len(self))
 
     def _is_full(self, more: int) -> bool:
         options = self.entry.driver_options

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,8 @@ class Consumer(Kept):
         self._ahead: asyncio.Queue[Message] = asyncio.Queue()
         self._queue: MemoryQueue | None = None
         self._handlers: set[asyncio.Task[None]] = set()
+        self.stop_by: float | None = None
+        """When it is to have stopped, by the monotonic clock."""
 
     @property
     def is_busy(self) -> bool:
@@ -51,14 +54,16 @@ class Consumer(Kept):
             await self._queue.quiet()
 
     async def stop(self) -> None:
-        """Begins with no further message, and waits `stop_timeout` for those it has begun with; then others may have them."""
+        """Begins with no further message, and waits for those it has begun with until `stop_timeout` has passed, counted from
+        when `drained` began if it did; then others may have them."""
         await self._cancel()
         while not self._ahead.empty():
             message = self._ahead.get_nowait()
             assert self._queue is not None
             self._queue.untake(message)
         if self._handlers:
-            await asyncio.wait(self._handlers, timeout=self.stop_timeout)
+            left = self.stop_timeout if self.stop_by is None else max(0.0, self.stop_by - time.monotonic())
+            await asyncio.wait(self._handlers, timeout=left)
         if self._handlers:
             _log.warning("%s: %d handlers did not end in time", self.entry.id, len(self._handlers))
             await self._end_handlers()
@@ -133,6 +138,8 @@ async def drained(consumers: Sequence[Consumer]) -> None:
     """Waits until no queue of theirs has a message that can be handled now, what handlers publish included, or until the longest
     `stop_timeout` among them has passed."""
     limit = max((consumer.stop_timeout for consumer in consumers), default=0.0)
+    for consumer in consumers:
+        consumer.stop_by = time.monotonic() + consumer.stop_timeout
     try:
         async with asyncio.timeout(limit):
             while busy := [consumer for consumer in consumers if consumer.is_busy]:

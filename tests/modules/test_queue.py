@@ -354,7 +354,7 @@ async def test_a_handler_that_does_not_end_is_ended_and_its_message_counted_as_l
         await eventually(lambda: target.names.get("up"))
         await target.services.stop()
         assert target.running == []
-    assert "app:q: 2 messages were not handled before the host ended" in caplog.text
+    assert "app:q: messages that were not handled before the host ended: 2" in caplog.text
 
 
 async def test_a_reload_keeps_the_messages(tmp_path: Path) -> None:
