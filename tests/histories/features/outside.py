@@ -11,7 +11,7 @@ from typing import Any
 
 from temporalio.client import Client, WorkflowHandle
 
-from runtime import Error, Runtime
+from runtime import Error, Runtime, errors
 
 REGISTRY = Path(__file__).parent / "registry.yaml"
 
@@ -38,6 +38,8 @@ class Feature:
     options: Mapping[str, Any] = field(default_factory=dict)
     first: tuple[str, Any] | None = None
     """A message that comes with the start."""
+    schedule: str = ""
+    """The schedule that starts it, if one does."""
     recorded_with: Sequence[str] = ()
     """Overrides of the registry that the recording is made with, and a replay is not."""
     superseded: bool = False
@@ -90,6 +92,9 @@ async def perform(runtime: Runtime, client: Client, name: str, feature: Feature)
             entry, args=feature.args, id=visit.id, task_queue="features", start_signal=topic, start_signal_args=[value]
         )
         first = (await visit.handle.describe()).run_id
+    elif feature.schedule:
+        visit = Visit(runtime, client, await _scheduled(runtime, feature.schedule))
+        first = (await visit.handle.describe()).run_id
     else:
         whom: dict[str, Any] = {"context": feature.context, "actor": feature.actor, "scope": feature.scope}
         started = await runtime.start(entry, *feature.args, id=visit.id, **whom, **feature.options)
@@ -101,6 +106,23 @@ async def perform(runtime: Runtime, client: Client, name: str, feature: Feature)
     except Error as error:
         gave = error.kind
     return gave, [history async for history in _chain(client, visit.id, first)]
+
+
+async def _scheduled(runtime: Runtime, schedule: str) -> str:
+    """The id of a run that a schedule has started, which the host makes known to the server when it starts."""
+    while True:
+        try:
+            await runtime.schedules.trigger(schedule, "allow_all")
+            break
+        except Error as error:
+            if error.kind != errors.NOT_FOUND:
+                raise
+        await asyncio.sleep(0.1)
+    while True:
+        recent = (await runtime.schedules.describe(schedule)).recent
+        if recent:
+            return recent[-1]
+        await asyncio.sleep(0.1)
 
 
 async def _chain(client: Client, workflow_id: str, run_id: str | None) -> AsyncIterator[dict[str, Any]]:

@@ -36,6 +36,13 @@ function R.upgrade_events(go_on)
   return seen
 end
 
+function R.scheduled(input)
+  local info = workflow.info()
+  local seen = { input, info.parent_pid == nil, info.bundle ~= nil }
+  recorded.same(seen)
+  return seen
+end
+
 function R.version()
   local first = workflow.version("step", 1, 3)
   recorded.same(first)

@@ -297,6 +297,17 @@ RUNS: Mapping[str, Feature] = {
         [["pid.exit", "Canceled"], ["pid.cancel", "enough"]],
         runs=2,
     ),
+    "scheduled": Feature(
+        (
+            "WORKFLOW_EXECUTION_STARTED",
+            "WORKFLOW_TASK_STARTED",
+            "MARKER_RECORDED",
+            "WORKFLOW_PROPERTIES_MODIFIED",
+            *CALL,
+        ),
+        [{"n": 1, "empty": {}}, True, True],
+        schedule="features:yearly",
+    ),
     "version": Feature(("MARKER_RECORDED", *CALL, "MARKER_RECORDED"), [3, 3, 1]),
     "version_loop": Feature(("MARKER_RECORDED", *CALL, *CALL, *CALL), [2, 2, 2]),
     "version_older": Feature(
