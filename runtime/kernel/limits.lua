@@ -26,11 +26,11 @@ return function(K)
     end
   end
 
+  -- The line is looked for first: once something is spent, the hook lets nothing of this coroutine go on, not even this.
   local function spend(what)
-    if not limits.spent then
-      limits.spent = what
-      limits.at = script_line()
-    end
+    if limits.spent then return end
+    local at = script_line()
+    if not limits.spent then limits.spent, limits.at = what, at end
   end
   limits.spend = spend
 
@@ -76,10 +76,13 @@ return function(K)
   end
 
   -- The kernel's own thread works for the script too: it encodes results, and asks error values for their text. Only
-  -- within `sheltered`, since nobody would catch what the hook raises elsewhere. Answers as pcall does.
+  -- within `sheltered`, since nobody would catch what the hook raises elsewhere, which includes the few instructions of
+  -- `sheltered` itself around its pcall. Answers as pcall does.
   local sheltering = false
   sethook(function()
-    if sheltering then hook() end
+    if not sheltering then return end
+    local ok, err = raw.pcall(hook)
+    if not ok and getinfo(2, "f").func ~= limits.sheltered then error(err, 0) end
   end, "", TICK)
   function limits.sheltered(fn, ...)
     sheltering = true

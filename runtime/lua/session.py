@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 Questions = Mapping[str, Callable[..., Any]]
 
 #: Seconds of processor time that one event may take, several times what the usual instruction budget needs: they end what
-#: instructions do not measure. In a workflow before Temporal's own deadlock detection would, which looks after two seconds.
+#: instructions do not measure. Less in a workflow, where a task may bring several, and all of them again when it replays.
 MAX_SECONDS = 4.0
 MAX_SECONDS_OF_A_WORKFLOW = 1.5
 #: On a machine that is busy with others too, an event that has had a second of processor time ends after this much of

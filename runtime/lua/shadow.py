@@ -47,7 +47,7 @@ class ShadowSession(Session):
 
     The host is asked once; the second interpreter gets the answers the first one got. A step that either ended for time,
     memory or instructions is not compared, since those are no measure of the script, and what follows runs without a shadow.
-    The two share the time of one, so that Temporal's deadlock detection has no more to wait for.
+    The two share the time of one.
     """
 
     def __init__(

@@ -2,8 +2,8 @@
 
 Each event has its own time (`runtime.lua.session`), but a task may bring many: a thousand signals to a script that spins over
 each would hold a thread for minutes, or wait for one. When an activation's time is up, the event under way ends and the rest is not
-looked at: that fails the task, never the run. It comes before the SDK's deadlock detection, which would fail the task as well
-but leave the thread with the script.
+looked at: that fails the task, never the run. The time is what the server waits for a task, nearly: a thousand messages to a
+script that is merely slow must not wedge its run.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ T = TypeVar("T")
 
 #: Threads that step workflows. Lua holds no Python lock while it runs, but conversion does: a few are enough.
 WORKFLOW_THREADS = 8
-#: Seconds: of processor time; and of everybody's from when the SDK asked for a thread, of which it waits for two.
-MAX_SECONDS, MAX_WALL_SECONDS = 1.5, 1.7
+#: Seconds: of processor time; and of everybody's from when the SDK asked for a thread. The server gives a task to somebody else
+#: after ten (`workflow.task_timeout`), so that an answer after that is of no use.
+MAX_SECONDS, MAX_WALL_SECONDS = 8.0, 9.0
 
 _current = threading.local()
 

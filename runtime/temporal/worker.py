@@ -27,6 +27,9 @@ from runtime.temporal.workflow import Hosting, LuaWorkflow
 _log = logging.getLogger(__name__)
 
 _FIRST_DELAY, _LAST_DELAY = 0.2, 10.0
+#: Seconds of wall clock after which the SDK calls a task deadlocked. It looks after two, which a step that obeys its limits
+#: (they are in processor time) takes as well where the machine is busy, and the task would fail again and again.
+_DEADLOCK = 30
 
 Fatal = Callable[[BaseException], None]
 
@@ -90,7 +93,7 @@ class Workers:
         assert isinstance(entry, TemporalWorker)
         await self._clients.prepare(entry.client)
         client = await self._clients.get(entry.client)
-        return Worker(
+        worker = Worker(
             client,
             workflows=[LuaWorkflow],
             interceptors=[Hosting(host)],
@@ -98,6 +101,8 @@ class Workers:
             workflow_task_executor=self._threads,
             **worker_options(self._registry, entry),
         )
+        _leave_time_to(worker)
+        return worker
 
     def _ended(self, worker: str, error: BaseException) -> None:
         _log.critical("worker %s ended: %s", worker, error, exc_info=error)
@@ -145,6 +150,13 @@ class Workers:
         if self._threads is not None:
             self._threads.shutdown(wait=False, cancel_futures=True)
             self._threads = None
+
+
+def _leave_time_to(worker: Worker) -> None:
+    """The SDK has no option for it but `debug_mode`, which runs workflows on the event loop."""
+    inner = worker._workflow_worker
+    if inner is not None and hasattr(inner, "_deadlock_timeout_seconds"):
+        inner._deadlock_timeout_seconds = _DEADLOCK
 
 
 class _Served:

@@ -90,3 +90,11 @@ def test_repeating_nothing_is_free() -> None:
 def test_waiting_where_lua_cannot_wait_says_so() -> None:
     error = fail("table.sort({2, 1}, function() time.sleep('1s') return true end)")
     assert "inside a table.sort comparator" in error.message
+
+
+@pytest.mark.parametrize("_", range(5))
+def test_the_line_is_named_whatever_is_spent(_: int) -> None:
+    """The hook of a coroutine fires wherever the count ends, so each interpreter may be asked for the line at another count."""
+    error = fail("\n\nwhile true do funcs.async('a:b') end", instructions=2_000_000_000)
+    assert error.kind == LIMIT_EXCEEDED
+    assert error.message.startswith("commands limit of a step spent at script.lua:")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from temporalio.worker import Replayer, Worker
 
 from runtime.errors import Error
 from runtime.lua.program import Programs
+from runtime.modules.catalogue import FUNCTIONS
 from runtime.payload import Payload
 from runtime.process.host import ProcessHost
 from runtime.process.ports import StartRequest
@@ -283,3 +285,23 @@ async def test_a_run_nobody_serves_is_pending(files: Files, temporal_server: Dev
         assert (described.state, described.task_queue) == ("pending", f"nobody-{files.queue}")
         assert run.pid == described.pid == f"{{nobody-{files.queue}|{run.id}}}"
         await stage.runs.terminate(run.id)
+
+
+async def test_a_step_that_a_busy_machine_makes_slow_is_no_deadlock(
+    files: Files, temporal_server: DevServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Limits are in processor time; the SDK's own detector looks at the clock on the wall, after two seconds."""
+
+    def slow(*args: Any) -> Any:
+        time.sleep(2.5)
+        return encode(*args)
+
+    encode = FUNCTIONS["base64.encode"]
+    monkeypatch.setitem(FUNCTIONS, "base64.encode", slow)
+    files.worker(shadow=False).workflow(
+        "main", "return { main = function() return base64.encode('x') end }", modules=["base64"]
+    )
+    async with staged(files, temporal_server.address) as stage:
+        run = await stage.start("main")
+        assert await stage.result(run) == "eA=="
+        assert "WORKFLOW_TASK_FAILED" not in await stage.event_types(run)
