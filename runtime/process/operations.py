@@ -180,7 +180,7 @@ def _target(run: LuaRun, to: str) -> Run | Pid:
         return found
     pid = Pid.parse(to)
     if pid is None or pid.node is not None:
-        raise not_found(to)
+        raise not_found(to, here=run.services.node)
     return pid
 
 

@@ -15,6 +15,7 @@ from runtime.modules.principal import NOBODY, Principal
 from runtime.modules.queue_memory import Delivery
 from runtime.payload import Payload
 from runtime.process.ends import End
+from runtime.process.pids import Pid
 from runtime.process.ports import Activity, HttpRequest, HttpResponse
 from runtime.registry import Entry
 
@@ -142,8 +143,14 @@ class Run:
             await asyncio.wait({task}, timeout=_LAST_MOMENTS)
 
 
-def not_found(destination: str) -> Error:
-    return Error(NOT_FOUND, f"process not found: {destination}", retryable=False, details={"destination": destination})
+def not_found(destination: str, *, here: str = "") -> Error:
+    """`here`: this host's node, for destinations that may be on another one."""
+    pid = Pid.parse(destination)
+    message, details = f"process not found: {destination}", {"destination": destination}
+    if here and pid is not None and pid.node is not None and pid.node != here:
+        message += f": it is of the host {pid.node}, and processes reach those of their own host, and workflows"
+        details["node"] = pid.node
+    return Error(NOT_FOUND, message, retryable=False, details=details)
 
 
 def _observed(task: asyncio.Task[Payload]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,13 @@ import aiohttp
 import pytest
 
 from runtime.app import Runtime
-from runtime.http import events
+from runtime.http import Backend, HttpOptions, HttpServer, events
+from runtime.lua.program import Programs
+from runtime.process.host import ProcessHost
+from runtime.process.run_events import Cursor, RunEvent
 from runtime.temporal.devserver import DevServer
 from tests.http import site
+from tests.http.serving import entries, load
 from tests.http.site import Site
 
 
@@ -140,6 +145,54 @@ async def test_who_goes_away_is_forgotten(web: Site, run: str) -> None:
     response.close()
     while followers(web, run) is not None:  # noqa: ASYNC110  # there is no event for what tests look at
         await asyncio.sleep(0.02)
+
+
+class Pouring:
+    """The events of a run that never ends, each large."""
+
+    is_over = False
+
+    def __init__(self) -> None:
+        self.poured = 0
+        self.left = asyncio.Event()
+
+    @asynccontextmanager
+    async def follow(self, run: str, after: Cursor | None = None, *, wait: bool = True) -> AsyncIterator[Pouring]:
+        try:
+            yield self
+        finally:
+            self.left.set()
+
+    async def __aiter__(self) -> AsyncIterator[RunEvent]:
+        while True:
+            self.poured += 1
+            yield RunEvent(Cursor(self.poured), "signal", {"topic": "x" * 65536})
+            await asyncio.sleep(0)
+
+
+async def test_who_reads_nothing_is_disconnected_and_nothing_is_kept_for_him(tmp_path: Path) -> None:
+    text = entries("GET /plain one", service="timeouts: {idle: 300ms}")
+    registry = load(tmp_path, text, "function H.one() return 1 end")
+    host, pouring = ProcessHost(registry, Programs(registry)), Pouring()
+    workflows: Any = pouring
+    server = HttpServer(Backend(registry, host, workflows), HttpOptions(grace=1))
+    await server.start()
+    try:
+        port = int(server.urls["web:server"].rpartition(":")[2])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
+        writer.write(b"GET /api/v1/runs/endless/events HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"200 OK" in await reader.readline()
+        await pouring.left.wait()
+        assert pouring.poured * 65536 < 64 * 1024 * 1024  # what sockets buffer, not all there is
+        try:
+            rest = await reader.read()
+        except ConnectionResetError:
+            rest = b""
+        assert not rest.endswith(b"0\r\n\r\n")  # broken off, not ended
+        writer.close()
+    finally:
+        await server.stop()
+        await host.close(0)
 
 
 async def test_silence_is_broken_by_signs_of_life_and_ends_with_the_server(

@@ -335,3 +335,18 @@ async def test_closing_cancels_processes_and_leaves_none(tmp_path: Path) -> None
         with pytest.raises(Error, match="shutting down"):
             spawn(h, "tidy")
     assert [message for _, message, _ in lines.seen] == ["tidied"]
+
+
+async def test_a_process_of_another_host_is_not_found_and_says_where_it_is(tmp_path: Path) -> None:
+    body = """
+      local seen = {}
+      for _, act in ipairs({ "send", "monitor", "link", "cancel", "terminate" }) do
+        local ok, err = process[act]("{app:processes@elsewhere|7}", "x")
+        seen[#seen + 1] = { act, ok == nil, err:kind(), err:retryable(), err:details().node, tostring(err) }
+      end
+      return seen"""
+    sources = {"asks.lua": f"return function() {body} end"}
+    async with host(load(tmp_path, sources, [PROCESSES])) as target:
+        for act, failed, kind, retryable, node, text in await call(target, "asks"):
+            assert (failed, kind, retryable, node) == (True, "NotFound", False, "elsewhere"), act
+            assert "process not found: {app:processes@elsewhere|7}: it is of the host elsewhere" in text

@@ -60,6 +60,7 @@ async def stage(directory: Path, address: str, body: str, **functions: str) -> A
         .workflow("obeys", OBEYS)
         .workflow("collects", COLLECTS)
         .workflow("heeds", HEEDS)
+        .workflow("hears", "return function() local e = process.events():receive() return { e.kind, e.reason } end")
         .workflow("waits", "return function() time.sleep('1h') end")
     )
     files.entry(name="processes", kind="process.host")
@@ -185,6 +186,67 @@ async def test_a_run_falls_with_a_process_it_is_linked_with(tmp_path: Path, temp
 async def _linked(at: Stage, pid: str) -> None:
     """Waits until the process is linked with its run, or has been."""
     await eventually(lambda: bool(at.host.watches.of(pid)) or at.host.end_of(pid) is not None)
+
+
+async def test_a_run_that_has_ended_is_told_of_at_once(tmp_path: Path, temporal_server: DevServer) -> None:
+    """By monitor and by link; that of a chain is the end of its last run, and a run nobody started is NOT_FOUND."""
+    body = """
+        process.set_options({ trap_links = true })
+        local events, seen = process.events(), {}
+        local function hear(how, pid)
+          local ok, err = process[how](pid)
+          if not ok then seen[#seen + 1] = err:kind() return end
+          local e = events:receive("100s")
+          seen[#seen + 1] = { how, e.kind, e.from == pid, e.result.value or e.result.error:kind() }
+        end
+        for _, how in ipairs({ "monitor", "link" }) do
+          for _, pid in ipairs({ ... }) do hear(how, pid) end
+          hear(how, "{t:worker|nobody started this}")
+        end
+        return seen
+    """
+    async with stage(tmp_path, temporal_server.address, body) as at:
+        good, bad, chain, ended = [await at.start("obeys", n) for n in range(4)]
+        await at.send(good, "return", "done")
+        await at.send(bad, "fail")
+        await at.send(chain, "go", 9)
+        await at.send(chain, "return", "at last")
+        await at.runs.terminate(ended.id)
+        for run in (good, bad, chain, ended):
+            await _closed(at, run.id)
+        value, failed, hopped, gone = ["done", 0], "Declined", ["at last", 9], CANCELED
+        assert await call(at, "calls", good.pid, bad.pid, chain.pid, ended.pid) == [
+            ["monitor", "pid.exit", True, value],
+            ["monitor", "pid.exit", True, failed],
+            ["monitor", "pid.exit", True, hopped],
+            ["monitor", "pid.exit", True, gone],
+            "NotFound",
+            ["link", "pid.exit", True, value],
+            ["link", "pid.link.down", True, failed],
+            ["link", "pid.exit", True, hopped],
+            ["link", "pid.link.down", True, gone],
+            "NotFound",
+        ]
+
+
+async def test_a_function_cancels_and_ends_runs(tmp_path: Path, temporal_server: DevServer) -> None:
+    body = """
+        local cancelled, ended = ...
+        return { process.cancel(cancelled, "no longer wanted"), process.terminate(ended) }
+    """
+    async with stage(tmp_path, temporal_server.address, body) as at:
+        heeds, waits = await at.start("hears"), await at.start("waits")
+        assert await call(at, "calls", heeds.pid, waits.pid) == [True, True]
+        assert await at.result(heeds) == ["pid.cancel", "no longer wanted"]
+        with pytest.raises(Error) as caught:
+            await at.result(waits)
+        assert caught.value.kind == CANCELED
+        assert (await at.runs.describe(waits.id)).status == "TERMINATED"
+
+
+async def _closed(at: Stage, run: str) -> None:
+    while (await at.runs.describe(run)).status in ("RUNNING", "CONTINUED_AS_NEW"):  # noqa: ASYNC110  # the server tells nobody
+        await asyncio.sleep(0.05)
 
 
 async def test_names_find_open_runs_and_bring_messages_in_order(tmp_path: Path, temporal_server: DevServer) -> None:
