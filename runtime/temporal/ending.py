@@ -99,13 +99,13 @@ def _continue(run: Run, continuation: dict[str, Any]) -> None:
     bundle = run.host.bundle(successor)
     args: list[Payload] = continuation.get("args") or []
     chosen = continuation.get("options") or {}
-    headers = wire.headers(
-        context=continuation.get("ctx") or run.context,
-        principal=run.principal,
-        sender=wire.sender_of(run.info.headers),
-        bundle=bundle,
-    )
     try:
+        headers = wire.headers(
+            context=continuation.get("ctx") or run.context,
+            principal=run.principal,
+            sender=wire.sender_of(run.info.headers),
+            bundle=bundle,
+        )
         wire.check_size("arguments of the continued run", args)
         unread = {name: [*(continuation.get(name) or []), *later] for name, later in run.untaken().items()}
         headers |= wire.carry(unread)

@@ -211,7 +211,10 @@ def principal_of(headers: Mapping[str, Proto]) -> Principal:
 def headers(
     *, context: Mapping[str, Any] | None = None, principal: Principal = NOBODY, **texts: str | None
 ) -> dict[str, Proto]:
-    """Headers of an outgoing call; `texts` by short name (`sender`, `bundle`, `chain`), the empty ones left out."""
+    """Headers of an outgoing call; `texts` by short name (`sender`, `bundle`, `chain`), the empty ones left out.
+
+    Raises `Error` INVALID when Temporal would refuse them: the command would never come back to the script.
+    """
     names = {"sender": SENDER, "bundle": BUNDLE, "chain": CHAIN}
     found = {names[name]: header(text) for name, text in texts.items() if text}
     if context:
@@ -220,6 +223,11 @@ def headers(
         found[ACTOR] = header(principal.actor.to_wire())
     if principal.scope is not None:
         found[SCOPE] = header(list(principal.scope))
+    size = sum(len(proto.data) for proto in found.values())
+    if size > MAX_BLOB:
+        raise invalid(
+            f"context, actor and scope of a call: {size} bytes are more than a header takes ({MAX_BLOB} bytes)"
+        )
     return found
 
 
