@@ -77,6 +77,9 @@ class Options:
     http: HttpOptions | None = None
     """How to serve HTTP; None: not at all."""
 
+    services: bool = True
+    """Whether workers come with the `process.service` entries; those that are `everywhere` run in any case."""
+
     files: FileSet | None = None
     """What is served in place of the registry's files on this machine, until a reload."""
 
@@ -423,7 +426,7 @@ class Runtime:
                 self._host.services.stop
             )  # after the workers: activities call on them, and publish
             await self._start_workers(stack, programs)
-            await self._host.services.start()
+            await self._host.services.start(everything=options.services)
         if options.http is not None:
             await self._start_http(stack, options.http)
 

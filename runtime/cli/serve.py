@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-import sys
-from asyncio.subprocess import DEVNULL, PIPE
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
 import click
 
 from runtime.app import Options, Runtime
+from runtime.cli.children import Place
 from runtime.cli.common import Cli, command
 from runtime.cli.following import Follower
 from runtime.cli.lifetime import run_until_stopped
-from runtime.errors import UNAVAILABLE, Error
 from runtime.http import HttpOptions
+from runtime.settings import BUNDLES
 
 
 @click.command("serve")
@@ -26,6 +24,12 @@ from runtime.http import HttpOptions
     "--insecure", is_flag=True, help="Allow HTTP on addresses other machines can reach, without authentication."
 )
 @click.option(
+    "--services/--no-services",
+    default=True,
+    show_default=True,
+    help="Run the process.service entries; those that are `everywhere` run in any case.",
+)
+@click.option(
     "--follow/--no-follow",
     default=True,
     show_default=True,
@@ -33,16 +37,20 @@ from runtime.http import HttpOptions
 )
 @click.option("--tied", is_flag=True, hidden=True, help="End when standard input does.")
 @command
-def serve(cli: Cli, processes: int, http: bool, insecure: bool, follow: bool, tied: bool) -> None:
+def serve(cli: Cli, processes: int, http: bool, insecure: bool, services: bool, follow: bool, tied: bool) -> None:
     """Run workers and HTTP against the cluster that the registry or the environment names.
 
     Waits for a server that is not there yet and goes on when it comes back. Takes up what `evermoon deploy` publishes to its bundle
-    store. With --processes, one of them serves HTTP.
+    store. With --processes, the first of them serves HTTP and runs the services; one that dies is replaced.
     """
     if processes > 1:
-        run_until_stopped(lambda: _several(cli, processes, http, insecure, follow))
+        words = [] if http else ["--no-http"]
+        words += ["--insecure"] if insecure else []
+        words += [] if services else ["--no-services"]
+        words += [] if follow else ["--no-follow"]
+        run_until_stopped(lambda: _several(cli, processes, words))
         return
-    options = Options(http=HttpOptions(insecure=insecure) if http else None, patient=True)
+    options = Options(http=HttpOptions(insecure=insecure) if http else None, patient=True, services=services)
     run_until_stopped(lambda: _one(cli, options, follow), tied=tied)
 
 
@@ -75,33 +83,29 @@ def _print(runtime: Runtime, release: int) -> None:
         click.echo(f"{'HTTP':<14} {service} at {url}")
 
 
-async def _several(cli: Cli, processes: int, http: bool, insecure: bool, follow: bool) -> None:
-    """Children do the work. One that dies is replaced by nobody: the rest are stopped and the command fails, so that
-    whatever supervises it knows.
-    """
+async def _ready(places: list[Place]) -> None:
+    for place in places:
+        await place.ready.wait()
+
+
+async def _several(cli: Cli, processes: int, words: list[str]) -> None:
+    """Each process is a host of its own; the first serves HTTP and runs the services. One that dies is replaced."""
     settings = cli.settings
-    base = [sys.executable, "-m", "runtime.cli.main", "serve", "--tied", "--registry", str(settings.registry)]
-    base += ["--log-level", settings.log_level, *(word for override in settings.overrides for word in ("-o", override))]
-    base += ["--bundles", settings.bundle_place]
-    base += ["--insecure"] if insecure else []
-    base += [] if follow else ["--no-follow"]
-    children = []
+    base = ["serve", "--registry", str(settings.registry), "--log-level", settings.log_level]
+    base += [word for override in settings.overrides for word in ("-o", override)]
+    environ = {**settings.environ, BUNDLES: settings.bundle_place}  # no flag: a URL may hold a password
+    others = [*words, "--no-http", "--no-services"]
+    places = [Place([*base, *(words if number == 0 else others)], environ) for number in range(processes)]
+    running = [asyncio.create_task(place.run()) for place in places]
     try:
-        for number in range(processes):
-            own = [*base, "--http" if http and number == 0 else "--no-http"]
-            # What a child says for people would mix with what the others say.
-            child = await asyncio.create_subprocess_exec(
-                *own, stdin=PIPE, stdout=DEVNULL, start_new_session=True, env=dict(settings.environ)
-            )
-            children.append(child)
-        document = {"processes": [child.pid for child in children]}
-        cli.emit(document, lambda: click.echo(f"serving with {processes} processes"))
-        waits = [asyncio.create_task(child.wait()) for child in children]
-        done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        status = next(iter(done)).result()
-        raise Error(UNAVAILABLE, f"a worker process ended with status {status}", retryable=True)
+        all_ready = asyncio.create_task(_ready(places))
+        await asyncio.wait([all_ready, *running], return_when=asyncio.FIRST_COMPLETED)
+        if all_ready.done():
+            document = {"processes": [place.pid for place in places], **places[0].told}
+            cli.emit(document, lambda: click.echo(f"serving with {processes} processes"))
+        all_ready.cancel()
+        await asyncio.gather(*running)
     finally:
-        for child in children:
-            if child.returncode is None:
-                child.send_signal(signal.SIGTERM)
-        await asyncio.gather(*(child.wait() for child in children))
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)

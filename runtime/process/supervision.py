@@ -42,18 +42,19 @@ class Supervisor:
         self._changes = asyncio.Lock()
         self._reloading: asyncio.Task[None] | None = None
         self._started = False
+        self._everything = True
 
     @property
     def running(self) -> dict[str, str]:
         """PIDs by service."""
         return {id: service.pid for id, service in self._services.items() if service.pid is not None}
 
-    async def start(self) -> None:
-        """Starts every service that starts by itself, what others depend on first.
+    async def start(self, *, everything: bool = True) -> None:
+        """Starts every service that starts by itself, what others depend on first; or of processes only those that are `everywhere`.
 
         Returns when each is up or has failed for the first time; one that failed is tried again, and so is what waits for it.
         """
-        self._started = True
+        self._started, self._everything = True, everything
         async with self._changes:
             await self._adjust()
 
@@ -89,7 +90,7 @@ class Supervisor:
             _log.error("services are as before: %s", error)
 
     async def _adjust(self) -> None:
-        wanted = {entry.id: entry for entry in in_order(_entries(self._host))}
+        wanted = {entry.id: entry for entry in in_order(_entries(self._host, self._everything))}
         marks = {id: _mark(self._host, entry) for id, entry in wanted.items()}
         for id, service in reversed(list(self._services.items())):
             if marks.get(id) != service.mark:
@@ -207,9 +208,11 @@ def in_order(entries: Iterable[E]) -> list[E]:
     return list(ordered.values())
 
 
-def _entries(host: ProcessHost) -> list[Entry]:
+def _entries(host: ProcessHost, everything: bool) -> list[Entry]:
+    """A queue is in memory, so whoever takes from it is in each process."""
     registry = host.registry
-    entries: list[Entry] = [*registry.of_kind(QueueConsumer), *registry.of_kind(ProcessService)]
+    processes = [entry for entry in registry.of_kind(ProcessService) if everything or entry.everywhere]
+    entries: list[Entry] = [*registry.of_kind(QueueConsumer), *processes]
     return [entry for entry in map(registry.resolve, entries) if entry.lifecycle.auto_start]
 
 

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
+import socket
 import time
 import urllib.error
 import urllib.request
@@ -25,7 +27,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def eventually(what: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 900
     while not what():
         assert time.monotonic() < deadline, "it never came true"
         time.sleep(0.1)
@@ -82,13 +84,68 @@ async def test_children_do_not_outlive_a_parent_that_was_killed(project: Path, t
     eventually(lambda: not any(alive(child) for child in told["processes"]))
 
 
-async def test_a_child_that_dies_is_told_by_the_status(project: Path, temporal_server: DevServer) -> None:
+SERVICES = """
+  - {name: processes, kind: process.host}
+  - {name: keeper, kind: process.lua, source: file://entries/keeper.lua}
+  - {name: once, kind: process.service, process: keeper, host: processes, input: once}
+  - {name: each, kind: process.service, process: keeper, host: processes, input: each, everywhere: true}
+"""
+KEEPER = """
+return function(name)
+    process.registry.register(name)
+    print("keeping " .. name)
+    process.events():receive()
+end
+"""
+
+
+async def test_a_process_that_dies_is_replaced_and_its_services_are(project: Path, temporal_server: DevServer) -> None:
     env = {"TEMPORAL_ADDRESS": temporal_server.address}
-    with running(project, "serve", "--processes", "2", env=env) as (process, told):
-        os.kill(told["processes"][0], signal.SIGKILL)
-        assert process.wait(30) == 1
-        process.returncode = 0  # as it should
-    assert not any(alive(child) for child in told["processes"])
+    registry = project / "config" / "registry.yaml"
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    registry.write_text(registry.read_text().replace("127.0.0.1:0", f"127.0.0.1:{port}") + SERVICES)
+    (project / "entries" / "keeper.lua").write_text(KEEPER)
+
+    def kept() -> list[str]:
+        return re.findall(r"keeping (\w+)", (project / "stderr.log").read_text())
+
+    def names() -> list[str]:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/processes") as answer:
+                return sorted(name for item in json.load(answer)["processes"] for name in item["names"])
+        except OSError:
+            return []
+
+    with running(project, "serve", "--processes", "3", env=env) as (process, told):
+        first, *others = told["processes"]
+        assert told["http"] == {"app:http": f"http://127.0.0.1:{port}"}
+        assert names() == ["each", "once"]
+        eventually(lambda: sorted(kept()) == ["each", "each", "each", "once"])
+        os.kill(first, signal.SIGKILL)
+        eventually(lambda: sorted(kept()) == ["each"] * 4 + ["once"] * 2)
+        eventually(lambda: names() == ["each", "once"])
+        os.kill(others[0], signal.SIGTERM)
+        eventually(lambda: sorted(kept()) == ["each"] * 5 + ["once"] * 2)
+        assert all(map(alive, others[1:])), "the others go on"
+        done = evermoon(project, "start", "app:hello", "--wait", "--json", env=env)
+        assert done.json == {"greeting": "Hello, world!"}
+        children = children_of(process.pid)
+        assert len(children) == 3
+    assert not any(map(alive, children))
+
+
+async def test_a_process_that_never_gets_ready_ends_all(project: Path, temporal_server: DevServer) -> None:
+    env = {"TEMPORAL_ADDRESS": temporal_server.address}
+    (project / "entries" / "hello.lua").write_text("return function(")
+    outcome = evermoon(project, "serve", "--processes", "2", env=env)
+    assert outcome.status == 1
+    assert "hello.lua" in outcome.err
+    assert "before it was ready" in outcome.err
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def alive(pid: int) -> bool:

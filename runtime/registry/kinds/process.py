@@ -22,7 +22,7 @@ class ProcessHost(Service):
 class ProcessService(Service):
     """A process that is started with the runtime, started again when it fails, and stopped with the runtime.
 
-    `input` is its argument; a list has one argument in each place.
+    `input` is its argument; a list has one argument in each place. `everywhere`: in each process of `serve --processes`, rather than in the first alone.
     """
 
     KIND = "process.service"
@@ -36,3 +36,4 @@ class ProcessService(Service):
     process: str
     host: str
     input: Opaque = None
+    everywhere: bool = False
