@@ -10,6 +10,7 @@ import pytest
 from runtime.errors import INVALID, LIMIT_EXCEEDED, PERMISSION_DENIED, Error
 from runtime.modules import events_bus
 from runtime.modules.events_bus import EventBus, pattern
+from runtime.modules.principal import Actor, Principal
 from runtime.payload import Payload
 from tests.modules.host_script import run
 from tests.process.support import (
@@ -130,6 +131,22 @@ async def test_processes_and_functions_hear_each_other(tmp_path: Path) -> None:
         await eventually(lambda: target.names.get("up"))
         assert await call(target, "teller", "o-7") is True
         assert await result(target, pid) == "o-7"
+
+
+async def test_a_scope_is_asked_about_the_system(tmp_path: Path) -> None:
+    sources = {
+        "try.lua": """return function(system)
+          local sub, no = events.subscribe(system)
+          local sent, not_sent = events.send(system, "k", "p")
+          return {sub ~= nil, sent or false, no and no:kind() or "", not_sent and not_sent:kind() or ""}
+        end"""
+    }
+    policy = {"actions": ["events.send", "events.subscribe"], "resources": "shop", "effect": "allow"}
+    entries = [function("try", modules=WITH_EVENTS), {"name": "may", "kind": "security.policy", "policy": policy}]
+    async with host(load(tmp_path, sources, entries)) as target:
+        ann = Principal(Actor("ann"), ("app:may",))
+        assert await call(target, "try", "shop", principal=ann) == [True, True, "", ""]
+        assert await call(target, "try", "stock", principal=ann) == [False, False, PERMISSION_DENIED, PERMISSION_DENIED]
 
 
 async def test_a_subscription_ends_with_its_execution(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from runtime.errors import INTERNAL, INVALID, NOT_FOUND, RATE_LIMITED, UNAVAILABLE, Error
+from runtime.errors import INTERNAL, INVALID, NOT_FOUND, PERMISSION_DENIED, RATE_LIMITED, UNAVAILABLE, Error
+from runtime.modules.principal import Actor, Principal
 from runtime.modules.queue_memory import MemoryQueue, Message, queues_of
 from runtime.payload import Payload
 from runtime.process.host import ProcessHost
@@ -171,6 +172,25 @@ async def test_what_a_retry_cannot_mend_is_dropped_at_once(
     assert said(lines) == ["try"]
 
 
+async def test_a_message_that_spends_a_limit_is_dropped_and_the_next_one_handled(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    handle = """return function(how)
+      if how == "spin" then while true do end end
+      if how == "grow" then local s = "x" while true do s = s .. s end end
+      print(how)
+    end"""
+    lines = Lines()
+    limited = function("handle", modules=WITH_QUEUE, limits={"instructions": 100_000, "memory": "8MiB"})
+    async with serving(registry(tmp_path, queue(), consumer(), limited, handle=handle), lines) as target:
+        for how in ("spin", "grow", "fine"):
+            await call(target, "publish", "app:q", how)
+        found = await the_queue(target)
+        await eventually(lambda: len(found) == 0)
+    assert said(lines) == ["fine"]
+    assert caplog.text.count("is dropped after 1 attempt: ") == 2
+
+
 async def test_outcome_retry_says_when(tmp_path: Path) -> None:
     """The queue's own delay would be a day."""
     handle = """return function()
@@ -219,6 +239,27 @@ async def test_the_publishers_context_and_pid_come_with_the_message(tmp_path: Pa
     async with serving(registry(tmp_path, queue(), consumer(), **sources), lines) as target:
         assert await call(target, "outer", context={"tenant": "acme"}) is True
         await eventually(lambda: said(lines) == ["acme\tyes"])
+
+
+async def test_a_handler_runs_for_whom_its_message_was_published(tmp_path: Path) -> None:
+    sources = {
+        "handle": "return function() local a = security.actor() print(a and a:id() or 'nobody', security.scope() ~= nil) end"
+    }
+    policy = {"actions": "queue.publish", "resources": "app:q", "effect": "allow"}
+    lines = Lines()
+    handler = function("handle", modules=[*WITH_QUEUE, "security"])
+    made = registry(
+        tmp_path, queue(), queue("other"), consumer(), handler, {"name": "may", "kind": "security.policy", "policy": policy}, **sources
+    )  # fmt: skip
+    async with serving(made, lines) as target:
+        assert await call(target, "publish", "app:q", 1) is True
+        await eventually(lambda: said(lines) == ["nobody\tfalse"])
+        ann = Principal(Actor("ann"), ("app:may",))
+        assert await call(target, "publish", "app:q", 1, principal=ann) is True
+        await eventually(lambda: said(lines)[1:] == ["ann\ttrue"])
+        with pytest.raises(Error, match=r"queue\.publish on app:other is not allowed to ann") as refused:
+            await call(target, "publish", "app:other", 1, principal=ann)
+        assert refused.value.kind == PERMISSION_DENIED
 
 
 async def test_a_handler_may_publish_and_a_process_too(tmp_path: Path) -> None:
