@@ -35,7 +35,7 @@ INTERNALS = re.compile(
 _HEADER = re.compile(r"^-- (\w+): ?(.*)$", re.MULTILINE)
 _LIMITS = {
     "budget": {"instructions", "time"},
-    "memory": {"memory"},
+    "memory": {"memory", "time"},  # where others keep the machine busy the clock may come first
     "limit": {"instructions", "time", "memory", "commands"},
 }
 
@@ -52,6 +52,10 @@ class Attack:
     @property
     def how(self) -> str:
         return self.expected.partition(" ")[0]
+
+    @property
+    def spends(self) -> bool:
+        return self.how in _LIMITS
 
     @property
     def text(self) -> str:

@@ -2,7 +2,7 @@
 
 return function(...)
   local wide = {}
-  for i = 1, 200000 do wide[i] = {} end
+  for i = 1, 100001 do wide[i] = i end
   local text, err = yaml.encode(wide)
   error(err)
 end
