@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import aiohttp
 import pytest
 
+from runtime.app import Runtime
+from runtime.temporal.devserver import DevServer
 from tests.http.site import Site
 
 PATH = "/api/v1/operations/web:waiting"
@@ -83,3 +88,88 @@ async def test_what_is_no_command_is_400(web: Site, said: Any) -> None:
 
 async def test_what_is_no_workflow_is_404(web: Site) -> None:
     assert (await web.post("/api/v1/operations/web:nothing", command())).status == 404
+
+
+REGISTRY = """
+version: "1.0"
+namespace: web
+entries:
+  - {name: temporal, kind: temporal.client, address: "localhost:1"}
+  - {name: worker, kind: temporal.worker, client: temporal, task_queue: QUEUE}
+  - {name: server, kind: http.service, addr: "127.0.0.1:0"}
+  - name: executing
+    kind: workflow.lua
+    source: file://executing.lua
+    modules: [funcs]
+    meta: {temporal: {workflow: {worker: worker}}}
+  - name: charge
+    kind: function.lua
+    source: file://charge.lua
+    modules: [outcome, activity]
+    meta: {temporal: {activity: {worker: worker}}}
+"""
+CHARGE = """
+local outcome, activity = require("outcome"), require("activity")
+return function(payload)
+  if payload.busy and activity.info().attempt == 1 then return outcome.retry("the bank is busy", payload.busy) end
+  if payload.declined then return outcome.fail("CardDeclined", "no funds", { balance = 3 }) end
+  return outcome.ok({ charged = payload.amount, attempt = activity.info().attempt })
+end
+"""
+EXECUTING = """
+return function(command)
+  local value, err = funcs.call("web:charge", command.payload)
+  if err then return nil, err end
+  return value
+end
+"""
+
+
+@pytest.fixture(scope="module")
+async def bank(temporal_server: DevServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+    directory = tmp_path_factory.mktemp("bank")
+    (directory / "registry.yaml").write_text(REGISTRY.replace("QUEUE", f"bank-{uuid.uuid4().hex[:8]}"))
+    (directory / "charge.lua").write_text(CHARGE)
+    (directory / "executing.lua").write_text(EXECUTING)
+    async with (
+        Runtime.open(directory / "registry.yaml", temporal=temporal_server.address, http=True, environ={}) as runtime,
+        aiohttp.ClientSession() as session,
+    ):
+        yield Site(runtime, session)
+
+
+async def executed(bank: Site, payload: Any) -> dict[str, Any]:
+    answer = await bank.post("/api/v1/operations/web:executing", command(payload=payload))
+    operation: dict[str, Any] = answer.json
+    return operation
+
+
+async def test_an_outcome_is_a_result_or_a_failure_with_its_code_and_cause(bank: Site) -> None:
+    good, bad = await executed(bank, {"amount": 5}), await executed(bank, {"declined": True})
+    charged = await bank.get(f"{good['links']['result']}?wait=60")
+    assert (charged.status, charged.json) == (200, {"charged": 5, "attempt": 1})
+    declined = await bank.get(f"{bad['links']['result']}?wait=60")
+    assert (declined.status, declined.json["kind"], declined.json["detail"]) == (500, "CardDeclined", "no funds")
+    assert declined.json["details"]["cause"] == {"balance": 3}
+    assert (await bank.get(bad["links"]["self"])).json["state"] == "failed"
+
+
+async def test_a_retry_comes_after_its_delay_and_shows_its_reason_meanwhile(bank: Site) -> None:
+    soon, later = await executed(bank, {"busy": "10ms", "amount": 1}), await executed(bank, {"busy": "1h"})
+    result = await bank.get(f"{soon['links']['result']}?wait=60")
+    assert result.json == {"charged": 1, "attempt": 2}
+    while True:
+        [pending] = (await bank.get(later["links"]["self"])).json["pending"] or [{}]
+        if pending.get("last_failure"):
+            break
+        await asyncio.sleep(0.1)
+    assert (pending["activity"], pending["attempt"]) == ("web:charge", 2)
+    assert pending["last_failure"]["message"] == "the bank is busy"
+    wait = datetime.fromisoformat(pending["next_retry_at"]) - datetime.now(UTC)
+    assert timedelta(minutes=50) < wait <= timedelta(hours=1, minutes=1)
+    assert (await bank.post("/api/v1/operations/web:executing", command(**_said(later)))).status == 422
+    await bank.post(f"{later['links']['self']}/terminate")
+
+
+def _said(operation: dict[str, Any]) -> dict[str, Any]:
+    return {name: operation[name] for name in ("domain", "event_type", "biz_key", "idem_key")}

@@ -2,18 +2,20 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
+from runtime.app import Runtime
 from runtime.errors import INVALID, PERMISSION_DENIED, UNAVAILABLE, Error
 from runtime.http import Backend, HttpOptions, HttpServer, http_checks
 from runtime.payload import Payload
 from runtime.process.ports import HttpRequest, HttpResponse
 from runtime.registry import Registry, RegistryError
+from tests.http import site
 from tests.http.site import Site
 
 NO_WORKFLOWS: Any = None  # these tests start no runs
@@ -201,3 +203,34 @@ async def test_not_ready_names_what_is_missing(tmp_path: Path) -> None:
     await starting.stop()
     assert status == 503
     assert "worker w does not poll" in text
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/api/v1/workflows/web:echo"),
+        ("GET", "/api/v1/runs"),
+        ("GET", "/api/v1/runs/one"),
+        ("GET", "/api/v1/runs/one/result"),
+        ("GET", "/api/v1/runs/one/events"),
+        ("GET", "/api/v1/runs/one/history"),
+        ("POST", "/api/v1/runs/one/signals/go"),
+        ("POST", "/api/v1/runs/one/cancel"),
+    ],
+)
+async def test_without_temporal_the_api_of_runs_is_503(away: Site, method: str, path: str) -> None:
+    answer = await away.ask(method, path)
+    assert (answer.status, answer.json["kind"], answer.json["retryable"]) == (503, "Unavailable", True)
+    assert (await away.get("/healthz")).status == 200
+    assert (await away.get("/shop/orders/7")).json == {"a": 1}
+
+
+@pytest.fixture(scope="module")
+async def away(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+    """The application, with a Temporal server that is not there."""
+    registry = site.write(tmp_path_factory.mktemp("away"))
+    async with (
+        Runtime.open(registry, temporal="127.0.0.1:1", http=True, workers=False, environ={}) as runtime,
+        aiohttp.ClientSession() as session,
+    ):
+        yield Site(runtime, session)
