@@ -7,9 +7,11 @@ import click
 
 from runtime import durations
 from runtime.app import Runtime
-from runtime.cli.common import Cli, command, given, json_argument
+from runtime.cli.common import MISSING, Cli, command, given, json_argument
 from runtime.cli.connect import with_runtime
 from runtime.errors import Error
+from runtime.http import schema
+from runtime.registry import WorkflowLua
 
 #: How often, a second apart, a worker is looked for: one that has just been started may not have asked for work yet.
 _LOOKS = 3
@@ -30,6 +32,9 @@ def start(
     seconds = durations.parse(timeout).total_seconds() if timeout else None
 
     async def work(runtime: Runtime) -> None:
+        workflow = runtime.registry.get(entry)
+        if isinstance(workflow, WorkflowLua) and workflow.input_schema is not None:
+            schema.check(workflow.id, workflow.input_schema, None if input is MISSING else input)
         started = await runtime.start(entry, *given(input), id=run_id, worker=worker, id_conflict_policy="fail")
         if wait:
             cli.say(f"{started.id} started")

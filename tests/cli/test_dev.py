@@ -37,6 +37,8 @@ pathlib.Path(sys.argv[1]).write_text("ended")
 MORE = """
   - {name: waiting, kind: workflow.lua, source: file://entries/waiting.lua, modules: [workflow],
      meta: {temporal: {workflow: {worker: worker}}}}
+  - {name: strict, kind: workflow.lua, source: file://entries/waiting.lua, modules: [workflow],
+     input_schema: {type: object, required: [n]}, meta: {temporal: {workflow: {worker: worker}}}}
   - {name: greeting, kind: function.lua, source: file://entries/greeting.lua, modules: [env]}
   - {name: GREETING, kind: env.variable, variable: GREETING, default: nobody}
   - {name: companion, kind: registry.entry, meta: {dev: {command: ["{python}", companion.py, "{state}/companion"]}}}
@@ -163,6 +165,15 @@ def test_an_unknown_entry_is_named(dev: Dev) -> None:
     outcome = dev("start", "app:helo")
     assert outcome.status == 1
     assert "app:helo" in outcome.err
+
+
+def test_input_is_held_to_its_schema_before_anything_starts(dev: Dev) -> None:
+    for input in ([], ['{"m": 1}']):
+        refused = dev("start", "app:strict", *input, "--id", "strict")
+        assert (refused.status, refused.out) == (1, "")
+        assert "input of app:strict" in refused.err
+    dev.done("start", "app:strict", '{"n": 1}', "--id", "strict")
+    dev.done("terminate", "strict")
 
 
 def test_call_runs_a_function_with_what_companions_announced(dev: Dev) -> None:

@@ -60,11 +60,13 @@ class Service:
         self.url = url
 
     async def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-        async with (
-            aiohttp.ClientSession() as client,
-            client.request(method, self.url + path, json=body) as response,
-        ):
-            return response.status, await response.json(content_type=None)
+        """Status and JSON; asks again while a busy host does not get an answer of the run, or rebuilds its list."""
+        async with aiohttp.ClientSession() as client:
+            while True:
+                async with client.request(method, self.url + path, json=body) as response:
+                    if response.status not in (503, 504):
+                        return response.status, await response.json(content_type=None)
+                await asyncio.sleep(0.1)
 
     async def new(self, **more: Any) -> str:
         status, answer = await self.ask("POST", "/approvals", {**LAPTOP, **more})
