@@ -168,12 +168,10 @@ def test_an_unknown_entry_is_named(dev: Dev) -> None:
 
 
 def test_input_is_held_to_its_schema_before_anything_starts(dev: Dev) -> None:
-    for input in ([], ['{"m": 1}']):
-        refused = dev("start", "app:strict", *input, "--id", "strict")
-        assert (refused.status, refused.out) == (1, "")
-        assert "input of app:strict" in refused.err
+    refused = dev("start", "app:strict", '{"m": 1}', "--id", "strict")
+    assert (refused.status, refused.out) == (1, "")
+    assert "input of app:strict: 'n' is a required property" in refused.err
     dev.done("start", "app:strict", '{"n": 1}', "--id", "strict")
-    dev.done("terminate", "strict")
 
 
 def test_call_runs_a_function_with_what_companions_announced(dev: Dev) -> None:
@@ -235,10 +233,7 @@ def test_runs_are_spoken_to_while_the_registry_is_broken(dev: Dev) -> None:
             assert (asked.status, json.loads(asked.out)) == (0, "unnamed"), asked.err
             assert "problem" in asked.err
             assert "evermoon check" in asked.err
-            assert dev("start", "app:waiting").status == 1  # nothing is started from files that are broken
-            assert dev("check").status == 1
-        dev.done("send", "meanwhile", "go", "1")
-        assert dev.done("result", "meanwhile")["got"] == 1
+        assert dev("start", "app:waiting").status == 1  # nothing is started from files that are broken
     finally:
         registry.write_text(good)
 
@@ -248,9 +243,7 @@ def test_a_run_that_no_worker_serves_says_so(dev: Dev) -> None:
     assert (started.status, started.out) == (0, "alone\n")
     assert "no worker polls the task queue nobody-here" in started.err
     assert "none polls the task queue nobody-here" in dev("show", "alone").out
-    dev.done("terminate", "alone")
     assert dev("start", "app:waiting", "--id", "served").err == ""
-    dev.done("terminate", "served")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import json
 
 import pytest
 
-from tests.cli.shell import evermoon
+from runtime.cli.main import main
 
 MISUSES = [["start"], ["start", "app:x", "{nonsense"], ["strat"], ["ps", "--limit", "0"], ["query", "--oops"]]
 
 
 @pytest.mark.parametrize("words", MISUSES, ids=" ".join)
-def test_misuse_is_told_to_machines_as_json(tmp_path: Path, words: list[str]) -> None:
-    outcome = evermoon(tmp_path, *words, "--json")
-    assert (outcome.status, outcome.err) == (2, "")
-    error = outcome.json["error"]
+def test_misuse_is_told_to_machines_as_json(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([*words, "--json"])
+    said = capsys.readouterr()
+    assert (ended.value.code, said.err) == (2, "")
+    error = json.loads(said.out)["error"]
     assert error["kind"] == "Invalid"
     assert error["message"]
     assert error["details"]["usage"].startswith("Usage: evermoon")
 
 
-def test_misuse_is_told_to_people_as_text(tmp_path: Path) -> None:
-    outcome = evermoon(tmp_path, "start")
-    assert (outcome.status, outcome.out) == (2, "")
-    assert "Missing argument" in outcome.err
+def test_misuse_is_told_to_people_as_text(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["start"])
+    said = capsys.readouterr()
+    assert (ended.value.code, said.out) == (2, "")
+    assert "Missing argument" in said.err
+
+
+@pytest.mark.parametrize("words", [["--help"], ["start", "--help"], ["start", "--help", "--json"]], ids=" ".join)
+def test_help_is_no_misuse(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 0
+    assert "Usage: evermoon" in capsys.readouterr().out
