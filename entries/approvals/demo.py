@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -18,6 +17,7 @@ import aiohttp
 from entries.demo.playing import play, say, title
 from entries.demo.shop import expect
 from entries.demo.worker import Worker
+from runtime.cli.lifetime import end_process
 from runtime.temporal.devserver import DevServer
 
 REGISTRY = "entries/approvals"
@@ -214,4 +214,4 @@ async def show(state: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(play(show)))
+    end_process(asyncio.run(play(show)))

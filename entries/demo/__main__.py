@@ -6,7 +6,6 @@ The last line on standard output is one JSON object with the results. Exits 1, s
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from entries.demo.playing import play, say, title
 from entries.demo.shop import Shop
 from entries.demo.worker import Worker
 from entries.services.supervisor import VARIABLES, services
+from runtime.cli.lifetime import end_process
 from runtime.temporal.devserver import DevServer
 
 
@@ -59,4 +59,4 @@ async def show(state: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(play(show)))
+    end_process(asyncio.run(play(show)))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib.metadata import version
+from typing import NoReturn
 
 import click
 
@@ -15,6 +17,7 @@ from runtime.cli.common import DONE, FAILED, MISUSED, report
 from runtime.cli.deploy import deploy
 from runtime.cli.dev import dev
 from runtime.cli.events import events
+from runtime.cli.lifetime import end_process
 from runtime.cli.new import new
 from runtime.cli.ps import ps
 from runtime.cli.replay import replay
@@ -70,19 +73,27 @@ for _command in (
     evermoon.add_command(_command)
 
 
-def main(args: Sequence[str] | None = None) -> None:
-    """The entry point. Always ends in `SystemExit`."""
-    words = sys.argv[1:] if args is None else list(args)
+def main(args: Sequence[str] | None = None) -> NoReturn:
+    """The entry point. Ends the process as soon as the command has ended, see `end_process`."""
+    end_process(_status(sys.argv[1:] if args is None else list(args)))
+
+
+def _status(words: list[str]) -> int:
     try:
         status = evermoon.main(args=words, prog_name="evermoon", standalone_mode="--json" not in words)
-        sys.exit(status if isinstance(status, int) else DONE)
+        return status if isinstance(status, int) else DONE
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else DONE
     except click.UsageError as error:
         report(Error(INVALID, error.format_message(), retryable=False, details={"usage": _usage(error)}), as_json=True)
-        sys.exit(MISUSED)
+        return MISUSED
     except (click.Abort, KeyboardInterrupt):
-        sys.exit(130)
+        return 130
     except BrokenPipeError:
-        sys.exit(FAILED)
+        return FAILED
+    except Exception:
+        traceback.print_exc()
+        return FAILED
 
 
 def _usage(error: click.UsageError) -> str:
