@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runtime.lua.protocol import Command
-from runtime.modules.catalogue import ASKED
+from runtime.modules.catalogue import ASKED, COMMANDS
 from runtime.modules.principal import Principal
 from runtime.modules.security_rules import refuse
 from runtime.process.pids import Pid
@@ -30,6 +30,10 @@ _REGISTERS = {
     "registry.lookup": "process.registry.lookup",
     "registry.unregister": "process.registry.unregister",
 }
+#: What a program does with what it has: nobody is asked.
+OWN = frozenset(
+    {"attrs", "cancel", "handler", "log", "status", "timer", "unlink", "unmonitor", "update_accepted", "update_done"}
+) | (COMMANDS.keys() - ASKED.keys())
 #: Of a program that goes on as another.
 UPGRADE = "process.upgrade"
 
@@ -55,8 +59,9 @@ def asked(command: Command, names: Names) -> Iterator[Asked]:
         yield Asked(_REACHES[command.op], names(str(data["to"])), meta)
     elif command.op in _REGISTERS:
         yield Asked(_REGISTERS[command.op], [str(data["name"])])
-    elif command.op in ASKED:
-        yield Asked(command.op, [str(data.get("id") or data.get("name") or data.get("system") or ASKED[command.op])])
+    elif command.op not in OWN:  # also what nobody has thought of yet
+        named = data.get("id") or data.get("name") or data.get("system") or ASKED.get(command.op, command.op)
+        yield Asked(command.op, [str(named)])
 
 
 def _as_somebody_else(command: Command) -> Iterator[Asked]:

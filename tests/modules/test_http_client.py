@@ -357,6 +357,14 @@ def test_the_public_internet_is_there(address: str) -> None:
     Policy().check(address, 443, address)
 
 
+async def test_credentials_do_not_follow_to_another_place(tmp_path: Path, server: Server) -> None:
+    target = f"{server.url}/redirect?to=http://localhost:{server.port}/other"
+    options = '{ cookies = { sid = "s" }, auth = { bearer = "t" }, headers = { Cookie = "a=b" } }'
+    body = f'local r, err = http_client.get("{target}", {options}) {ECHO} return {{ seen.path, seen.headers.cookie, seen.headers.authorization }}'
+    assert await ask(tmp_path, body) == ["/other"]
+    assert server.seen[0].headers["Authorization"] == "Bearer t"
+
+
 async def test_a_scope_is_asked_at_every_hop(tmp_path: Path, server: Server) -> None:
     """Who may ask one place is not led to another, and user information in a URL is no part of the place."""
     rule = {"actions": "http_client.request", "resources": f"{server.url}/redirect", "effect": "allow"}
