@@ -7,7 +7,8 @@ from typing import Any
 
 from runtime.errors import INTERNAL, NOT_FOUND, Error, invalid
 from runtime.modules.definition import HOST, HostCall, ModuleDef
-from runtime.modules.queue_memory import Delivery, MemoryQueue, Message, queues_of
+from runtime.modules.queue_delivery import Delivery
+from runtime.modules.queue_memory import MemoryQueue, Message, queues_of
 
 MAX_HEADERS = 64 * 1024  # bytes, as JSON
 

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import Error
-from runtime.modules.queue_memory import Delivery, MemoryQueue, Message, queues_of
+from runtime.modules.queue_delivery import Delivery
+from runtime.modules.queue_memory import MemoryQueue, Message, queues_of
 from runtime.process.kept import Kept
 from runtime.registry import QueueConsumer
 
@@ -57,10 +58,7 @@ class Consumer(Kept):
         """Begins with no further message, and waits for those it has begun with until `stop_timeout` has passed, counted from
         when `drained` began if it did; then others may have them."""
         await self._cancel()
-        while not self._ahead.empty():
-            message = self._ahead.get_nowait()
-            assert self._queue is not None
-            self._queue.untake(message)
+        self._give_back()
         if self._handlers:
             left = self.stop_timeout if self.stop_by is None else max(0.0, self.stop_by - time.monotonic())
             await asyncio.wait(self._handlers, timeout=left)
@@ -70,6 +68,13 @@ class Consumer(Kept):
         if self._queue is not None and self.up.is_set():
             self._queue.consumers -= 1
         self.up.clear()
+
+    def _give_back(self) -> None:
+        """What it has taken ahead, the last one first: each goes to the front of the queue."""
+        ahead = [self._ahead.get_nowait() for _ in range(self._ahead.qsize())]
+        for message in reversed(ahead):
+            assert self._queue is not None
+            self._queue.untake(message)
 
     async def _end_handlers(self) -> None:
         """The first cancellation asks a handler to end, the second does not ask."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from runtime.errors import invalid
 from runtime.modules.principal import NOBODY, Principal
-from runtime.modules.queue_memory import Delivery
+from runtime.modules.queue_delivery import Delivery
 from runtime.process.ports import Activity, HttpRequest, HttpResponse
 
 

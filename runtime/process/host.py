@@ -15,7 +15,7 @@ from runtime.lua.session import Session
 from runtime.modules.calls import waits
 from runtime.modules.events_bus import bus_of
 from runtime.modules.principal import NOBODY, Principal
-from runtime.modules.queue_memory import Delivery
+from runtime.modules.queue_delivery import Delivery
 from runtime.payload import NOTHING, Payload
 from runtime.process.booting import boot_of
 from runtime.process.describing import ProcessDescription, describe

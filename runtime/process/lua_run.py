@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runtime.modules.principal import Principal
-    from runtime.modules.queue_memory import Delivery
+    from runtime.modules.queue_delivery import Delivery
     from runtime.process.pools import Permit
     from runtime.process.ports import Activity, HttpRequest, HttpResponse
     from runtime.process.services import Services

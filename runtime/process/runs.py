@@ -12,7 +12,7 @@ from typing import Any
 from runtime.errors import CANCELED, NOT_FOUND, TIMEOUT, Error, internal
 from runtime.lua.protocol import Event
 from runtime.modules.principal import NOBODY, Principal
-from runtime.modules.queue_memory import Delivery
+from runtime.modules.queue_delivery import Delivery
 from runtime.payload import Payload
 from runtime.process.ends import End
 from runtime.process.pids import Pid

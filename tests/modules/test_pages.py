@@ -13,7 +13,8 @@ import yaml
 from aiohttp import web
 
 from runtime.modules.principal import Actor, Principal
-from runtime.modules.queue_memory import Delivery, Message, queues_of
+from runtime.modules.queue_delivery import Delivery
+from runtime.modules.queue_memory import Message, queues_of
 from runtime.payload import Payload
 from runtime.process.host import ProcessHost
 from runtime.process.ports import HttpRequest, HttpResponse

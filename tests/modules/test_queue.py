@@ -417,6 +417,21 @@ async def test_a_reload_keeps_the_messages(tmp_path: Path) -> None:
         assert (info["message_count"], info["max_length"]) == (1, 5)
 
 
+async def test_what_a_consumer_took_ahead_goes_back_in_order(tmp_path: Path) -> None:
+    lines = Lines()
+    waits = "return function() process.registry.register('up') process.inbox():receive() end"
+    prints = "return function(n) print(n) end"
+    async with host(registry(tmp_path, queue(), consumer("waits"), waits=waits, prints=prints), log=lines) as target:
+        await target.services.start()
+        for n in range(5):
+            await call(target, "publish", "app:q", n)
+        await eventually(lambda: target.names.get("up"))
+        later = registry(tmp_path, queue(), consumer("prints"), waits=waits, prints=prints)
+        target.use(later, type(target.programs)(later))
+        target.send(target.names.lookup("up"), "go", [])
+        await eventually(lambda: said(lines) == ["1", "2", "3", "4"])
+
+
 async def test_one_that_does_not_start_by_itself_takes_nothing(tmp_path: Path) -> None:
     made = registry(tmp_path, queue(), consumer(lifecycle={"auto_start": False}), handle="return function() end")
     async with serving(made, Lines()) as target:
