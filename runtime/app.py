@@ -21,6 +21,8 @@ from runtime.lua.kernel import current_kernel
 from runtime.lua.program import Programs
 from runtime.modules.options import workflow_options
 from runtime.modules.principal import Principal
+from runtime.modules.queue import put
+from runtime.modules.queue_memory import Message
 from runtime.payload import Payload
 from runtime.process.host import ProcessHost
 from runtime.process.pids import new_node
@@ -372,6 +374,24 @@ class Runtime:
         principal = Principal.of(actor, scope)
         value = await self._host.call(entry, payloads, context=context or {}, timeout=timeout, principal=principal)
         return value.value()
+
+    async def publish(
+        self,
+        queue: str,
+        body: Any,
+        headers: Mapping[str, Any] | None = None,
+        *,
+        context: Mapping[str, Any] | None = None,
+        actor: str | Mapping[str, Any] | None = None,
+        scope: Sequence[str] | None = None,
+    ) -> None:
+        """A message for the consumers of a `queue.queue` on this host, for `actor` as in `start`.
+
+        Raises `Error`: NOT_FOUND, INVALID for what the queue does not take, RATE_LIMITED when it is full.
+        """
+        Payload.of(dict(headers or {}))  # refused here when they have no JSON form
+        message = Message(Payload.of(body), dict(headers or {}), dict(context or {}), "", Principal.of(actor, scope))
+        await put(self._host.resources, self._registry, queue, message)
 
     async def reload(self, files: FileSet | None = None) -> None:
         """Reads the registry again, or takes `files` in its place: new runs, calls and requests use it, those under way end as they began.

@@ -9,21 +9,26 @@ from runtime.errors import INTERNAL, NOT_FOUND, Error, invalid
 from runtime.modules.definition import HOST, HostCall, ModuleDef
 from runtime.modules.queue_delivery import Delivery
 from runtime.modules.queue_memory import MemoryQueue, Message, queues_of
+from runtime.registry import Registry
 
 MAX_HEADERS = 64 * 1024  # bytes, as JSON
 
 
 async def publish(call: HostCall) -> bool:
-    """Raises NOT_FOUND for what is no queue, and what `MemoryQueue.put` does."""
-    queue = await _queue(call)
-    if queue is None:
-        raise Error(NOT_FOUND, f"no queue {call.data['id']}", retryable=False)
-    headers: dict[str, Any] = call.data.get("headers") or {}
-    if len(json.dumps(headers)) > MAX_HEADERS:
-        raise invalid(f"the headers of a message have at most {MAX_HEADERS} bytes")
     process = call.process
-    queue.put(Message(call.args[0], headers, process.context, process.pid, process.principal))
+    message = Message(call.args[0], call.data.get("headers") or {}, process.context, process.pid, process.principal)
+    await put(process.resources, process.registry, str(call.data["id"]), message)
     return True
+
+
+async def put(resources: Any, registry: Registry, queue_id: str, message: Message) -> None:
+    """Publishes on a host that has these. Raises NOT_FOUND for what is no queue, and what `MemoryQueue.put` does."""
+    queue = (await queues_of(resources)).of(registry, queue_id)
+    if queue is None:
+        raise Error(NOT_FOUND, f"no queue {queue_id}", retryable=False)
+    if len(json.dumps(message.headers)) > MAX_HEADERS:
+        raise invalid(f"the headers of a message have at most {MAX_HEADERS} bytes")
+    queue.put(message)
 
 
 async def info(call: HostCall) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from runtime import Runtime
+from runtime import Error, Runtime
+from runtime.errors import INVALID, NOT_FOUND
 from runtime.registry import RegistryError
 from runtime.temporal.devserver import DevServer
 
@@ -96,6 +97,23 @@ async def test_a_workflow_that_lists_one_is_refused_at_load(registry: Path, modu
     with pytest.raises(RegistryError, match=f"app:order: module '{module}' cannot be used in a workflow"):
         async with Runtime.open(registry, environ={}):
             pass
+
+
+async def test_python_publishes_too(registry: Path, temporal_server: DevServer) -> None:
+    async with Runtime.open(registry, temporal=temporal_server.address, environ={}) as rt:
+        pid = await rt.spawn("app:order", "o-2", id=f"queued-{uuid.uuid4().hex}")
+        await rt.publish("app:work", {"id": "p-1"}, {"reply_to": pid}, context={"tenant": "python"})
+        assert await rt.result(pid, timeout=60) in (["p-1", 2, "python"], ["o-2", 2])
+        for queue, body, headers, kind in (
+            ("app:none", 1, {}, NOT_FOUND),
+            ("app:work", b"bytes", {}, INVALID),
+            ("app:work", object(), {}, INVALID),
+            ("app:work", 1, {"h": object()}, INVALID),
+            ("app:work", 1, {"h": "x" * 70_000}, INVALID),
+        ):
+            with pytest.raises(Error) as caught:
+                await rt.publish(queue, body, headers)
+            assert caught.value.kind == kind
 
 
 async def test_without_workers_nothing_is_consumed(registry: Path, caplog: pytest.LogCaptureFixture) -> None:
