@@ -131,6 +131,7 @@ class Traffic:
             assert (len(parts), len(set(parts)), end) == (5, 1, "end"), "one answer is of one version, and whole"
 
 
+@pytest.mark.timeout(300)
 async def test_steady_traffic_notices_no_reload(project: Project, temporal_server: DevServer) -> None:
     started: list[str] = []
     async with Runtime.open(project.path, temporal=temporal_server.address, http=True, environ={}) as rt:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from runtime.errors import INTERNAL, LIMIT_EXCEEDED, Error, invalid
+from runtime.errors import INTERNAL, LIMIT_EXCEEDED, UNAVAILABLE, Error, invalid
 from runtime.lua import protocol
 from runtime.lua.interpreter import Interpreter, LuaError, LuaMemoryError
 from runtime.lua.program import Program
@@ -82,6 +82,11 @@ class Session:
             self._interpreter.call(b"boot", protocol.encode(self._boot_header(boot)))
         except LuaMemoryError as error:
             raise self._out_of_memory() from error
+        except LuaError as error:  # its kernel is of another version, and says that it does not fit
+            text = (
+                f"the kernel {program.kernel.hash} of bundle {program.bundle} does not run on this version of Evermoon"
+            )
+            raise Error(UNAVAILABLE, f"{text}: {error}", retryable=True) from None
 
     def step(self, events: Sequence[protocol.Event], clock: protocol.Clock) -> protocol.Batch:
         """Hands the kernel a batch of events. What the script did wrong is in the batch, never raised."""

@@ -8,6 +8,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from runtime.temporal.devserver import DevServer
 from tests.cli.shell import Outcome, evermoon, running
 
@@ -75,6 +77,7 @@ def run(base: str) -> Any:
     return ask(f"{base}/api/v1/runs/{id}/result?wait=60")["edit"]
 
 
+@pytest.mark.timeout(400)
 async def test_what_is_deployed_is_served(tmp_path: Path, temporal_server: DevServer) -> None:
     site = Site(tmp_path, temporal_server)
     with running(site.host, "serve", env=site.env) as (process, told):

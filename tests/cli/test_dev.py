@@ -105,8 +105,10 @@ def test_a_run_from_start_to_end(dev: Dev) -> None:
     assert dev.done("update", "w-1", "rename", '"anna"') is True
     shown = dev.done("show", "w-1")
     assert (shown["status"], shown["entry"]) == ("RUNNING", "app:waiting")
+    assert len(shown["bundle"]) == 64
     assert any("waiting.lua" in frame for coroutine in shown["stack"] for frame in coroutine["frames"])
     for_people = dev("show", "w-1").out
+    assert shown["bundle"] in for_people
     assert "RUNNING" in for_people
     assert "waiting.lua:" in for_people
     dev.done("send", "w-1", "go", '{"by": "ops"}')

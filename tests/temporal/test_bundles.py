@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
+import re
 import shutil
+from asyncio.subprocess import PIPE
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import (
+    Client,
+    Schedule,
+    ScheduleActionStartWorkflow,
+    ScheduleBackfill,
+    ScheduleIntervalSpec,
+    ScheduleOverlapPolicy,
+    SchedulePolicy,
+    ScheduleSpec,
+    ScheduleState,
+    WorkflowHandle,
+)
 
 from runtime.errors import Error
 from runtime.lua.kernel import Kernel, current_kernel
@@ -17,7 +32,7 @@ from runtime.lua.program import Programs
 from runtime.process.ports import Started
 from runtime.registry import Bundle, open_store
 from runtime.temporal import wire
-from runtime.temporal.devserver import DevServer
+from runtime.temporal.devserver import DevServer, find_cli
 from runtime.temporal.headers import Interceptor, outgoing
 from tests.temporal.stage import Files, Stage, staged
 
@@ -200,11 +215,111 @@ async def test_a_run_keeps_the_kernel_it_began_with(files: Files, temporal_serve
 
 
 def _older_kernel() -> Kernel:
+    return _kernel("modules/json", "local text, problem = K.json_encode((...))", "local text, problem = 'older'")
+
+
+def _kernel(file: str, old: str, new: str) -> Kernel:
     sources = json.loads(current_kernel().data)
-    encode = "local text, problem = K.json_encode((...))"
-    assert encode in sources["modules/json"]
-    sources["modules/json"] = sources["modules/json"].replace(encode, "local text, problem = 'older'")
-    return Kernel(sources)
+    assert old in sources[file]
+    return Kernel({**sources, file: sources[file].replace(old, new)})
+
+
+async def test_a_kernel_that_this_version_cannot_run_fails_the_task_and_says_why(
+    files: Files, temporal_server: DevServer
+) -> None:
+    files.workflow("main", WAITING % "one")
+    kernel = _kernel("kernel/main", "K.boot.protocol ~= 1", "K.boot.protocol ~= 99")
+    bundle = Bundle.of(files.load(), "t:main", kernel.hash)
+    files.bundles.put_kernel(kernel.data)
+    files.bundles.put(bundle)
+    client = await Client.connect(temporal_server.address, interceptors=[Interceptor()])
+    async with staged(files, temporal_server.address) as stage:
+        with outgoing(wire.headers(bundle=bundle.hash)):
+            run = await client.start_workflow("t:main", id=f"other-{files.queue}", task_queue=files.queue)
+        described = await stage.until_state(run.id, "wedged")
+        for part in (bundle.hash, kernel.hash, "the host speaks protocol 1"):
+            assert part in described.failure["message"]
+        assert described.status == "RUNNING"
+
+
+@pytest.mark.timeout(300)
+async def test_a_hundred_open_runs_outlive_three_edits_restarts_and_evictions(
+    files: Files, temporal_server: DevServer
+) -> None:
+    """However they were started: by us, by Temporal's own command line, by a client that knows nothing of us, by a schedule."""
+    files.worker(max_cached_workflows=20)
+    first, *later = EDITS
+    edit(files, first)
+    async with staged(files, temporal_server.address) as stage:
+        ours = [run.id for run in await asyncio.gather(*(stage.start("main") for _ in range(70)))]
+        strange = [await foreign(stage, files.queue, str(number)) for number in range(10)]
+        by_command = await asyncio.gather(*(by_command_line(stage, files.queue, number) for number in range(10)))
+        by_schedule = await scheduled(stage, files.queue, 10)
+        foreigners = [*(handle.id for handle in strange), *by_command, *by_schedule]
+        everyone = [*ours, *foreigners]
+        assert len(set(everyone)) == 100
+        for id in everyone:
+            await is_waiting(stage, id)
+        bundle = stage.host.programs.pin("t:main")
+    for name in later:
+        edit(files, name)
+        async with staged(files, temporal_server.address) as stage:
+            new = await stage.start("main")
+            for id in everyone:  # a question of a run that is not in memory replays it
+                await is_waiting(stage, id)
+            await stage.send(new, "go")
+            assert await stage.result(new) == ENDS[name]
+    async with staged(files, temporal_server.address) as stage:
+        for id in everyone:
+            await stage.runs.signal(id, "go", [])
+        results = await asyncio.gather(*(stage.runs.result(id, 100) for id in everyone))
+        assert [result.value() for result in results] == [ENDS[first]] * len(everyone)
+        for id in (ours[0], foreigners[0], foreigners[-1]):
+            memo = await (await stage.client.get_workflow_handle(id).describe()).memo()
+            assert memo["evermoon_bundle"] == bundle, "as Temporal's own UI shows it"
+        for id in foreigners:
+            events = (await stage.runs.history(id))["events"]
+            recorded = [_payloads(event) for event in events if event["eventType"] == "EVENT_TYPE_MARKER_RECORDED"]
+            assert wire.PIN_MARKER.format(hash=bundle) in recorded[0], "the choice, at its first task"
+
+
+def _payloads(event: Any) -> str:
+    """The payloads of an event of a history, as text."""
+    return "".join(base64.b64decode(data).decode() for data in re.findall(r"'data': '([^']*)'", str(event)))
+
+
+async def by_command_line(stage: Stage, queue: str, number: int) -> str:
+    """A run that `temporal workflow start` started."""
+    id = f"command-{number}-{queue}"
+    words = ["workflow", "start", "--address", stage.client.service_client.config.target_host]
+    words += ["--task-queue", queue, "--type", "t:main", "--workflow-id", id]
+    process = await asyncio.create_subprocess_exec(find_cli(), *words, stdout=PIPE, stderr=PIPE)
+    _, said = await process.communicate()
+    assert process.returncode == 0, said
+    return id
+
+
+async def scheduled(stage: Stage, queue: str, count: int) -> list[str]:
+    """Runs that a schedule started, which somebody else made."""
+    every_minute = ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timedelta(minutes=1))])
+    schedule = Schedule(
+        action=ScheduleActionStartWorkflow("t:main", id=f"scheduled-{queue}", task_queue=queue),
+        spec=every_minute,
+        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.ALLOW_ALL),
+        state=ScheduleState(paused=True),
+    )
+    handle = await stage.client.create_schedule(f"schedule-{queue}", schedule)
+    begin = datetime(2024, 1, 1, tzinfo=UTC) + timedelta(seconds=30)
+    await handle.backfill(ScheduleBackfill(start_at=begin, end_at=begin + timedelta(minutes=count)))
+    try:
+        while True:
+            actions = (await handle.describe()).info.recent_actions
+            started = [action.action.workflow_id for action in actions if hasattr(action.action, "workflow_id")]
+            if len(started) >= count:
+                return started[:count]
+            await asyncio.sleep(0.1)
+    finally:
+        await handle.delete()
 
 
 async def test_what_callees_say_of_calls_stays_as_it_was(files: Files, temporal_server: DevServer) -> None:
