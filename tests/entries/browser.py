@@ -32,6 +32,10 @@ def chromium() -> str | None:
     return next(filter(None, map(shutil.which, _NAMES)), None)
 
 
+class NoBrowser(Exception):
+    """What is installed does not run here: a stub, or a browser without what it needs."""
+
+
 class Page:
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket
@@ -65,7 +69,7 @@ class Page:
 
 @asynccontextmanager
 async def browser(program: str, profile: Path, url: str, *, size: str = "1200,900") -> AsyncIterator[Page]:
-    """`url` in a browser of its own, whose profile is the directory `profile`; gone when it is left."""
+    """`url` in a browser of its own, whose profile is the directory `profile`; gone when it is left. Raises `NoBrowser`."""
     process = await asyncio.create_subprocess_exec(
         program, *_FLAGS, "--remote-debugging-port=0", f"--user-data-dir={profile}", f"--window-size={size}", url,
         stdout=DEVNULL, stderr=DEVNULL,
@@ -86,8 +90,10 @@ async def _socket(client: aiohttp.ClientSession, profile: Path, process: asyncio
     said = profile / "DevToolsActivePort"
     deadline = time.monotonic() + _PATIENCE
     while True:
-        assert process.returncode is None, f"the browser ended with {process.returncode}"
-        assert time.monotonic() < deadline, "the browser never said where it listens"
+        if process.returncode is not None:
+            raise NoBrowser(f"it ended with {process.returncode}")
+        if time.monotonic() > deadline:
+            raise NoBrowser("it never said where it listens")
         if said.exists() and (lines := said.read_text().splitlines()):
             async with client.get(f"http://127.0.0.1:{lines[0]}/json/list") as answer:
                 targets = json.loads(await answer.text())
