@@ -433,6 +433,8 @@ class Runtime:
             server = DevServer(options.state, namespaces=_namespaces(registry))
             self._embedded = await stack.enter_async_context(server)
         self._store = _store(self._settings, options)
+        if self._store is not None and self._store is not options.bundles:
+            stack.callback(self._store.close)
         self._deployed = not options.workers and self._store is not None and _is_deployed_to(self._store)
         programs = self._programs = Programs(registry, self._store)
         self._clients = Clients(registry, address=self._server_address, namespace=options.namespace)

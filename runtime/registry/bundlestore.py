@@ -71,6 +71,9 @@ class BundleStore(ABC):
     def remove_object(self, name: str, written_by: float | None = None) -> bool:
         """Removes an object, unless it was written after `written_by`. False when nothing was removed."""
 
+    def close(self) -> None:  # noqa: B027 - most stores hold nothing
+        """Lets go of connections; the next use makes new ones. Called by whoever opened the store."""
+
     # -- what is kept
 
     def put_kernel(self, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""README.md, docs/getting-started.md and docs/approvals.md, followed to the letter against a real `evermoon dev`."""
+"""README.md, docs/getting-started.md, docs/deploying-scripts.md and docs/approvals.md, followed to the letter against a real `evermoon dev`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.docs.reader import Reader
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("page", ["README.md", "docs/getting-started.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/getting-started.md", "docs/deploying-scripts.md"])
 def test_a_reader_gets_what_the_page_says(page: str, tmp_path: Path) -> None:
     if "curl " in (ROOT / page).read_text() and shutil.which("curl") is None:
         pytest.skip("the page uses curl, which is not installed here")
