@@ -143,12 +143,18 @@ def run_document(run: RunDescription) -> dict[str, Any]:
     """A run as the API shows it. The memo is left out: it belongs to whoever started the run."""
     document = asdict(run)
     del document["memo"]
-    return {**document, "links": run_links(run.id)}
+    heartbeats = [item["heartbeat"] for item in run.pending if item.get("heartbeat") is not None]
+    progress = {
+        "events": run.history_length,
+        "pending": len(run.pending),
+        "heartbeat": heartbeats[-1] if heartbeats else None,
+    }
+    return {**document, "progress": progress, "links": run_links(run.id)}
 
 
 def _summary(run: RunDescription) -> dict[str, Any]:
     document = run_document(run)
-    for detail in ("stack", "pending", "details", "failure"):
+    for detail in ("stack", "pending", "details", "failure", "progress"):
         del document[detail]
     return document
 

@@ -55,7 +55,7 @@ class RunDescription:
     """One run as the runs API and the CLI show it. Times are RFC 3339 text; `status` is Temporal's, e.g. "RUNNING".
 
     `state` is pending, in_progress, completed, failed or wedged (tasks keep failing; `failure` has the latest cause).
-    `pending` items: {activity, activity_id, state, attempt, last_failure, next_retry_at, summary}.
+    `pending` items: {activity, activity_id, state, attempt, last_failure, next_retry_at, heartbeat}.
     `stack`: [{coroutine, waiting_for, frames: ["file:line in name", ...]}], only when asked for and the run answers.
     """
 

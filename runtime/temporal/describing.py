@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
+from temporalio.api.common.v1 import Payload
 from temporalio.api.common.v1 import WorkflowExecution as ExecutionId
 from temporalio.api.enums.v1 import EventType, PendingActivityState, TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
@@ -27,6 +28,7 @@ from temporalio.common import RawValue
 from temporalio.service import RPCError
 
 from runtime.errors import Error
+from runtime.payload import JSON
 from runtime.process.pids import Pid
 from runtime.process.ports import RunDescription
 from runtime.process.workers import worker_of
@@ -150,8 +152,18 @@ def _pending(item: PendingActivityInfo) -> dict[str, Any]:
         "attempt": item.attempt,
         "last_failure": failures.told(item.last_failure) if item.HasField("last_failure") else None,
         "next_retry_at": _stamp(item, "next_attempt_schedule_time"),
+        "heartbeat": _json(item.heartbeat_details.payloads),
     }
     return pending
+
+
+def _json(protos: Sequence[Payload]) -> Any:
+    """The first value; None when there is none, and for what is no JSON."""
+    payload = wire.from_proto(protos[0]) if protos else None
+    try:
+        return payload.value() if payload is not None and payload.encoding == JSON else None
+    except Error:
+        return None
 
 
 async def _ask(handle: Handle, name: str) -> Any:

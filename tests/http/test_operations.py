@@ -111,6 +111,7 @@ entries:
 CHARGE = """
 local outcome, activity = require("outcome"), require("activity")
 return function(payload)
+  activity.heartbeat({ asked = "the bank" })
   if payload.busy and activity.info().attempt == 1 then return outcome.retry("the bank is busy", payload.busy) end
   if payload.declined then return outcome.fail("CardDeclined", "no funds", { balance = 3 }) end
   return outcome.ok({ charged = payload.amount, attempt = activity.info().attempt })
@@ -165,6 +166,9 @@ async def test_a_retry_comes_after_its_delay_and_shows_its_reason_meanwhile(bank
         await asyncio.sleep(0.1)
     assert (pending["activity"], pending["attempt"]) == ("web:charge", 2)
     assert pending["last_failure"]["message"] == "the bank is busy"
+    assert pending["heartbeat"] == {"asked": "the bank"}
+    progress = (await bank.get(later["links"]["self"])).json["progress"]
+    assert (progress["pending"], progress["heartbeat"], progress["events"] > 4) == (1, {"asked": "the bank"}, True)
     wait = datetime.fromisoformat(pending["next_retry_at"]) - datetime.now(UTC)
     assert timedelta(minutes=50) < wait <= timedelta(hours=1, minutes=1)
     assert (await bank.post("/api/v1/operations/web:executing", command(**_said(later)))).status == 422

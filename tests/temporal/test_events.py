@@ -216,7 +216,7 @@ async def test_what_is_kept_is_bounded_and_who_is_behind_reads_for_himself(
 
 async def test_followers_outlive_a_restart_of_the_server(stepping: Files, tmp_path: Path) -> None:
     state = tmp_path / "state"
-    server = DevServer(state)
+    server = DevServer(state, ui=False)
     await server.start()
     port = int(server.address.rpartition(":")[2])
     async with staged(stepping, server.address) as stage:
@@ -232,7 +232,7 @@ async def test_followers_outlive_a_restart_of_the_server(stepping: Files, tmp_pa
         while not heard:  # noqa: ASYNC110  # there is no event for what tests look at
             await asyncio.sleep(0.02)
         await server.stop()
-        server = DevServer(state, port=port)
+        server = DevServer(state, ui=False, port=port)
         await server.start()
         try:
             await stage.send(run, "go")

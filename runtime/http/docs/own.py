@@ -175,7 +175,7 @@ SCHEMAS: Mapping[str, Json] = {
     "Run": table(
         *_STARTED, "entry", "state",
         **_STARTED, entry=TEXT, state={"enum": ["pending", "in_progress", "completed", "failed", "wedged"]}, task_queue=TEXT,
-        started_at=_MAYBE_TEXT, closed_at=_MAYBE_TEXT, history_length={"type": "integer"}, bundle=_MAYBE_TEXT, details=ANY,
+        started_at=_MAYBE_TEXT, closed_at=_MAYBE_TEXT, history_length={"type": "integer"}, bundle=_MAYBE_TEXT, details=ANY, progress=OBJECT,
         failure={"type": ["object", "null"]}, pending={"type": "array", "items": OBJECT}, stack={"type": "array", "items": OBJECT},
     ),
 }  # fmt: skip
