@@ -5,15 +5,16 @@ from typing import Any
 import click
 
 from runtime.app import Options, Runtime
-from runtime.cli.common import Cli, command, json_argument, run_async
+from runtime.cli.common import Cli, command, json_argument, run_async, with_principal
 from runtime.cli.devstate import DevState
 
 
 @click.command("call")
 @click.argument("entry")
 @click.argument("args", metavar="[JSON]...", nargs=-1, callback=json_argument)
+@with_principal
 @command
-def call(cli: Cli, entry: str, args: tuple[Any, ...]) -> None:
+def call(cli: Cli, entry: str, args: tuple[Any, ...], actor: Any, scope: tuple[str, ...]) -> None:
     """Run the function ENTRY on this machine, each JSON one argument, and print what it returns."""
 
     async def work() -> Any:
@@ -21,6 +22,6 @@ def call(cli: Cli, entry: str, args: tuple[Any, ...]) -> None:
         settings = cli.settings.with_environ(dev.env) if dev else cli.settings
         options = Options(temporal=dev.address if dev else None, workers=False)
         async with Runtime.from_settings(settings, options) as runtime:
-            return await runtime.call(entry, *args)
+            return await runtime.call(entry, *args, actor=actor, scope=scope or None)
 
     cli.emit(run_async(work()))

@@ -114,6 +114,25 @@ def json_argument(_context: click.Context, parameter: click.Parameter, value: An
     return parse_json(value, parameter)
 
 
+def actor_argument(
+    _context: click.Context, parameter: click.Parameter, value: str | None
+) -> str | dict[str, Any] | None:
+    """Click callback: an actor's id, or it and what is known of it as JSON."""
+    if value is None or not value.startswith("{"):
+        return value
+    actor: dict[str, Any] = parse_json(value, parameter)
+    return actor
+
+
+def with_principal(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Options: for whom something is started, and what that may do."""
+    scope = click.option(
+        "--scope", metavar="NAME", multiple=True, help="What limits it: a policy, or a group; repeatable."
+    )
+    who = 'For whom: an id, or {"id": …, "meta": {…}}.'
+    return click.option("--actor", metavar="ID", callback=actor_argument, help=who)(scope(function))
+
+
 #: What an optional JSON argument is when it was not given; `null` is a value.
 MISSING: Any = object()
 

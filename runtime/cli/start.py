@@ -7,7 +7,7 @@ import click
 
 from runtime import durations
 from runtime.app import Runtime
-from runtime.cli.common import MISSING, Cli, command, given, json_argument
+from runtime.cli.common import MISSING, Cli, command, given, json_argument, with_principal
 from runtime.cli.connect import with_runtime
 from runtime.errors import Error
 from runtime.http import schema
@@ -24,9 +24,18 @@ _LOOKS = 3
 @click.option("--worker", metavar="ID", help="A temporal.worker entry or task queue, instead of the workflow's own.")
 @click.option("--wait", is_flag=True, help="Wait for the run to end and print its result.")
 @click.option("--timeout", metavar="DURATION", help="With --wait: give up waiting after this long, e.g. 30s.")
+@with_principal
 @command
 def start(
-    cli: Cli, entry: str, input: Any, run_id: str | None, worker: str | None, wait: bool, timeout: str | None
+    cli: Cli,
+    entry: str,
+    input: Any,
+    run_id: str | None,
+    worker: str | None,
+    wait: bool,
+    timeout: str | None,
+    actor: Any,
+    scope: tuple[str, ...],
 ) -> None:
     """Start a run of the workflow ENTRY with JSON as its argument."""
     seconds = durations.parse(timeout).total_seconds() if timeout else None
@@ -35,7 +44,8 @@ def start(
         workflow = runtime.registry.get(entry)
         if isinstance(workflow, WorkflowLua) and workflow.input_schema is not None:
             schema.check(workflow.id, workflow.input_schema, None if input is MISSING else input)
-        started = await runtime.start(entry, *given(input), id=run_id, worker=worker, id_conflict_policy="fail")
+        whom: dict[str, Any] = {"actor": actor, "scope": scope or None}
+        started = await runtime.start(entry, *given(input), id=run_id, worker=worker, id_conflict_policy="fail", **whom)
         if wait:
             cli.say(f"{started.id} started")
             await _hint(cli, runtime, started.id)
