@@ -40,21 +40,22 @@ class Follower:
         self._told = False
 
     async def first(self) -> FileSet | None:
-        """The files to start with, of the newest release; None when there is none, or when it cannot be used here. Raises `Error`
+        """The files to start with: those of the newest release that can be used here; None when there is none. Raises `Error`
         UNAVAILABLE when the store cannot be reached."""
-        number = await asyncio.to_thread(self._releases.newest)
-        if not number:
-            return None
-        try:
-            files = await asyncio.to_thread(self._files, number)
-            await asyncio.to_thread(load_registry, self._settings, files=files)
-        except Error as error:
-            self._refuse(number, error)
-            _log.error("release %d is not served, but the files of %s", number, self._settings.registry)
-            return None
-        _log.info("release %d is served, not the files of %s", number, self._settings.registry)
-        self.serving = number
-        return files
+        for release in await asyncio.to_thread(self._releases.listed):
+            try:
+                files = await asyncio.to_thread(self._releases.files, release)
+                await asyncio.to_thread(load_registry, self._settings, files=files)
+            except Error as error:
+                if not self._refused:  # the newest is what matters to those who deploy
+                    self._refuse(release.number, error)
+                continue
+            _log.info("release %d is served, not the files of %s", release.number, self._settings.registry)
+            self.serving = release.number
+            return files
+        if self._refused:
+            _log.error("no release can be used here: the files of %s are served", self._settings.registry)
+        return None
 
     @asynccontextmanager
     async def following(self, runtime: Runtime) -> AsyncIterator[None]:
@@ -106,8 +107,8 @@ class Follower:
         if (number, problem) != (self._refused, self._problem):
             for line in problem.splitlines():
                 _log.error("%s", line)
-            going_on = f"release {self.serving}" if self.serving else "what was served"
-            _log.error("release %d is refused: %s goes on", number, going_on)
+            going_on = f": release {self.serving} goes on" if self.serving else ""
+            _log.error("release %d is refused%s", number, going_on)
         self._refused, self._problem = number, problem
         self._again = time.monotonic() + _AGAIN_AFTER if error.kind == UNAVAILABLE else float("inf")
 

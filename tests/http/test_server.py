@@ -16,6 +16,7 @@ from runtime.payload import Payload
 from runtime.process.ports import HttpRequest, HttpResponse
 from runtime.registry import Registry, RegistryError
 from tests.http import site
+from tests.http.serving import entries, load, serving
 from tests.http.site import Site
 
 NO_WORKFLOWS: Any = None  # these tests start no runs
@@ -234,3 +235,23 @@ async def away(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
         aiohttp.ClientSession() as session,
     ):
         yield Site(runtime, session)
+
+
+async def test_a_reload_takes_up_the_limits_of_a_service_that_listens(tmp_path: Path) -> None:
+    handlers = "function H.echo() return #http.request():body() end"
+    text = entries("POST /echo echo", service="max_body: 1MiB")
+    async with serving(tmp_path, text, handlers) as web:
+        assert (await web.ask("POST", "/echo", data=b"x" * 100)).status == 200
+        await web.server.reload(load(tmp_path, text.replace("1MiB", "10B"), handlers), NO_WORKFLOWS)
+        assert (await web.ask("POST", "/echo", data=b"x" * 100)).status == 413
+        assert (await web.ask("POST", "/echo", data=b"x" * 10)).status == 200
+
+
+async def test_tls_is_not_switched_on_under_a_connection(tmp_path: Path) -> None:
+    text = entries("GET /hello hello")
+    handlers = "function H.hello() return 'hello' end"
+    async with serving(tmp_path, text, handlers) as web:
+        changed = text.replace('addr: "127.0.0.1:0"', 'addr: "127.0.0.1:0", tls: {cert: c.pem, key: k.pem}')
+        with pytest.raises(Error, match="web:server: tls"):
+            await web.server.reload(load(tmp_path, changed, handlers), NO_WORKFLOWS)
+        assert (await web.get("/hello")).status == 200
