@@ -1,6 +1,9 @@
 -- The first chunk of an interpreter. Takes the host function, takes away what no Lua here may use, builds K (what kernel
 -- and modules share) and answers the kernel's entry points. Scripts never see K, the host function or this environment.
+-- The host compiles it together with the files that every program needs: they are in CORE, by name, as functions of their
+-- environment, since fetching and loading each by itself is a good part of what a new interpreter costs.
 local host = ...
+local CORE = CORE or {}
 
 local raw_load, type, error, rawget, next, ipairs, setmetatable = load, type, error, rawget, next, ipairs, setmetatable
 local debug, clock_seconds, cpu_seconds = debug, os.time, os.clock
@@ -28,9 +31,15 @@ local loaded = {}
 function K.use(name)
   local value = loaded[name]
   if value == nil then
-    local ok, code = host("chunk", name)
-    if not ok then error("evermoon: no chunk " .. name, 0) end
-    value = raw_load(code, "=evermoon/" .. name, "b", K.env or _G)()
+    local core = CORE[name]
+    if core then
+      CORE[name] = nil
+      value = core(K.env or _G)
+    else
+      local ok, code = host("chunk", name)
+      if not ok then error("evermoon: no chunk " .. name, 0) end
+      value = raw_load(code, "=evermoon/" .. name, "b", K.env or _G)()
+    end
     if type(value) == "function" then value = value(K) end
     loaded[name] = value == nil and true or value
   end
@@ -79,5 +88,7 @@ K.use("kernel/scheduler")
 K.use("kernel/commands")
 K.use("kernel/sandbox")
 local entry = K.use("kernel/main")
+-- As after a collection: the next is due when there is half as much again, not with the next allocation.
 collect("restart")
+collect("step", -(collect("count") // 2 | 0))
 return entry

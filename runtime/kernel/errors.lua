@@ -129,7 +129,7 @@ return function(K)
   end
 
   local errors = {}
-  for name, kind in K.pairs(kinds) do errors[name] = kind end
+  for name, kind in raw.next, kinds do errors[name] = kind end
 
   function errors.new(a, b)
     local fields = a

@@ -5,7 +5,7 @@ return function(K)
   local raw = K.raw
   local type, mathtype, next, tostring = raw.type, raw.math.type, raw.next, raw.tostring
   local string, utf8, concat, sort = raw.string, raw.utf8, raw.table.concat, raw.table.sort
-  local byte, find, sub, format, gsub, char = string.byte, string.find, string.sub, string.format, string.gsub, string.char
+  local byte, find, sub, format, gsub = string.byte, string.find, string.sub, string.format, string.gsub
   local huge, tointeger = raw.math.huge, raw.math.tointeger
   local MAX_DEPTH = 128
 
@@ -16,12 +16,10 @@ return function(K)
   local null = K.class("null", {}, { __tostring = function() return "null" end }).new({})
   K.null = null
 
-  local ESCAPES = { ['"'] = '\\"', ["\\"] = "\\\\", ["\b"] = "\\b", ["\f"] = "\\f", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t" }
-  for code = 0, 31 do
-    local c = char(code)
-    ESCAPES[c] = ESCAPES[c] or format("\\u%04x", code)
-  end
-  ESCAPES["\127"] = "\\u007f"
+  local ESCAPES = raw.setmetatable(
+    { ['"'] = '\\"', ["\\"] = "\\\\", ["\b"] = "\\b", ["\f"] = "\\f", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t" },
+    { __index = function(_, c) return format("\\u%04x", byte(c)) end }
+  )
 
   -- A failure while encoding: a table {message}, so that it is told apart from other errors by its metatable.
   local Fault = {}

@@ -57,13 +57,13 @@ return function(K)
   local ALWAYS = { "process", "channel", "errors", "payload", "os", "print" }
   local modules = {}
 
-  -- Exports are read-only, and made when the first of them is used; those that are no tables are made at once.
-  local NOT_A_TABLE = { print = true, logger = true }
+  -- Exports are read-only, and made when the first of them is used; a logger, which is no table, is made at once.
+  modules.print = function(...) return K.use("modules/print")(...) end
   local function module(name)
     local view = modules[name]
     if not view then
       local function load() return K.use("modules/" .. name) end
-      view = NOT_A_TABLE[name] and load() or K.library(name, load)
+      view = name == "logger" and load() or K.library(name, load)
       modules[name] = view
     end
     return view

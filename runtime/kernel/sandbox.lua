@@ -100,9 +100,6 @@ return function(K)
     return raw.load(chunk, name or ("=(load)"), "t", env)
   end
 
-  local texts = K.use("kernel/text")
-  local strings = texts.strings
-
   -- math -----------------------------------------------------------------------------------------------------------
 
   local maths = {}
@@ -125,7 +122,10 @@ return function(K)
   -- The string metatable is shared by every string: scripts reach the wrapped functions through it and nothing else.
   local string_meta = getmetatable("")
   for key in raw.next, string_meta do string_meta[key] = nil end
-  string_meta.__index = strings
+  string_meta.__index = function(_, name)
+    string_meta.__index = K.use("kernel/text").strings
+    return string_meta.__index[name]
+  end
   string_meta.__metatable = false
 
   -- Arithmetic on numeric strings goes through the metatable that was just emptied; keep Lua's own rule for it.
@@ -149,8 +149,10 @@ return function(K)
   arithmetic("__unm", function(x) return -x end)
 
   K.globals = {
-    string = K.freeze(strings, "string"), table = K.freeze(K.use("kernel/tables"), "table"), math = K.freeze(maths, "math"),
-    utf8 = K.freeze(texts.utf8, "utf8"), coroutine = K.freeze(K.coroutine, "coroutine"),
+    string = K.library("string", function() return K.use("kernel/text").strings end),
+    table = K.library("table", function() return K.use("kernel/tables") end),
+    utf8 = K.library("utf8", function() return K.use("kernel/text").utf8 end),
+    math = K.freeze(maths, "math"), coroutine = K.freeze(K.coroutine, "coroutine"),
   }
 
   function K.new_env()

@@ -22,6 +22,9 @@ HostFunction = Callable[..., tuple[Any, ...]]
 #: What the kernel and its modules take in a fresh interpreter, so that `limits.memory` is the script's own.
 _KERNEL_BYTES = 8 * 1024 * 1024
 
+#: What is free at least when a host function hands over its values: room for what lupa makes around them.
+_ROOM = 64 * 1024
+
 #: Tables and strings of many sizes, every other one kept: what comes later lies elsewhere than in an interpreter without them.
 _PADDING = b"""
 local kept = {}
@@ -79,6 +82,10 @@ def compile_lua(source: bytes, chunk_name: bytes, strip: bool = False) -> bytes:
     return code
 
 
+def _closed(*_args: Any) -> tuple[Any, ...]:
+    return (False,)
+
+
 class Interpreter:
     """A Lua state with a kernel in it, begun by the kernel's boot chunk. One owner at a time; `close` frees it on the caller's thread.
 
@@ -88,13 +95,44 @@ class Interpreter:
 
     def __init__(self, host: HostFunction, memory: int, boot_chunk: bytes, *, padded: bool = False) -> None:
         self._lua = _runtime(memory)
+        self._host = host
+        self._limit = memory + _KERNEL_BYTES
+        self._raised = False
         self._padding = self._lua.execute(_PADDING) if padded else None
         boot = self._lua.compile(boot_chunk, name=b"=evermoon/kernel/boot", mode=b"b")
-        self._entry = boot(host)
+        self._entry = boot(self._answered)
 
     def call(self, name: bytes, frame: bytes) -> bytes:
+        self._restore_limit()
         answer: bytes = self._entry(name, frame)
         return answer
+
+    def _answered(self, *args: Any) -> tuple[Any, ...]:
+        """What the host answers, with room made for it.
+
+        Lua has no memory left for it: lupa would be left by a jump while it holds the GIL, and nobody would get it again. So the
+        limit gives way by as much, until the host is next asked; the script's next allocation finds it spent.
+        """
+        self._restore_limit()
+        values = self._host(*args)
+        needed: int = self._lua.get_memory_used() + _ROOM
+        for value in values:
+            if isinstance(value, bytes):
+                needed += len(value)
+        if needed > self._limit:
+            self._lua.set_max_memory(needed)
+            self._raised = True
+        return values
+
+    def _restore_limit(self) -> None:
+        if self._raised:
+            self._lua.set_max_memory(self._limit)
+            self._raised = False
+
+    def limit_memory(self, limit: int) -> None:
+        """Bytes that may be allocated from now on, the kernel's included."""
+        self._limit = limit
+        self._lua.set_max_memory(limit)
 
     def memory_used(self) -> int:
         """Bytes allocated by Lua, the kernel's included."""
@@ -103,5 +141,6 @@ class Interpreter:
 
     def close(self) -> None:
         self._entry = None
+        self._host = _closed
         self._padding = None
         self._lua = None

@@ -15,6 +15,9 @@ from runtime.lua.interpreter import compile_lua
 from runtime.registry.bundles import canonical, sha256
 
 _PACKAGES = ("kernel", "modules")
+_BOOT = "kernel/boot"
+#: What `kernel/boot` loads at once, in one chunk with it.
+_CORE = ["limits", "order", "base", "errors", "json", "values", "scheduler", "commands", "sandbox", "main", "surface"]
 
 
 class Kernel:
@@ -33,7 +36,7 @@ class Kernel:
             sources = json.loads(data)
         except ValueError:
             sources = None
-        if not isinstance(sources, dict) or "kernel/boot" not in sources:
+        if not isinstance(sources, dict) or _BOOT not in sources:
             raise invalid("this is no kernel")
         return cls(sources)
 
@@ -42,10 +45,19 @@ class Kernel:
         code = self._chunks.get(name)
         if code is None:
             full = name if name.partition("/")[0] in _PACKAGES else f"modules/{name}"
+            source = self._sources[full]
+            if full == _BOOT:
+                source = self._core() + source
             # Stripped: it loads in half the time, and frames without a source are how the kernel tells its own from a script's.
-            code = compile_lua(self._sources[full].encode(), f"=evermoon/{full}".encode(), True)
+            code = compile_lua(source.encode(), f"=evermoon/{full}".encode(), True)
             self._chunks[name] = code
         return code
+
+    def _core(self) -> str:
+        """Text that puts the core into a local of the chunk it begins. A kernel that knows no such local asks for each file."""
+        names = [f"kernel/{name}" for name in _CORE if f"kernel/{name}" in self._sources]
+        functions = "".join(f'["{name}"] = function(_ENV) {self._sources[name]}\nend,\n' for name in names)
+        return f"local CORE = {{\n{functions}}}\n" if "CORE[name]" in self._sources[_BOOT] else ""
 
 
 @cache

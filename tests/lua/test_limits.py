@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from runtime.errors import LIMIT_EXCEEDED
-from tests.support import fail, run
+from runtime.lua import protocol
+from runtime.lua.session import Session
+from runtime.testing import program_from_source
+from tests.support import fail, main, run
 
 SPIN = "while true do end"
 
@@ -98,3 +101,13 @@ def test_the_line_is_named_whatever_is_spent(_: int) -> None:
     error = fail("\n\nwhile true do funcs.async('a:b') end", instructions=2_000_000_000)
     assert error.kind == LIMIT_EXCEEDED
     assert error.message.startswith("commands limit of a step spent at script.lua:")
+
+
+def test_memory_that_ends_where_the_host_hands_over_a_value() -> None:
+    """The allocation of the value itself would fail, where nothing may: the thread would never come back."""
+    program = program_from_source(main("return #workflow.patched('x')"), modules=("workflow",), memory=1024 * 1024)
+    boot = {"class": "workflow", "pid": "", "seed": 1, "ctx": {}, "info": {}}
+    session = Session(program, boot, questions={"workflow.patched": lambda _: "x" * 32 * 1024 * 1024})
+    batch = session.step([protocol.start([])], protocol.Clock(now=0))
+    assert batch.error is not None or (batch.value is not None and batch.value.value() == 32 * 1024 * 1024)
+    session.close()

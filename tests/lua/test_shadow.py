@@ -124,8 +124,7 @@ def test_a_step_that_ended_for_memory_in_one_only_is_not_compared(caplog: pytest
         shadow = session._shadow
         assert shadow is not None
         assert shadow._interpreter is not None
-        lua = shadow._interpreter._lua
-        lua.set_max_memory(lua.get_memory_used(total=True) + 100_000, total=True)
+        shadow._interpreter.limit_memory(shadow._interpreter.memory_used() + 100_000)
         assert start(session).state == "running"
         assert "goes on without shadow execution" in caplog.text
         batch = session.step([protocol.message("", "", [Payload.of("hello")])], CLOCK)
