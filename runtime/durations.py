@@ -20,3 +20,9 @@ def parse(value: object) -> timedelta:
         return timedelta(milliseconds=value)
     except (durationpy.DurationError, OverflowError, ValueError) as error:
         raise invalid(f'not a duration: {value!r} (write "30s", "1h30m" or a number of milliseconds)') from error
+
+
+def text(span: timedelta) -> str:
+    """A duration in Go's form."""
+    shown: str = durationpy.to_str(span)
+    return shown

@@ -9,6 +9,7 @@ from weakref import WeakSet
 
 from runtime.errors import NOT_FOUND, Error
 from runtime.lua.program import Program, Programs
+from runtime.lua.protocol import Command
 from runtime.lua.session import Session
 from runtime.lua.shadow import ShadowSession
 from runtime.process.workers import queue_of, worker_of
@@ -27,7 +28,7 @@ class WorkflowHost:
 
     `worker_id` is the id of the `temporal.worker` entry that serves the runs, or the name of its queue where it has no
     entry; it is the first half of their PIDs. `attributes` are the search attributes the worker's client declares.
-    With `shadow` every step of every run is executed twice and compared.
+    With `shadow` every step of every run is executed twice and compared. `heard` gets what kernels ask for, where somebody wants to know.
     `sessions` are those of runs in memory: the SDK drops what it has cached when a worker ends, without a word.
     """
 
@@ -36,6 +37,7 @@ class WorkflowHost:
     worker_id: str
     attributes: Mapping[str, str] = field(default_factory=dict)
     shadow: bool = False
+    heard: list[Command] | None = None
     sessions: WeakSet[Session] = field(default_factory=WeakSet)
 
     def use(self, registry: Registry, programs: Programs) -> None:

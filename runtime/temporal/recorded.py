@@ -13,7 +13,6 @@ from runtime.registry import Registry
 from runtime.temporal import wire
 
 _PIN = wire.PIN_MARKER.format(hash="")
-_PATCH = "patch-data"
 
 
 class Recorded(Programs):
@@ -34,7 +33,7 @@ class Recorded(Programs):
 def _pin(event: HistoryEvent) -> str | None:
     """The bundle hash of the patch marker that pins a run."""
     details = event.marker_recorded_event_attributes.details
-    for payload in details[_PATCH].payloads if _PATCH in details else ():
+    for payload in details[wire.SDK_PATCH_DATA].payloads if wire.SDK_PATCH_DATA in details else ():
         marker = str(json.loads(payload.data).get("id", ""))
         if marker.startswith(_PIN):
             return marker.removeprefix(_PIN)

@@ -19,7 +19,7 @@ from runtime.lua.program import Programs
 from runtime.process.workers import worker_of
 from runtime.registry import Registry, TemporalWorker
 from runtime.temporal.client import declared
-from runtime.temporal.faithful import Faithful
+from runtime.temporal.divergence import Divergence, Watch
 from runtime.temporal.headers import Interceptor
 from runtime.temporal.host import WorkflowHost
 from runtime.temporal.recorded import Recorded
@@ -30,16 +30,20 @@ History = Mapping[str, Any] | str | Path
 
 @dataclass(frozen=True, slots=True)
 class ReplayResult:
-    """One history replayed. `failure` says why it diverged, None when it did not."""
+    """One history replayed. `divergence` says where it first went another way, None when it did not; `failure` is its message."""
 
     name: str
     workflow_id: str
     workflow_type: str
-    failure: str | None = None
+    divergence: Divergence | None = None
+
+    @property
+    def failure(self) -> str | None:
+        return self.divergence.message if self.divergence is not None else None
 
     @property
     def ok(self) -> bool:
-        return self.failure is None
+        return self.divergence is None
 
 
 async def replay(
@@ -66,7 +70,7 @@ async def replay(
 def _read(histories: Sequence[History]) -> Iterator[tuple[str, dict[str, Any]]]:
     for number, history in enumerate(histories, 1):
         if isinstance(history, Mapping):
-            yield f"history {number}", dict(history)
+            yield str(history.get("workflowId") or f"history {number}"), dict(history)
             continue
         try:
             read = json.loads(Path(history).read_text())
@@ -99,16 +103,19 @@ async def _one(
         raise invalid(f"{name} is no workflow history: {error}") from None
     entry = registry.find_workflow(workflow_type) if latest else None
     recorded = Recorded(registry, programs, parsed, entry.id if entry is not None else None)
+    watch = Watch()
     host = _host(registry, recorded, queue, shadow)
-    faithful = Faithful()
+    host.heard = watch.heard
     replayer = Replayer(
-        workflows=[LuaWorkflow], interceptors=[Interceptor(), Hosting(host), faithful], workflow_task_executor=threads
+        workflows=[LuaWorkflow],
+        interceptors=[Interceptor(), Hosting(host)],
+        unsandboxed_workflow_runner=watch,
+        workflow_task_executor=threads,
     )
     result = await replayer.replay_workflow(parsed, raise_on_replay_failure=False)
     failure = _reason(str(result.replay_failure)) if result.replay_failure is not None else None
-    if failure is None and not latest:
-        failure = faithful.difference(parsed)
-    return ReplayResult(name, workflow_id, workflow_type, failure)
+    divergence = watch.divergence(parsed, failure, values=not latest)
+    return ReplayResult(name, workflow_id, workflow_type, divergence)
 
 
 def _reason(text: str) -> str:

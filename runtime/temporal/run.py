@@ -161,6 +161,8 @@ class Run:
             raise self._bug
 
     def _take(self, batch: Batch) -> None:
+        if self.host.heard is not None:
+            self.host.heard.extend(batch.commands)
         for command in batch.commands:
             try:
                 self._ask(command)

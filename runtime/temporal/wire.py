@@ -80,6 +80,10 @@ CANCEL_MARKER = "evermoon.cancel:2"
 #: Of a run that heeds the start delay of its children; one that has started such a child at once goes on doing so.
 DELAY_MARKER = "evermoon.start_delay:2"
 
+#: Marker in which the SDK records a patch, and the key of its details: JSON {id, deprecated}.
+SDK_PATCH = "core_patch"
+SDK_PATCH_DATA = "patch-data"
+
 #: Key in the details of an ApplicationError that says: this object is an `Error` in wire form.
 ERROR_MARK = "evermoon_error"
 #: Error type of what has no kind (`UNKNOWN` is the empty string, which Temporal shows as nothing at all).

@@ -192,6 +192,14 @@ def test_a_history_replays_and_a_tampered_one_does_not(dev: Dev) -> None:
     diverged = dev("replay", str(path))
     assert diverged.status == 1
     assert "DIVERGED" in diverged.out
+    assert "funcs.call app:greet — history has at event 5: funcs.call app:other" in diverged.err
+    [told] = json.loads(dev("replay", "--json", str(path)).out)
+    assert told["ok"] is False
+    assert told["divergence"]["event"] == 5
+    assert told["divergence"]["command"] == "funcs.call app:greet"
+    assert dev("replay", "recorded").status == 0
+    assert dev("replay", "nobody").status == 1
+    assert dev("replay", "missing.json").status == 2
     path.write_text("{}")
     assert dev("replay", str(path)).status == 1
 
