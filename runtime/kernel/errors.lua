@@ -12,6 +12,20 @@ return function(K)
 
   local class
 
+  -- Details are the error's own: what the script does to its table, or to what it is shown, changes no error.
+  local function copied(value, seen)
+    if type(value) ~= "table" or K.is_sealed(value) or K.is_library(value) then return value end
+    seen = seen or {}
+    local copy = seen[value]
+    if not copy then
+      copy = {}
+      seen[value] = copy
+      for k, v in raw.next, value do copy[k] = copied(v, seen) end
+      K.json_marks[copy] = K.json_marks[value]
+    end
+    return copy
+  end
+
   local function text(state)
     local message = state.message
     if state.context then message = state.context .. ": " .. message end
@@ -23,7 +37,7 @@ return function(K)
   function methods:kind() return class.self(self, "kind").kind end
   function methods:message() return class.self(self, "message").message end
   function methods:retryable() return class.self(self, "retryable").retryable end
-  function methods:details() return class.self(self, "details").details end
+  function methods:details() return copied(class.self(self, "details").details) end
   function methods:stack()
     local state = class.self(self, "stack")
     return type(state.stack) == "table" and K.frames_text(state.stack) or state.stack or ""
@@ -56,7 +70,7 @@ return function(K)
   function K.error(fields)
     return class.new({
       kind = fields.kind or "", message = fields.message or "", retryable = fields.retryable,
-      details = details_of(fields.details), context = fields.context, cause = fields.cause,
+      details = details_of(copied(fields.details)), context = fields.context, cause = fields.cause,
       stack = fields.stack or K.frames(),
     })
   end

@@ -6,7 +6,7 @@ return function(K)
   local type, mathtype, next, tostring = raw.type, raw.math.type, raw.next, raw.tostring
   local string, utf8, concat, sort = raw.string, raw.utf8, raw.table.concat, raw.table.sort
   local byte, find, sub, format, gsub = string.byte, string.find, string.sub, string.format, string.gsub
-  local huge, tointeger = raw.math.huge, raw.math.tointeger
+  local huge, max, tointeger = raw.math.huge, raw.math.max, raw.math.tointeger
   local MAX_DEPTH = 128
 
   -- Tables that say what they are when empty: "array" or "object".
@@ -56,7 +56,7 @@ return function(K)
   -- "array" with its length, "object" with its sorted keys; or a fault.
   local function shape(t, path)
     local count, strings, top = 0, 0, 0
-    local keys
+    local keys, bad
     for k in next, t do
       count = count + 1
       if type(k) == "string" then
@@ -64,10 +64,15 @@ return function(K)
         keys = keys or {}
         keys[strings] = k
       elseif mathtype(k) == "integer" and k >= 1 then
-        if k > top then top = k end
+        top = max(top, k) -- a comparison would be counted or not by the luck of the hash
       else
-        fault(path, "has a key that is a " .. (type(k) == "number" and "number outside 1..n" or K.type(k)))
+        bad = bad or {}
+        bad[#bad + 1] = type(k) == "number" and "number outside 1..n" or K.type(k)
       end
+    end
+    if bad then
+      sort(bad)
+      fault(path, "has a key that is a " .. bad[1])
     end
     local mark = marks[t]
     if count == 0 then return mark or "array", mark == "object" and {} or 0 end
@@ -163,7 +168,12 @@ return function(K)
       end
       return encode_table(value, here, depth + 1, seen, out, n)
     end
-    fault(here, "is a " .. (kind == "thread" and "coroutine" or K.type(value)) .. ", which cannot leave the script")
+    local what = kind == "thread" and "coroutine" or K.type(value)
+    local info = kind == "function" and raw.getinfo(value, "S")
+    if info and info.what ~= "C" and info.source ~= "=?" then
+      what = what .. " (of " .. info.short_src .. ":" .. info.linedefined .. ")"
+    end
+    fault(here, "is a " .. what .. ", which cannot leave the script")
   end
 
   -- The text of `value`, or nil and what is wrong with it, naming the path inside it ("" for the value itself).

@@ -37,17 +37,23 @@ return function(K)
   -- Whole seconds are cheap to read: the host, who knows this thread's processor time, is asked only when one has passed, and
   -- then now and again, since a call into Python may have to wait for other threads.
   local asked = 0
-  local function check_time()
-    if time() == limits.since then return end
+  local function is_overdue()
     local now = cpu()
-    if now - asked < 0.1 then return end
+    if now - asked < 0.1 then return false end
     asked = now
     local _, overdue = host("overdue")
-    if overdue then
-      spend("time")
-      error(SPENT, 0)
-    end
+    return overdue
   end
+  local function out_of_time()
+    spend("time")
+    error(SPENT, 0)
+  end
+
+  -- How much of that is executed depends on the clock, so it must not count: what Lua counts goes on while a hook runs. So it is
+  -- done in a coroutine that has no hook, and either way the caller sees one call of a C function, `rawequal(1, nil)` or `look`.
+  local co, rawequal = raw.coroutine, raw.rawequal
+  local look = co.wrap(function() while true do co.yield(is_overdue()) end end)
+  local LOOK = { [true] = rawequal, [false] = look }
 
   local function hook()
     ticks = ticks + TICK
@@ -59,7 +65,7 @@ return function(K)
       spend("instructions")
       error(SPENT, 0)
     end
-    check_time()
+    if LOOK[rawequal(time(), limits.since)](1, nil) then out_of_time() end
   end
 
   -- Ends the execution for a reason of another file's.
@@ -103,7 +109,7 @@ return function(K)
       spend("instructions")
       error(SPENT, 0)
     end
-    if n > 250 then check_time() end
+    if n > 250 and LOOK[rawequal(time(), limits.since)](1, nil) then out_of_time() end
   end
 
   -- Between the result of a protected call and the script: a spent budget goes on unwinding.

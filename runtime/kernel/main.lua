@@ -202,7 +202,7 @@ return function(K)
     else
       message = ("%s of %s spent%s: raise limits.%s of %s, or do less between two waits"):format(
         limit == "memory" and "memory limit" or "instruction budget",
-        tostring(limit == "memory" and K.boot.limits.memory or limits.instructions), at, limit, K.boot.entry)
+        tostring(K.boot.limits[limit]), at, limit, K.boot.entry)
     end
     return { state = "failed", error = {
       kind = kinds.LIMIT_EXCEEDED, message = message, retryable = false, details = { limit = limit },

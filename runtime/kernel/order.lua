@@ -9,7 +9,7 @@ return function(K)
   -- Keys of `t` that are not integers in 1..n, in order, and their number; nil when there are none. Numbers and strings are
   -- sorted apart, by Lua's own order: a comparator would run more or less often by the luck of the hash, and be charged so.
   local function rest(t, n)
-    local strings, numbers, no, yes, odd = nil, nil, false, false, nil
+    local strings, numbers, no, yes, odd, odd_count = nil, nil, false, false, nil, 0
     local string_count, number_count = 0, 0
     for k in raw_next, t do
       local kind = type(k)
@@ -26,12 +26,12 @@ return function(K)
       elseif kind == "boolean" then
         if k then yes = true else no = true end
       else
-        if odd ~= nil then
-          error(K.where_prefix() .. "cannot iterate: the table has several keys that are tables, functions or userdata, "
-            .. "which have no order that a replay could repeat", 0)
-        end
-        odd = k
+        odd, odd_count = k, odd_count + 1
       end
+    end
+    if odd_count > 1 then
+      error(K.where_prefix() .. "cannot iterate: the table has several keys that are tables, functions or userdata, "
+        .. "which have no order that a replay could repeat", 0)
     end
     if string_count > 1 then sort(strings) end
     if number_count > 1 then sort(numbers) end

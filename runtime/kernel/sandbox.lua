@@ -28,37 +28,59 @@ return function(K)
     no_objects(t, "rawget")
     return raw.rawget(t, k)
   end
+  local FORBIDDEN = { __gc = true, __mode = true }
+  local function forbid(key)
+    K.misuse("a metatable with '%s' depends on garbage collection, which a replay cannot repeat", key)
+  end
   function base.rawset(t, k, v)
     no_objects(t, "rawset")
+    if v ~= nil and k ~= nil and FORBIDDEN[k] then forbid(k) end
     return raw.rawset(t, k, v)
   end
   function base.rawlen(t)
     if type(t) ~= "string" then no_objects(t, "rawlen") end
     return raw.rawlen(t)
   end
+  local GUARD = { __newindex = function(meta, key, value)
+    if value ~= nil and FORBIDDEN[key] then forbid(key) end
+    raw.rawset(meta, key, value)
+  end }
   function base.getmetatable(value)
     local meta = getmetatable(value)
-    if meta == nil then return nil end
+    if meta == nil or meta == GUARD then return nil end
     local protected = raw.rawget(meta, "__metatable")
     if protected ~= nil then return protected end
     return meta
   end
-  local FORBIDDEN = { __gc = true, __mode = true }
-  local function check_metatable(meta)
-    for key in raw.next, FORBIDDEN do
-      if raw.rawget(meta, key) ~= nil then
-        K.misuse("a metatable with '%s' depends on garbage collection, which a replay cannot repeat", key)
-      end
+
+  -- Of a table that is a metatable, which is looked at when it becomes one and must stay free of those keys. It is guarded by a
+  -- metatable of its own, which the script does not see; where it has one already, by that one's `__newindex`.
+  local guarded = raw.setmetatable({}, { __mode = "k" }) -- metatables that have one of the script's
+  local function guard_metatable(meta)
+    if raw.rawget(meta, "__gc") ~= nil then forbid("__gc") end
+    if raw.rawget(meta, "__mode") ~= nil then forbid("__mode") end
+    local own = getmetatable(meta)
+    if own == GUARD then return end
+    if own == nil then
+      setmetatable(meta, GUARD)
+    elseif not (K.is_sealed(meta) or K.is_library(meta)) then
+      guarded[meta] = true
+      if raw.rawget(own, "__newindex") == nil then raw.rawset(own, "__newindex", GUARD.__newindex) end
     end
   end
   function base.setmetatable(t, meta)
     no_objects(t, "setmetatable")
     if meta ~= nil then
       if type(meta) ~= "table" then K.misuse("bad argument #2 to 'setmetatable' (nil or table expected)") end
-      check_metatable(meta)
     end
     local old = getmetatable(t)
     if old and raw.rawget(old, "__metatable") ~= nil then K.misuse("cannot change a protected metatable") end
+    if meta ~= nil then guard_metatable(meta) end
+    if old == GUARD or guarded[t] then -- a metatable itself: it stays guarded
+      setmetatable(t, meta)
+      guard_metatable(t)
+      return t
+    end
     return setmetatable(t, meta)
   end
 

@@ -77,6 +77,18 @@ return function(K)
     return K.object(copy)
   end
 
+  -- The options that the host knows something of: under `prefix` or its alias, and `timeout`. Others are nobody's concern here.
+  function K.with_prefix(options, prefix)
+    local known, alias = K.object({}), "temporal." .. prefix
+    for key, value in raw.next, options do
+      if type(key) == "string" and (key == "timeout" or raw.string.sub(key, 1, #prefix) == prefix
+        or raw.string.sub(key, 1, #alias) == alias) then
+        known[key] = value
+      end
+    end
+    return known
+  end
+
   -- Deep copies of plain tables, so that what a caller changes later changes nothing that was handed over.
   function K.copy(value, depth)
     if type(value) ~= "table" or K.is_sealed(value) or K.is_library(value) then return value end

@@ -20,6 +20,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.sdk.v1 import UserMetadata
 
 from runtime.durations import text as duration_text
+from runtime.errors import LIMIT_EXCEEDED
 from runtime.lua.protocol import Command
 from runtime.process.pids import Pid
 from runtime.temporal import wire
@@ -128,7 +129,7 @@ def _completed(a: Any, _: Events) -> Deed:
 
 
 def _failed(a: Any, _: Events) -> Deed:
-    return _end("failed", "the run's failure", {"error": a.failure.message})
+    return _failure(a)
 
 
 def _canceled(_a: Any, _: Events) -> Deed:
@@ -286,7 +287,7 @@ _COMMANDS: Mapping[str, Callable[[Any, Commands], Deed | None]] = {
     "complete_workflow_execution": lambda a, _: _end(
         "completed", "the run's completion", {"result": shown([a.result] if a.HasField("result") else [])}
     ),
-    "fail_workflow_execution": lambda a, _: _end("failed", "the run's failure", {"error": a.failure.message}),
+    "fail_workflow_execution": lambda a, _: _failure(a),
     "cancel_workflow_execution": lambda _a, _: _end("canceled", "the run's end as canceled", {}),
     "continue_as_new_workflow_execution": lambda a, _: _end(
         "continued", "continue-as-new", {"type": a.workflow_type, "arguments": shown(a.arguments)}
@@ -342,6 +343,13 @@ def _attributes(kind: str, values: Mapping[str, Payload]) -> Deed:
 
 def _update(instance: str, fields: Mapping[str, str]) -> Deed:
     return Deed(("update", instance), f"answer to update {instance}", fields=fields, soft=True)
+
+
+def _failure(a: Any) -> Deed:
+    """A spent limit is told otherwise: a replay has twice the budget, so it ends elsewhere."""
+    failure = a.failure
+    spent = failure.application_failure_info.type == LIMIT_EXCEEDED
+    return _end("failed", "the run's failure", {} if spent else {"error": failure.message})
 
 
 def _end(how: str, text: str, fields: Mapping[str, str]) -> Deed:

@@ -111,6 +111,7 @@ async def _one(
         interceptors=[Interceptor(), Hosting(host)],
         unsandboxed_workflow_runner=watch,
         workflow_task_executor=threads,
+        debug_mode=True,  # a slow machine is no divergence: what a step may take is the kernel's to say
     )
     result = await replayer.replay_workflow(parsed, raise_on_replay_failure=False)
     failure = _reason(str(result.replay_failure)) if result.replay_failure is not None else None

@@ -191,3 +191,26 @@ def test_decoding_agrees_with_python(text: str) -> None:
     assert run("return json.decode(...)", encoded) == json.loads(encoded).encode("utf-16", "surrogatepass").decode(
         "utf-16", "replace"
     )
+
+
+def test_details_of_an_error_are_its_own() -> None:
+    body = """
+    local details = {order = {id = 1}}
+    details.self = details
+    local err = errors.new{message = 'no', details = details}
+    details.order.id = 2
+    err:details().order.id = 3
+    local wrapped = errors.wrap(err, 'again')
+    wrapped:details().order.id = 4
+    local shown = err:details()
+    return {shown.order.id, wrapped:details().order.id, shown.self == shown, shown ~= err:details()}
+    """
+    assert run(body) == [1, 1, True, True]
+
+
+def test_a_function_in_a_result_is_named_by_its_path_and_its_line() -> None:
+    body = "local order = {}\norder.items = {1, {on_ready = function() end}}\nreturn order"
+    assert (
+        fail(body).message
+        == "result: value at items[2].on_ready is a function (of script.lua:3), which cannot leave the script"
+    )

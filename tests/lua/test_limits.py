@@ -8,7 +8,7 @@ from runtime.errors import LIMIT_EXCEEDED
 from runtime.lua import protocol
 from runtime.lua.session import Session
 from runtime.testing import program_from_source
-from tests.support import fail, main, run
+from tests.support import fail, host, main, run
 
 SPIN = "while true do end"
 
@@ -111,3 +111,18 @@ def test_memory_that_ends_where_the_host_hands_over_a_value() -> None:
     batch = session.step([protocol.start([])], protocol.Clock(now=0))
     assert batch.error is not None or (batch.value is not None and batch.value.value() == 32 * 1024 * 1024)
     session.close()
+
+
+@pytest.mark.parametrize("piece", ["('x'):rep(9000)", "('x'):rep(200)", "n + 1"])
+def test_a_budget_ends_at_the_same_place_whatever_the_clock_says(piece: str) -> None:
+    """Some of these runs see a second of wall clock pass, and look at their time then; that must not count."""
+    body = f"local n = 0 while true do n = n + 1 local _ = {piece} if n % 1000 == 0 then print(n) end end"
+    ends = set()
+    for _ in range(8):
+        virtual = host(main(body))
+        virtual.start()
+        assert virtual.final is not None
+        ends.add(virtual.final.frame)
+        virtual.close()
+    assert len(ends) == 1
+    assert b"instruction budget of 20000000 spent at script.lua:2" in ends.pop()

@@ -7,6 +7,7 @@ import pytest
 
 from runtime.errors import INVALID, Error
 from runtime.modules.options import activity_options, activity_options_json, workflow_options, workflow_options_json
+from tests.support import host, main
 
 
 def test_activity_options_are_brought_to_one_form() -> None:
@@ -152,3 +153,11 @@ def test_the_kernel_hands_over_json() -> None:
     assert json.loads(activity_options_json(b'{"timeout":"1s"}')) == {"start_to_close_timeout": 1000}
     assert json.loads(activity_options_json(b"[]")) == {}
     assert json.loads(workflow_options_json(b'{"workflow.id":"o-1"}')) == {"id": "o-1"}
+
+
+def test_keys_without_a_known_prefix_are_ignored_whatever_they_are() -> None:
+    options = "{1, 2, [7] = 'x', [true] = 1, [print] = 2, note = print, limit = 0 / 0, ['activity.id'] = 'one', timeout = '5s'}"
+    virtual = host(main(f"return funcs.new():with_options({options}):call('t:f')"), functions={"t:f": lambda: "called"})
+    assert virtual.run() == "called"
+    assert virtual.commands[0].data["options"] == {"id": "one", "start_to_close_timeout": 5000}
+    virtual.close()

@@ -1,4 +1,4 @@
--- expect: memory
+-- expect: limit
 -- instructions: 2000000000
 
 return function(...)
