@@ -6,7 +6,7 @@ return function(K)
   local type, mathtype, next, tostring = raw.type, raw.math.type, raw.next, raw.tostring
   local string, utf8, concat, sort = raw.string, raw.utf8, raw.table.concat, raw.table.sort
   local byte, find, sub, format, gsub = string.byte, string.find, string.sub, string.format, string.gsub
-  local huge, max, tointeger = raw.math.huge, raw.math.max, raw.math.tointeger
+  local huge, tointeger = raw.math.huge, raw.math.tointeger
   local MAX_DEPTH = 128
 
   -- Tables that say what they are when empty: "array" or "object".
@@ -64,7 +64,7 @@ return function(K)
         keys = keys or {}
         keys[strings] = k
       elseif mathtype(k) == "integer" and k >= 1 then
-        top = max(top, k) -- a comparison would be counted or not by the luck of the hash
+        if k > top then top = k end
       else
         bad = bad or {}
         bad[#bad + 1] = type(k) == "number" and "number outside 1..n" or K.type(k)
