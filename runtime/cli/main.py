@@ -75,10 +75,11 @@ for _command in (
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """The entry point. Ends the process as soon as the command has ended, see `end_process`."""
-    end_process(_status(sys.argv[1:] if args is None else list(args)))
+    end_process(run(sys.argv[1:] if args is None else list(args)))
 
 
-def _status(words: list[str]) -> int:
+def run(words: list[str]) -> int:
+    """Runs a command to its end; the exit status."""
     try:
         status = evermoon.main(args=words, prog_name="evermoon", standalone_mode="--json" not in words)
         return status if isinstance(status, int) else DONE

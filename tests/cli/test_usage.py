@@ -6,17 +6,16 @@ import json
 
 import pytest
 
-from runtime.cli.main import main
+from runtime.cli.main import run
 
 MISUSES = [["start"], ["start", "app:x", "{nonsense"], ["strat"], ["ps", "--limit", "0"], ["query", "--oops"]]
 
 
 @pytest.mark.parametrize("words", MISUSES, ids=" ".join)
 def test_misuse_is_told_to_machines_as_json(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main([*words, "--json"])
+    status = run([*words, "--json"])
     said = capsys.readouterr()
-    assert (ended.value.code, said.err) == (2, "")
+    assert (status, said.err) == (2, "")
     error = json.loads(said.out)["error"]
     assert error["kind"] == "Invalid"
     assert error["message"]
@@ -24,16 +23,13 @@ def test_misuse_is_told_to_machines_as_json(words: list[str], capsys: pytest.Cap
 
 
 def test_misuse_is_told_to_people_as_text(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(["start"])
+    status = run(["start"])
     said = capsys.readouterr()
-    assert (ended.value.code, said.out) == (2, "")
+    assert (status, said.out) == (2, "")
     assert "Missing argument" in said.err
 
 
 @pytest.mark.parametrize("words", [["--help"], ["start", "--help"], ["start", "--help", "--json"]], ids=" ".join)
 def test_help_is_no_misuse(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(words)
-    assert ended.value.code == 0
+    assert run(words) == 0
     assert "Usage: evermoon" in capsys.readouterr().out
