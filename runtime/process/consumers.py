@@ -86,8 +86,14 @@ class Consumer(Kept):
 
     async def _keep_up(self) -> None:
         await self._wait_for_needed()
-        queue = self._queue = (await queues_of(self._host.resources)).of(self._host.registry, self._queue_id)
+        try:
+            queue = (await queues_of(self._host.resources)).of(self._host.registry, self._queue_id)
+        except Error as error:  # a placeholder of the queue's
+            _log.error("%s does not start: %s", self.entry.id, error)
+            self.tried.set()
+            return
         assert queue is not None  # the registry's references hold
+        self._queue = queue
         queue.consumers += 1
         self.up.set()
         self.tried.set()

@@ -221,7 +221,8 @@ async def test_the_runtime_tells_of_processes(tmp_path: Path) -> None:
 
 
 async def test_the_runtime_tells_of_services_and_reloads(tmp_path: Path) -> None:
-    service = {"name": "s", "kind": "process.service", "process": "once", "host": "processes"}
+    patient = {"start_timeout": "10m"}
+    service = {"name": "s", "kind": "process.service", "process": "once", "host": "processes", "lifecycle": patient}
     registry = load(tmp_path, {"once.lua": "return function() end"}, [PROCESSES, process("once"), service])
     async with host(registry) as target:
         heard = target.events.subscribe("evermoon", "service.*")

@@ -296,7 +296,8 @@ async def test_python_functions_handle_messages(tmp_path: Path) -> None:
     assert seen == [("o-1", attempt, {"h": 1}, "app:q") for attempt in (1, 2, 3)]
 
 
-async def test_bytes_of_a_queue_that_takes_them(tmp_path: Path) -> None:
+@pytest.mark.parametrize("codec", ["bytes", "application/octet-stream"])
+async def test_bytes_of_a_queue_that_takes_them(tmp_path: Path, codec: str) -> None:
     sources = {
         "handle": r"return function(body) print(#body, body == '\255\0' or body == 'naïve') end",
         "send": r"""return function()
@@ -305,7 +306,7 @@ async def test_bytes_of_a_queue_that_takes_them(tmp_path: Path) -> None:
         end""",
     }
     lines = Lines()
-    async with serving(registry(tmp_path, queue(codec="bytes"), consumer(), **sources), lines) as target:
+    async with serving(registry(tmp_path, queue(codec=codec), consumer(), **sources), lines) as target:
         assert await call(target, "send") == [True, True, INVALID]
         await eventually(lambda: said(lines) == ["2\ttrue", "6\ttrue"])
 
@@ -396,7 +397,7 @@ async def test_a_handler_that_does_not_end_is_ended_and_its_message_counted_as_l
         await call(target, "publish", "app:q", 2)
         await eventually(lambda: target.names.get("up"))
         await target.services.stop()
-        assert target.running == []
+        await eventually(lambda: not target.running)
     assert "app:q: messages that were not handled before the host ended: 2" in caplog.text
 
 
@@ -439,6 +440,17 @@ async def test_one_that_does_not_start_by_itself_takes_nothing(tmp_path: Path) -
     async with serving(made, Lines()) as target:
         await call(target, "publish", "app:q", 1)
         assert (await call(target, "info", "app:q"))["consumer_count"] == 0
+
+
+async def test_one_whose_queue_cannot_be_made_holds_nobody_up(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    made = registry(
+        tmp_path, queue(max_length="${env:MISSING}"), queue("b"), consumer(), consumer(of="b"), handle="return print"
+    )
+    lines = Lines()
+    async with serving(made, lines) as target:
+        await call(target, "publish", "app:b", "heard")
+        await eventually(lambda: said(lines) == ["heard"])
+    assert "app:handle_q does not start: app:q: driver_options.max_length: " in caplog.text
 
 
 async def test_two_consumers_share_a_queue(tmp_path: Path) -> None:

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from runtime.registry.models import Model, Reference, Service
 from runtime.registry.units import Duration, Size
 
 DRIVERS = ("queue.driver.memory",)
 FUNCTIONS = ("function.lua", "function.py")
+
+
+#: The formats of `payload.format`, as a script may know them.
+_FORMATS = {"json/plain": "json", "application/octet-stream": "bytes"}
+
+
+def _codec(value: object) -> object:
+    return _FORMATS.get(value, value) if isinstance(value, str) else value
+
+
+Codec = Annotated[
+    Literal["json", "bytes"], BeforeValidator(_codec), WithJsonSchema({"enum": ["json", "bytes", *_FORMATS]})
+]
 
 
 class QueueDriverMemory(Service):
@@ -51,7 +64,7 @@ class Queue(Service):
 
     kind: Literal["queue.queue"]
     driver: str
-    codec: Literal["json", "bytes"] = "json"
+    codec: Codec = "json"
     driver_options: DriverOptions = DriverOptions()
 
 
