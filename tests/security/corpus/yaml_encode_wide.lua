@@ -1,4 +1,5 @@
 -- expect: error YAML would hold more than
+-- instructions: 40000000
 -- instructions: 200000000
 
 return function(...)
