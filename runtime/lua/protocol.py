@@ -17,12 +17,13 @@ Events, host to kernel (key `t` says which):
 Commands, kernel to host (key `op`; `at` is the script's ``file:line``; those with `seq` get exactly one `result`, unless
 cancelled first):
 
-    call      seq at id args options ctx actor? scope?      funcs.call / async; options: see `modules/options.py`
+    call      seq at id args options ctx actor? scope?      funcs.call / async; options: see `modules/options.py`; actor
+                                                            {id, meta} and scope [name] only where not the caller's
     timer     seq at ns                                     fires once after `ns` nanoseconds
     cancel    seq                                           give up command `seq`; its result, if one comes, is ignored
                                                             unless the command said `wait_for_cancellation`
     send      seq at to topic args                          result: true, or NOT_FOUND
-    spawn     seq at id host args options ctx name? messages? [{topic, args}] monitor link
+    spawn     seq at id host args options ctx actor? scope? name? messages? [{topic, args}] monitor link
                                                             result: the new PID; a `process` event from it follows
     exec      as spawn                                      result: the value of the execution
     terminate, cancel_process  seq at to reason?            result: true, or NOT_FOUND
