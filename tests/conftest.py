@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 
+import hypothesis
 import pytest
 
 from runtime import settings
 from runtime.temporal.devserver import DevServer
 from tests import databases
+
+# A slow machine is no failure: an example takes what it takes. `--hypothesis-profile` is loaded after this.
+hypothesis.settings.register_profile("suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session", autouse=True)
