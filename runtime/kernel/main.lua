@@ -204,7 +204,7 @@ return function(K)
         limit == "memory" and "memory limit" or "instruction budget",
         tostring(K.boot.limits[limit]), at, limit, K.boot.entry)
     end
-    return { state = "failed", error = {
+    return { state = "failed", spent = limit, error = {
       kind = kinds.LIMIT_EXCEEDED, message = message, retryable = false, details = { limit = limit },
     } }
   end

@@ -97,6 +97,7 @@ class Command:
 class Batch:
     """A step's answer: commands in the order the script gave them, and how the program stands.
 
+    `spent` is the limit that ended it: an error that says so may as well be another program's, handed on.
     `frame` is the answer as the kernel wrote it: two runs went alike exactly when these bytes are equal.
     """
 
@@ -106,6 +107,7 @@ class Batch:
     error: Error | None = None
     continuation: dict[str, Any] | None = None
     frame: bytes = b""
+    spent: str | None = None
 
 
 def start(args: Sequence[Payload]) -> Event:
@@ -218,4 +220,4 @@ def decode(frame: bytes) -> Batch:
     error = Error.from_wire(header["error"]) if "error" in header else None
     value = blobs[header["value"]] if "value" in header else None
     continuation = resolve(header["continue"]) if "continue" in header else None
-    return Batch(state, commands, value, error, continuation, frame)
+    return Batch(state, commands, value, error, continuation, frame, header.get("spent"))

@@ -95,7 +95,7 @@ class Session:
         try:
             answer = self._entered(b"step", header)
         except LuaMemoryError:
-            return protocol.Batch("failed", error=self._out_of_memory())
+            return protocol.Batch("failed", error=self._out_of_memory(), spent="memory")
         return protocol.decode(answer)
 
     def query(self, name: str, args: Sequence[Payload]) -> Payload:

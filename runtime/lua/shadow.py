@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from runtime.errors import LIMIT_EXCEEDED, Error, invalid
+from runtime.errors import Error, invalid
 from runtime.lua import protocol
 from runtime.lua.interpreter import LuaMemoryError
 from runtime.lua.program import Program
@@ -103,8 +103,8 @@ class ShadowSession(Session):
         if answer == other and self._astray is None:
             return
         first, second = protocol.decode(answer), protocol.decode(other)
-        limit = _limit(first) or _limit(second)
-        if limit is not None:
+        limit = first.spent or second.spent
+        if limit in _INEXACT:
             self._go_on_alone(f"the {limit} limit ended a step")
             return
         raise ShadowDiffers(_told(self._program.entry, name.decode(), first, second, self._astray))
@@ -157,14 +157,6 @@ def _question(asked: _Asked) -> str:
 def _asked_differently(known: _Asked | None, asked: _Asked) -> str:
     first = _question(known) if known is not None else "nothing"
     return f"one asked {first}, the other {_question(asked)}"
-
-
-def _limit(batch: protocol.Batch) -> str | None:
-    error = batch.error
-    if error is None or error.kind != LIMIT_EXCEEDED:
-        return None
-    limit = (error.details or {}).get("limit")
-    return limit if limit in _INEXACT else None
 
 
 def _told(entry: str, what: str, first: protocol.Batch, second: protocol.Batch, astray: str | None) -> str:

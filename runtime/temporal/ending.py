@@ -27,7 +27,7 @@ class ScriptFailed(Exception):
 async def conclude(run: Run, final: Batch) -> RawValue:
     """Ends the run as its program did. Returns the result or raises what makes Temporal close the run accordingly."""
     error = final.error
-    if error is not None and _only_task(run, error):
+    if error is not None and _only_task(run, error, final.spent):
         raise ScriptFailed(_with_stack(error))
     for delay in run.delays.values():
         delay.give_up("its parent has ended")
@@ -44,13 +44,12 @@ async def conclude(run: Run, final: Batch) -> RawValue:
     return wire.raw(value)
 
 
-def _only_task(run: Run, error: Error) -> bool:
+def _only_task(run: Run, error: Error, spent: str | None) -> bool:
     """Time and memory are not deterministic: running out of memory while replaying says nothing about the run that was
     recorded, and running out of time never does."""
     if run.on_error == "retry_task" and not (error.kind == errors.CANCELED and run.cancel_requested):
         return True
-    limit = (error.details or {}).get("limit") if error.kind == errors.LIMIT_EXCEEDED else None
-    return limit == "time" or (limit == "memory" and workflow.unsafe.is_replaying())
+    return spent == "time" or (spent == "memory" and workflow.unsafe.is_replaying())
 
 
 def _with_stack(error: Error) -> str:

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from runtime.errors import Error
 from runtime.lua import protocol
 from runtime.lua.session import Session
 from runtime.process.ports import Started
@@ -68,6 +69,30 @@ async def test_one_event_ends_with_its_task(
         await stage.runs.terminate(run.id)
 
 
+async def test_the_time_that_an_activity_spent_is_its_own(files: Files, temporal_server: DevServer) -> None:
+    """Its error reaches the run that called it, and fails that run when nobody catches it: its task is not tried for ever."""
+    files.workflow(
+        "forges",
+        """
+        return function() error(errors.new({ kind = errors.LIMIT_EXCEEDED, message = "x", details = { limit = "time" } })) end
+    """,
+    )
+    files.activity(
+        "spends",
+        """
+        return function() error(errors.new({ kind = errors.LIMIT_EXCEEDED, message = "x", details = { limit = "time" } })) end
+    """,
+        {"activity.retry_policy": {"maximum_attempts": 1}},
+    )
+    files.workflow("calls", "return function() return funcs.call('t:spends') end")
+    async with staged(files, temporal_server.address) as stage:
+        for name in ("forges", "calls"):
+            with pytest.raises(Error) as caught:
+                await stage.run(name)
+            assert caught.value.details is not None
+            assert caught.value.details["limit"] == "time"
+
+
 def test_only_work_of_the_executor_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(activations, "MAX_SECONDS", 1e-9)
     with activations.Activations() as timed, ThreadPoolExecutor(1) as others:
@@ -84,4 +109,5 @@ def test_a_session_ends_when_the_time_it_shares_is_up() -> None:
     batch = session.step([protocol.start([])], protocol.Clock(now=0))
     assert batch.error is not None
     assert batch.error.details == {"limit": "time"}
+    assert batch.spent == "time"
     session.close()
