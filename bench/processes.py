@@ -21,7 +21,7 @@ from runtime.registry import Registry
 
 #: As many as a host takes by default.
 IDLE = 10_000
-_WAITS = "return function() local inbox = process.inbox() while true do inbox:receive() end end"
+_WAITS = "return function() local inbox = process.inbox() while inbox:receive() do end end"
 _STATM = Path("/proc/self/statm")
 _PAGE = 4096
 
