@@ -11,6 +11,7 @@ from pathlib import Path
 from runtime.errors import Error
 from runtime.lua.capabilities import capability_problems
 from runtime.lua.interpreter import compile_lua
+from runtime.lua.notes import script_notes
 from runtime.modules.catalogue import ALWAYS, MODULES
 from runtime.modules.definition import HOST
 from runtime.modules.options import activity_options
@@ -25,13 +26,17 @@ PLANNED = frozenset({"stream", "text"})
 
 
 def lua_checks(registry: Registry) -> Iterable[Problem]:
-    """Every problem of every script: syntax (at the script's line), module lists and call options (at the entry)."""
-    compiled: set[Path] = set()
+    """Every problem of every script: syntax (at the script's line), module lists, entry points and call options (at the entry); and
+    notes, at the script's line."""
+    compiled: dict[Path, list[Problem]] = {}
+    in_workflows = _in_workflows(registry)
     for entry in _lua_entries(registry):
         if entry.source.path not in compiled:
-            compiled.add(entry.source.path)
-            yield from _syntax(entry)
+            compiled[entry.source.path] = list(_syntax(entry))
+            yield from compiled[entry.source.path]
         yield from _modules(entry)
+        if not compiled[entry.source.path]:
+            yield from script_notes(registry, entry, in_workflow=entry.id in in_workflows)
     for entry in _lua_entries(registry):
         if isinstance(entry, WorkflowLua):
             yield from _workflow_modules(registry, entry)
@@ -40,6 +45,19 @@ def lua_checks(registry: Registry) -> Iterable[Problem]:
     for function in registry.entries.values():
         if isinstance(function, ActivityEntry):
             yield from _options(function)
+
+
+def _in_workflows(registry: Registry) -> set[str]:
+    """Ids of the scripts that runs execute: workflows and what they import, directly or not."""
+    found: set[str] = set()
+    waiting = [entry.id for entry in registry.of_kind(WorkflowLua)]
+    while waiting:
+        id = waiting.pop()
+        entry = registry.get(id)
+        if id not in found and isinstance(entry, WorkflowLua | FunctionLua | LibraryLua):
+            found.add(id)
+            waiting.extend(entry.imports.values())
+    return found
 
 
 def _lua_entries(registry: Registry) -> Iterator[LuaEntry]:

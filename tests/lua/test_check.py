@@ -55,3 +55,77 @@ def test_all_at_once(tmp_path: Path) -> None:
     assert "app:through: module 'env' cannot be used in a workflow (through app:lib)" in found[4]
     assert "app:slow: meta.options" in found[5]
     assert '"soon"' in found[5] or "'soon'" in found[5]
+
+
+NOTED = """\
+namespace: app
+entries:
+  - {name: temporal, kind: temporal.client, address: "localhost:7233"}
+  - {name: worker, kind: temporal.worker, client: temporal, task_queue: q}
+  - name: order
+    kind: workflow.lua
+    source: file://order.lua
+    method: run
+    modules: [funcs, process]
+    imports: {sums: sums}
+    meta: {temporal: {workflow: {worker: worker}}}
+  - {name: charge, kind: function.lua, source: "file://charge.lua"}
+  - {name: sums, kind: library.lua, source: "file://sums.lua"}
+  - {name: computed, kind: function.lua, source: "file://computed.lua", method: handle}
+"""
+ORDER = """\
+local funcs = require("funcs")
+total = 0
+local order = {}
+function order.run(id)
+  funcs.call("app:charg", id)
+  funcs.new():with_options({}):async("app:charge", id)
+  process.spawn("app:order", "app:worker")
+  total = total + sums(id)
+  prnt(total, json.encode(id))
+  return require("yaml"), string.format("app:%s", id)
+end
+return order
+"""
+
+
+def test_notes_on_what_loads(tmp_path: Path) -> None:
+    (tmp_path / "order.lua").write_text(ORDER)
+    (tmp_path / "charge.lua").write_text("return { main = function() return math.sin(1) end }")
+    (tmp_path / "sums.lua").write_text("return function(x) return math.sin(x) + x ^ 2 + math.sqrt(x)\n+ x ^ 0.5 end")
+    (tmp_path / "computed.lua").write_text("local made = {} made['han' .. 'dle'] = print return made")
+    (tmp_path / "registry.yaml").write_text(NOTED)
+    registry = Registry.load(tmp_path / "registry.yaml", environ={}, checks=[lua_checks])
+    assert {note.severity for note in registry.notes} == {"note"}
+    assert [str(note).replace(f"{tmp_path}/", "") for note in registry.notes] == [
+        "computed.lua:1: app:computed: note: the name of its method, 'handle', is nowhere in the script; "
+        "the script must return a function, or a table with a function 'handle'",
+        "order.lua:5: app:order: note: no entry of the registry is 'app:charg'; did you mean 'app:charge'?",
+        "order.lua:9: app:order: note: undefined global 'json' reads as nil; list it in modules:",
+        "order.lua:9: app:order: note: undefined global 'prnt' reads as nil; did you mean 'print'?",
+        "order.lua:10: app:order: note: require('yaml') will raise: it is listed neither in modules: nor in imports:",
+        "sums.lua:1: app:sums: note: the last bits of math.sin differ between machines: "
+        "round before they decide what a run does (see docs/determinism.md)",
+        "sums.lua:2: app:sums: note: the last bits of '^' differ between machines: "
+        "round before they decide what a run does (see docs/determinism.md)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        ("return { main = function() end }", "the table it returns has no 'run'"),
+        ("local run = 1", "it returns nothing"),
+        ("function main() end", "it returns nothing"),
+    ],
+)
+def test_a_missing_entry_point_stops_the_load(source: str, problem: str, tmp_path: Path) -> None:
+    for name in ("order", "charge", "sums", "computed"):
+        (tmp_path / f"{name}.lua").write_text("return function() end")
+    (tmp_path / "order.lua").write_text(source)
+    (tmp_path / "registry.yaml").write_text(NOTED)
+    with pytest.raises(RegistryError) as caught:
+        Registry.load(tmp_path / "registry.yaml", environ={}, checks=[lua_checks])
+    errors = [item for item in caught.value.problems if item.severity == "error"]
+    assert [(item.entry_id, item.line) for item in errors] == [("app:order", 5)]
+    assert f"order.lua has no entry point: {problem}" in errors[0].message

@@ -1,0 +1,135 @@
+"""What a person may want to know of a script that loads: names that nobody defines, ids that nobody has, values that differ by machine.
+
+All of it is seen in the bytecode, without running anything. A note stops nothing; a missing entry point does where it is certain.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+
+from runtime.lua.bytecode import Function, calls, powers, read, reads, returns, texts, writes
+from runtime.lua.interpreter import compile_lua
+from runtime.modules.catalogue import ALWAYS, MODULES
+from runtime.registry import FunctionLua, LibraryLua, Problem, ProcessLua, Registry, WorkflowLua
+
+LuaEntry = WorkflowLua | FunctionLua | ProcessLua | LibraryLua
+
+#: What `kernel/sandbox` puts into every environment, and `kernel/main` beside the modules.
+GLOBALS = frozenset(
+    [
+        "_G",
+        "_VERSION",
+        "assert",
+        "error",
+        "getmetatable",
+        "ipairs",
+        "load",
+        "next",
+        "pairs",
+        "pcall",
+        "rawequal",
+        "rawget",
+        "rawlen",
+        "rawset",
+        "require",
+        "select",
+        "setmetatable",
+        "tonumber",
+        "tostring",
+        "type",
+        "xpcall",
+        "string",
+        "table",
+        "math",
+        "utf8",
+        "coroutine",
+        "subscribe",
+        "unsubscribe",
+    ]
+)
+#: Functions that take the id of an entry first.
+_TAKES_ID = frozenset(
+    ["call", "async", "exec", "spawn", "spawn_monitored", "spawn_linked", "spawn_linked_monitored", "add"],
+)
+_ID = re.compile(r"^[\w.-]+:[\w.-]+$")
+_INEXACT = frozenset(["sin", "cos", "tan", "asin", "acos", "atan", "exp", "log"])
+
+
+def script_notes(registry: Registry, entry: LuaEntry, *, in_workflow: bool) -> Iterator[Problem]:
+    """Notes on a script that compiles, and its missing entry point. `in_workflow`: whether runs execute it."""
+    main = _main(entry.source.text, entry.source.name)
+    if not isinstance(entry, LibraryLua):
+        yield from _entry_point(entry, main)
+    yield from _globals(entry, main)
+    yield from _required(entry, main)
+    yield from _ids(registry, entry, main)
+    if in_workflow:
+        yield from _inexact(entry, main)
+
+
+@lru_cache(maxsize=1024)
+def _main(source: str, name: str) -> Function:
+    return read(compile_lua(source.encode(), f"@{name}".encode()))
+
+
+def _note(entry: LuaEntry, line: int, message: str, hint: str | None = None) -> Problem:
+    return Problem(entry.source.path, line, entry.id, message, hint, severity="note")
+
+
+def _entry_point(entry: WorkflowLua | FunctionLua | ProcessLua, main: Function) -> Iterator[Problem]:
+    given = returns(main)
+    if given == "function" or (given != "nothing" and entry.method in texts(main)):
+        return
+    wanted = f"the script must return a function, or a table with a function '{entry.method}'"
+    if given is None:
+        yield _note(entry, 1, f"the name of its method, '{entry.method}', is nowhere in the script", wanted)
+        return
+    problem = "it returns nothing" if given == "nothing" else f"the table it returns has no '{entry.method}'"
+    yield Problem(entry.file, entry.line, entry.id, f"{entry.source.name} has no entry point: {problem}", wanted)
+
+
+def _globals(entry: LuaEntry, main: Function) -> Iterator[Problem]:
+    known = GLOBALS.union(ALWAYS, entry.modules, entry.imports, writes(main))
+    seen: set[str] = set()
+    for named in reads(main):
+        name = named.path[0]
+        if name in known or name in seen:
+            continue
+        seen.add(name)
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = "list it in modules:" if name in MODULES else f"did you mean '{near[0]}'?" if near else None
+        yield _note(entry, named.line, f"undefined global '{name}' reads as nil", hint)
+
+
+def _required(entry: LuaEntry, main: Function) -> Iterator[Problem]:
+    known = GLOBALS.union(ALWAYS, entry.modules, entry.imports)
+    for named in reads(main):
+        if named.path == ("require",) and named.text is not None and named.text not in known:
+            message = f"require('{named.text}') will raise: it is listed neither in modules: nor in imports:"
+            yield _note(entry, named.line, message)
+
+
+def _ids(registry: Registry, entry: LuaEntry, main: Function) -> Iterator[Problem]:
+    for named in calls(main):
+        id = named.text or ""
+        if named.path[0] not in _TAKES_ID or not _ID.match(id):
+            continue
+        if registry.get(id) is None and registry.find_workflow(id) is None:
+            near = difflib.get_close_matches(id, registry.entries, n=1)
+            yield _note(
+                entry, named.line, f"no entry of the registry is '{id}'", f"did you mean '{near[0]}'?" if near else None
+            )
+
+
+def _inexact(entry: LuaEntry, main: Function) -> Iterator[Problem]:
+    found = [(named.line, f"math.{named.path[1]}") for named in reads(main) if _is_inexact(named.path)]
+    for line, what in sorted({*found, *((line, "'^'") for line in powers(main))}):
+        message = f"the last bits of {what} differ between machines: round before they decide what a run does"
+        yield Problem(entry.source.path, line, entry.id, message, docs="docs/determinism.md", severity="note")
+
+
+def _is_inexact(path: tuple[str, ...]) -> bool:
+    return len(path) == 2 and path[0] == "math" and path[1] in _INEXACT
