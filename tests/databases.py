@@ -6,46 +6,46 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pymysql
 import pytest
 
 USER = "evermoon"
-_START = 60  # seconds a server may take
+_START = 120  # seconds a server may take
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 @contextmanager
 def postgres() -> Iterator[str]:
     """The URL of the database `postgres` of a PostgreSQL server."""
-    package = "postgresql"
-    initdb, pg_ctl = _program(package, "initdb"), _program(package, "pg_ctl")
-    # PostgreSQL refuses to run as root.
+    initdb, server = _program("postgresql", "initdb"), _program("postgresql", "postgres")
     with _directory("postgres") as (directory, user):
-        data, port = directory / "data", _free_port()
-        options = f"-p {port} -k {directory} -c listen_addresses=127.0.0.1 -c fsync=off"
-        _run(directory, user, initdb, "-D", str(data), "-U", USER, "--auth=trust", "-E", "UTF8", "--locale=C")
-        _run(directory, user, pg_ctl, "-D", str(data), "-w", "-l", str(directory / "log"), "-o", options, "start")
-        try:
-            yield f"postgresql://{USER}@127.0.0.1:{port}/postgres"
-        finally:
-            _run(directory, user, pg_ctl, "-D", str(data), "-w", "-m", "immediate", "stop")
+        data, port = str(directory / "data"), _free_port()
+        url = f"postgresql://{USER}@127.0.0.1:{port}/postgres"
+        _run(directory, user, initdb, "-D", data, "-U", USER, "--auth=trust", "-E", "UTF8", "--locale=C")
+        options = ["-p", str(port), "-k", str(directory), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]
+        with _serving(directory, user, [server, "-D", data, *options], signal.SIGQUIT) as process:
+            _wait(process, directory, lambda: psycopg.connect(url).close(), psycopg.Error)
+            yield url
 
 
 @contextmanager
 def mysql() -> Iterator[str]:
     """The URL of the database `test` of a MariaDB server, which speaks MySQL's protocol."""
-    package = "mariadb-server"
-    install, mariadbd = _program(package, "mariadb-install-db"), _program(package, "mariadbd")
+    install, server = _program("mariadb-server", "mariadb-install-db"), _program("mariadb-server", "mariadbd")
     with _directory("mysql") as (directory, user):
         port = _free_port()
         (directory / "init.sql").write_text(
@@ -63,26 +63,44 @@ def mysql() -> Iterator[str]:
             "--innodb-buffer-pool-size=32M",
             "--innodb-flush-log-at-trx-commit=0",
         ]
-        with (directory / "log").open("wb") as log:
-            server = subprocess.Popen(
-                [mariadbd, *common, *options], user=user, cwd=directory, stdout=log, stderr=subprocess.STDOUT
-            )
-        try:
-            _wait_for_mysql(server, port, directory / "log")
-            yield f"mysql://{USER}@127.0.0.1:{port}/test?charset=utf8mb4"
-        finally:
-            server.kill()  # nobody wants what it would still write
-            server.wait()
 
-
-def _wait_for_mysql(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    deadline = time.monotonic() + _START
-    while time.monotonic() < deadline and server.poll() is None:
-        with contextlib.suppress(pymysql.MySQLError):
+        def connect() -> None:
             pymysql.connect(host="127.0.0.1", port=port, user=USER, database="test").close()
+
+        with _serving(directory, user, [server, *common, *options], signal.SIGKILL) as process:
+            _wait(process, directory, connect, pymysql.MySQLError)
+            yield f"mysql://{USER}@127.0.0.1:{port}/test?charset=utf8mb4"
+
+
+@contextmanager
+def _serving(
+    directory: Path, user: str | None, command: list[str], stop: signal.Signals
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A server that is stopped, without a word to say about it, by `stop`: here, or when this process is killed."""
+    libc = ctypes.CDLL(None)
+
+    def die_with_the_parent() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, int(stop))
+
+    with (directory / "log").open("wb") as log:
+        process = subprocess.Popen(
+            command, user=user, cwd=directory, stdout=log, stderr=subprocess.STDOUT, preexec_fn=die_with_the_parent
+        )
+    try:
+        yield process
+    finally:
+        process.send_signal(stop)
+        process.wait()
+
+
+def _wait(process: subprocess.Popen[bytes], directory: Path, connect: Callable[[], None], no: type[Exception]) -> None:
+    deadline = time.monotonic() + _START
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(no):
+            connect()
             return
         time.sleep(0.05)
-    raise RuntimeError(f"mariadbd did not start:\n{log.read_text(errors='replace')[-2000:]}")
+    raise RuntimeError(f"the server did not start:\n{(directory / 'log').read_text(errors='replace')[-2000:]}")
 
 
 def _program(package: str, name: str) -> str:
@@ -117,11 +135,10 @@ def _run(directory: Path, user: str | None, *command: str) -> None:
     """Raises with what the program said."""
     log = directory / "setup.log"
     with log.open("wb") as output:
-        done: Sequence[str] = command
-        code = subprocess.run(
-            done, user=user, cwd=directory, stdout=output, stderr=subprocess.STDOUT, timeout=_START
-        ).returncode
-    if code != 0:
+        done = subprocess.run(
+            command, user=user, cwd=directory, stdout=output, stderr=subprocess.STDOUT, timeout=_START
+        )
+    if done.returncode != 0:
         raise RuntimeError(f"{command[0]} failed:\n{log.read_text(errors='replace')[-2000:]}")
 
 
