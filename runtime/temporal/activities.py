@@ -84,17 +84,19 @@ def _deadline(info: activity.Info) -> str | None:
     return min(ends).astimezone(UTC).isoformat().replace("+00:00", "Z") if ends else None
 
 
-def lua_activities(host: ProcessHost, workflows: Workflows | None) -> list[Callable[..., Any]]:
+def lua_activities(
+    host: ProcessHost, workflows: Workflows | None, stored: int | None = None
+) -> list[Callable[..., Any]]:
     """The activities of one worker. `workflows` serves the system activities; without it they are not registered."""
 
     @activity.defn(dynamic=True)
     async def function(args: Sequence[RawValue]) -> RawValue:
-        return await _function(host, args)
+        return await _function(host, args, stored)
 
     return [function] if workflows is None else [function, *_system(workflows)]
 
 
-async def _function(host: ProcessHost, args: Sequence[RawValue]) -> RawValue:
+async def _function(host: ProcessHost, args: Sequence[RawValue], stored: int | None) -> RawValue:
     headers, surroundings = activity_headers(), ActivityContext()
     try:
         value = await host.call(
@@ -105,7 +107,7 @@ async def _function(host: ProcessHost, args: Sequence[RawValue]) -> RawValue:
             activity=surroundings,
             principal=wire.principal_of(headers),
         )
-        wire.check_size(f"the result of {activity.info().activity_type}", [value])
+        wire.check_size(f"the result of {activity.info().activity_type}", [value], stored)
     except Error as error:
         raise _raised(error) from None
     except asyncio.CancelledError:

@@ -9,6 +9,7 @@ from typing import Any
 
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client
+from temporalio.common import HeaderCodecBehavior
 from temporalio.envconfig import ClientConfigProfile
 from temporalio.service import RPCError, RPCStatusCode, TLSConfig
 
@@ -18,6 +19,7 @@ from runtime.registry import Registry, TemporalClient
 from runtime.temporal import rpc
 from runtime.temporal.attributes import INDEXED
 from runtime.temporal.headers import Interceptor
+from runtime.temporal.payloads import Travel, travel
 
 Listener = Callable[[str, Client], None]
 
@@ -106,9 +108,16 @@ class Clients:
             options["namespace"] = entry.temporal_namespace
         if self._identity:
             options["identity"] = self._identity
+        options |= _converting(self.travel(client_id))
         if self._address is not None:  # the embedded server speaks plain text and knows nobody
             return {**options, "target_host": self._address, "tls": False, "api_key": None}
         return {**options, **_security(entry)} if entry.profile is None else options
+
+    def travel(self, client_id: str | None = None) -> Travel:
+        """How the values of a client travel. Raises `Error` INVALID for a key or a store that will not do."""
+        if self._connected is not None:  # somebody else's, with a converter of its own
+            return Travel()
+        return travel(self._registry, client_id or self.default)
 
     async def prepare(self, client_id: str) -> None:
         """Registers the search attributes the entry declares; those that exist stay. Raises `Error`."""
@@ -135,6 +144,13 @@ class Clients:
 def _said(registry: Registry, client_id: str) -> Any:
     entry = registry.get(client_id)
     return None if entry is None else entry.definition
+
+
+def _converting(how: Travel) -> dict[str, Any]:
+    if how.converter is None:
+        return {}
+    headers = {"header_codec_behavior": HeaderCodecBehavior.CODEC} if how.encrypts else {}
+    return {"data_converter": how.converter, **headers}
 
 
 def _profile(name: str) -> dict[str, Any]:

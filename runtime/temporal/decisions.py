@@ -6,12 +6,13 @@ must not. So a refusal leaves a marker in history, and a replay believes the mar
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from temporalio import workflow
 
-from runtime.errors import invalid
+from runtime.errors import Error, invalid
+from runtime.payload import Payload
 from runtime.temporal import wire
 
 #: Each version a run may be on is asked for by itself, so a range is bounded.
@@ -23,6 +24,20 @@ def refused(marker: str, live: Callable[[], bool]) -> bool:
     if workflow.unsafe.is_replaying() or live():
         return workflow.patched(marker)
     return False
+
+
+def check_size(what: str, payloads: Sequence[Payload], stored: int | None, at: str) -> None:
+    """As `wire.check_size`, at one place of a run: that a large value was let pass, for a payload store takes it, is recorded.
+
+    Without a marker what was refused stays so when a store comes, and what was let pass when it goes.
+    """
+    try:
+        wire.check_size(what, payloads)
+    except Error:
+        if not workflow.unsafe.is_replaying():
+            wire.check_size(what, payloads, stored)
+        if not workflow.patched(wire.STORED_MARKER.format(at=at)):
+            raise
 
 
 def version(change: str, minimum: int, maximum: int) -> int:

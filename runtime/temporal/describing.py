@@ -34,6 +34,7 @@ from runtime.process.ports import RunDescription
 from runtime.process.workers import worker_of
 from runtime.registry import Registry
 from runtime.temporal import failures, rpc, wire
+from runtime.temporal.payloads import opened
 
 Handle = WorkflowHandle[Any, RawValue]
 
@@ -88,7 +89,7 @@ async def is_polled(client: Client, task_queue: str) -> bool:
 async def describe(registry: Registry, client: Client, handle: Handle, *, stack: bool) -> RunDescription:
     """Everything about a run. Raises what the SDK raises; `rpc.mapped` is around it."""
     description = await handle.describe(rpc_timeout=rpc.TIMEOUT)
-    raw = description.raw_description
+    raw = await opened(description.raw_description, client.data_converter)
     run = await listed(registry, description)
     closed = description.status != WorkflowExecutionStatus.RUNNING
     failure = await _failure(client, run, raw, closed)
@@ -135,7 +136,8 @@ async def _failure(
         maximum_page_size=_LATEST,
     )
     response = await client.workflow_service.get_workflow_execution_history_reverse(request, timeout=rpc.TIMEOUT)
-    for event in response.history.events:
+    history = await opened(response.history, client.data_converter)
+    for event in history.events:
         if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED and not closed:
             failure = event.workflow_task_failed_event_attributes.failure
             return {**failures.told(failure), "attempt": attempts, "at": moment(event.event_time)}

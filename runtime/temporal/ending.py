@@ -14,7 +14,7 @@ from runtime.errors import Error
 from runtime.lua.protocol import Batch
 from runtime.payload import NOTHING, Payload
 from runtime.process.access import UPGRADE, Asked
-from runtime.temporal import attributes, failures, options, wire
+from runtime.temporal import attributes, decisions, failures, options, wire
 from runtime.temporal.commands import mail, system
 from runtime.temporal.headers import outgoing
 from runtime.temporal.run import Run
@@ -38,7 +38,7 @@ async def conclude(run: Run, final: Batch) -> RawValue:
         _continue(run, final.continuation or {})
     value = final.value or NOTHING
     try:
-        wire.check_size(f"the result of {run.entry_id}", [value])
+        decisions.check_size(f"the result of {run.entry_id}", [value], run.host.stored, "result")
     except Error as refusal:
         _fail(run, refusal)
     return wire.raw(value)
@@ -105,7 +105,7 @@ def _continue(run: Run, continuation: dict[str, Any]) -> None:
             sender=wire.sender_of(run.info.headers),
             bundle=bundle,
         )
-        wire.check_size("arguments of the continued run", args)
+        decisions.check_size("arguments of the continued run", args, run.host.stored, "continue")
         unread = {name: [*(continuation.get(name) or []), *later] for name, later in run.untaken().items()}
         headers |= wire.carry(unread)
     except Error as error:

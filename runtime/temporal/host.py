@@ -28,6 +28,7 @@ class WorkflowHost:
 
     `worker_id` is the id of the `temporal.worker` entry that serves the runs, or the name of its queue where it has no
     entry; it is the first half of their PIDs. `attributes` are the search attributes the worker's client declares.
+    Values of more than `stored` bytes are kept in a payload store; None where there is none.
     With `shadow` every step of every run is executed twice and compared. `heard` gets what kernels ask for, where somebody wants to know.
     `sessions` are those of runs in memory: the SDK drops what it has cached when a worker ends, without a word.
     """
@@ -38,6 +39,7 @@ class WorkflowHost:
     attributes: Mapping[str, str] = field(default_factory=dict)
     shadow: bool = False
     heard: list[Command] | None = None
+    stored: int | None = None
     sessions: WeakSet[Session] = field(default_factory=WeakSet)
 
     def use(self, registry: Registry, programs: Programs) -> None:

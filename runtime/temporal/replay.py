@@ -22,6 +22,7 @@ from runtime.temporal.client import declared
 from runtime.temporal.divergence import Divergence, Watch
 from runtime.temporal.headers import Interceptor
 from runtime.temporal.host import WorkflowHost
+from runtime.temporal.payloads import opened, travel
 from runtime.temporal.recorded import Recorded
 from runtime.temporal.workflow import Hosting, LuaWorkflow
 
@@ -101,6 +102,7 @@ async def _one(
         parsed = WorkflowHistory.from_json(workflow_id, history)
     except Exception as error:
         raise invalid(f"{name} is no workflow history: {error}") from None
+    parsed = await _opened(registry, queue, parsed)
     entry = registry.find_workflow(workflow_type) if latest else None
     recorded = Recorded(registry, programs, parsed, entry.id if entry is not None else None)
     watch = Watch()
@@ -117,6 +119,15 @@ async def _one(
     failure = _reason(str(result.replay_failure)) if result.replay_failure is not None else None
     divergence = watch.divergence(parsed, failure, values=not latest)
     return ReplayResult(name, workflow_id, workflow_type, divergence)
+
+
+async def _opened(registry: Registry, queue: str, history: WorkflowHistory) -> WorkflowHistory:
+    """As its run had it, with the key and the payload store of the client whose worker serves the queue. Raises `Error`."""
+    worker = registry.get(worker_of(registry, queue))
+    converter = travel(registry, worker.client).converter if isinstance(worker, TemporalWorker) else None
+    if converter is None:
+        return history
+    return WorkflowHistory(history.workflow_id, [await opened(event, converter) for event in history.events])
 
 
 def _reason(text: str) -> str:

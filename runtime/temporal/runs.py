@@ -51,7 +51,7 @@ class Runs:
 
     async def signal(self, run: str, topic: str, args: Sequence[Payload], sender: str = "") -> None:
         check_topic(topic)
-        wire.check_size(f'message "{topic}"', args)
+        wire.check_size(f'message "{topic}"', args, self._clients.travel(self._client_id(run)).threshold)
         handle = await self._handle(run)
         with rpc.mapped(run), outgoing(wire.headers(sender=sender)):
             await handle.signal(topic, args=wire.raws(args), rpc_timeout=rpc.TIMEOUT)
@@ -143,9 +143,12 @@ class Runs:
         return client.get_workflow_handle(pid.id if pid is not None else run, result_type=RawValue)
 
     async def _client(self, run: str) -> Client:
+        return await self._clients.get(self._client_id(run))
+
+    def _client_id(self, run: str) -> str | None:
         pid = Pid.parse(run)
         worker = self._registry.get(pid.place) if pid is not None else None
-        return await self._clients.get(worker.client if isinstance(worker, TemporalWorker) else None)
+        return worker.client if isinstance(worker, TemporalWorker) else None
 
 
 def _ended(failure: WorkflowFailureError, run: str) -> Error:

@@ -45,7 +45,7 @@ class Starter:
 
     async def start(self, request: StartRequest) -> Started:
         """See `runtime.process.ports.Workflows.start`. Raises `Error`; ALREADY_EXISTS has the ids in its details."""
-        plan = _Plan(self._registry, self._programs, request)
+        plan = _Plan(self._registry, self._programs, request, self._clients)
         client = await self._clients.get(plan.target.client)
         for _ in range(_ATTEMPTS):
             started = await plan.attempt(client)
@@ -77,7 +77,7 @@ def _default_client(registry: Registry) -> str:
 class _Plan:
     """A start as it will be sent: everything that can be refused is refused here."""
 
-    def __init__(self, registry: Registry, programs: Programs | None, request: StartRequest) -> None:
+    def __init__(self, registry: Registry, programs: Programs | None, request: StartRequest, clients: Clients) -> None:
         entry = registry.find_workflow(request.entry)
         if entry is None:
             raise Error(errors.NOT_FOUND, f'no workflow entry "{request.entry}"', retryable=False)
@@ -99,10 +99,11 @@ class _Plan:
         self.headers = wire.headers(
             context=request.context, principal=request.principal, sender=request.sender, bundle=self.bundle
         )
-        wire.check_size(f"arguments of {entry.id}", request.args)
+        stored = clients.travel(self.target.client).threshold
+        wire.check_size(f"arguments of {entry.id}", request.args, stored)
         for message in request.messages:
             check_topic(message.topic)
-            wire.check_size(f'message "{message.topic}"', message.args)
+            wire.check_size(f'message "{message.topic}"', message.args, stored)
 
     async def attempt(self, client: Client) -> Started | None:
         """None when the run that was to be used had closed before its messages came, or came only then."""

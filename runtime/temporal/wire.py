@@ -1,8 +1,8 @@
 """Every name and shape that crosses to Temporal, in one place, so that the two ends of a wire cannot drift.
 
 Headers carry what is not an argument: the context of a call, who sent it, and which run it belongs to. They are Temporal
-payloads in JSON, so that any SDK and the UI can read them. They bypass payload codecs unless the client says otherwise, so
-nothing secret is put there by us; what authors put into a context is theirs to choose.
+payloads in JSON, so that any SDK and the UI can read them. The codec of a client encrypts them with
+everything else; without one what authors put into a context is theirs to choose.
 
 Values travel as the payloads they are (`json/plain` text written by the kernel, `binary/plain` bytes): the host wraps and
 unwraps the envelope and never parses what is inside, so integers, floats and empty objects arrive as they left.
@@ -72,6 +72,8 @@ UNKNOWN_MARKER = "evermoon.unknown:{id}#{seq}"
 REFUSED_MARKER = "evermoon.refused:{op}#{seq}"
 #: A command that the scope did not allow: its number, and the number of the question among those it asks.
 DENIED_MARKER = "evermoon.denied:{action}#{seq}.{number}"
+#: A value that no command would hold was let pass, because a payload store takes it; `at` is a command's number or a word.
+STORED_MARKER = "evermoon.stored:{at}"
 VERSION_MARKER = "{id}@{version}"
 PIN_MARKER = "evermoon.bundle:{hash}"
 #: Of a run that cancels others through the activity, which can tell an ended run from one that was asked to end; a run that
@@ -98,9 +100,15 @@ QUERY_INBOX = "__inbox"
 MAX_BLOB = 2 * 1024 * 1024 - 16 * 1024
 _ENDS = {kind: kind for kind in (EXIT, LINK_DOWN)}
 _ROOM = 4 * 1024
+#: What a value may have that is kept in a payload store, and about what its reference takes.
+MAX_STORED = 64 * 1024 * 1024
+_REFERENCE = 512
 
 #: Encoding of the answer to a query that failed: the wire form of an `Error`, JSON.
 ANSWER_ERROR = "json/evermoon-error"
+
+#: In the metadata of a payload that no codec encrypts: what is not a value, and is read outside runs.
+CLEAR = "evermoon-clear"
 
 _ENCODING = "encoding"
 _PROTOBUF_JSON = "json/protobuf"
@@ -167,15 +175,29 @@ def ended(args: Sequence[Payload], sender: str) -> Event | None:
         return None
 
 
-def check_size(what: str, payloads: Sequence[Payload]) -> None:
-    """Raises `Error` INVALID when Temporal would refuse these values: a refused command never comes back to the script."""
-    size = sum(len(payload.data) for payload in payloads)
+def check_size(what: str, payloads: Sequence[Payload], stored: int | None = None) -> None:
+    """Raises `Error` INVALID when Temporal would refuse these values: a refused command never comes back to the script.
+
+    Values of more than `stored` bytes travel by reference, up to `MAX_STORED` each.
+    """
+    sizes = [len(payload.data) for payload in payloads]
+    if stored is not None and max(sizes, default=0) > MAX_STORED:
+        text = f"{what}: {max(sizes)} bytes are more than a payload store takes ({MAX_STORED} bytes)"
+        raise invalid(text, size=max(sizes))
+    size = sum(_REFERENCE if stored is not None and size >= stored else size for size in sizes)
     if size > MAX_BLOB:
         raise invalid(f"{what}: {size} bytes are more than Temporal takes at once ({MAX_BLOB} bytes)", size=size)
 
 
 def header(value: Any) -> Proto:
     return to_proto(Payload.of(value))
+
+
+def clear_header(value: Any) -> Proto:
+    """A header that the client's codec leaves alone."""
+    proto = header(value)
+    proto.metadata[CLEAR] = b"1"
+    return proto
 
 
 def read_header(headers: Mapping[str, Proto], name: str) -> Any:

@@ -92,12 +92,13 @@ class Workers:
         entry = self._registry.resolve(self._registry[host.worker_id])
         assert isinstance(entry, TemporalWorker)
         await self._clients.prepare(entry.client)
+        host.stored = self._clients.travel(entry.client).threshold
         client = await self._clients.get(entry.client)
         worker = Worker(
             client,
             workflows=[LuaWorkflow],
             interceptors=[Hosting(host)],
-            activities=lua_activities(self._process_host, self._workflows),
+            activities=lua_activities(self._process_host, self._workflows, host.stored),
             workflow_task_executor=self._threads,
             **worker_options(self._registry, entry),
         )

@@ -32,7 +32,7 @@ def call(run: Run, command: Command) -> None:
         text = f"activity {entry_id} not found in the registry"
         stack = f"{command.at}: in call" if command.at else None
         raise Error(errors.NOT_FOUND, text, retryable=True, details={"id": entry_id}, stack=stack)
-    wire.check_size(f"arguments of {entry_id}", command.args)
+    decisions.check_size(f"arguments of {entry_id}", command.args, run.host.stored, str(seq))
     handle, local = _schedule(run, command, entry_id)
     run.pending[seq] = handle.cancel
     handle.add_done_callback(lambda task: _ended(run, seq, task, local))

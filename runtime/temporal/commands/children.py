@@ -46,7 +46,7 @@ def execute(run: Run, command: Command) -> None:
 def _begin(run: Run, command: Command, body: Any) -> None:
     entry, seq = _entry(run, command), command.seq
     assert seq is not None
-    wire.check_size(f"arguments of {entry.id}", command.args)
+    decisions.check_size(f"arguments of {entry.id}", command.args, run.host.stored, str(seq))
     plan = _Plan(run, command, entry)
     task = run.watch(body(run, seq, plan), f"child {plan.id}")
     run.pending[seq] = task.cancel

@@ -14,7 +14,7 @@ from runtime.lua import protocol
 from runtime.lua.protocol import Command
 from runtime.payload import Payload
 from runtime.process.pids import Pid
-from runtime.temporal import wire
+from runtime.temporal import decisions, wire
 from runtime.temporal.commands import delays, mail, system
 from runtime.temporal.headers import outgoing
 from runtime.temporal.run import Run
@@ -26,7 +26,7 @@ def send(run: Run, command: Command) -> None:
     """An external signal, answered when it is acknowledged; to a process a letter; to the run itself, its own mailbox."""
     topic, seq = command.data["topic"], command.seq
     assert seq is not None
-    wire.check_size(f'message "{topic}"', command.args)
+    decisions.check_size(f'message "{topic}"', command.args, run.host.stored, str(seq))
     to = Pid.parse(command.data["to"])
     if to is not None and to.node is not None:
         mail.post(run, command, to)

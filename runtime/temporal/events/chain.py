@@ -14,6 +14,7 @@ from runtime import errors
 from runtime.errors import Error
 from runtime.temporal import rpc
 from runtime.temporal.events.telling import successor_of
+from runtime.temporal.payloads import opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class Histories:
         while more:
             with rpc.mapped(self.workflow_id):
                 await events.fetch_next_page()
-            yield events.current_page or []
+            yield [await opened(event, self._client.data_converter) for event in events.current_page or []]
             more = events.next_page_token is not None
 
     async def _forwards(self, first: str) -> list[Link]:

@@ -88,7 +88,7 @@ def wanted(registry: Registry, entry: TemporalSchedule) -> Wanted:
     entry = registry.resolve(entry)
     action, indexed = _action(registry, entry)
     mark = Mark(entry.id, _fingerprint(entry, action), entry.paused)
-    action.headers = {wire.SCHEDULE: wire.header(asdict(mark))}
+    action.headers = {wire.SCHEDULE: wire.clear_header(asdict(mark))}
     policy = SchedulePolicy(ScheduleOverlapPolicy[entry.overlap.upper()], entry.catchup_window)
     schedule = Schedule(action, _spec(entry), policy, ScheduleState(paused=entry.paused))
     return Wanted(schedule_id(entry.id), mark, schedule, indexed)

@@ -1,0 +1,245 @@
+"""How the values of a `temporal.client` travel: encrypted, when it has a codec, and large ones by reference, when it has a store.
+
+A value is encrypted first, so a store holds no clear text either. What a history holds is read with `opened`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from google.protobuf.message import Message
+from temporalio.api.common.v1 import Payload as Proto
+from temporalio.api.failure.v1 import Failure
+from temporalio.common import RawValue
+from temporalio.converter import (
+    DataConverter,
+    DefaultFailureConverter,
+    DefaultFailureConverterWithEncodedAttributes,
+    ExternalStorage,
+    PayloadCodec,
+    PayloadConverter,
+    StorageDriver,
+    StorageDriverClaim,
+    StorageDriverRetrieveContext,
+    StorageDriverStoreContext,
+)
+
+from runtime import errors
+from runtime.errors import Error, invalid
+from runtime.registry import Registry, TemporalClient
+from runtime.temporal import wire
+
+_ENCODING, _CIPHER, _KEY_ID = "encoding", "encryption-cipher", "encryption-key-id"
+_ENCRYPTED = b"binary/encrypted"
+_NONCE = 12
+_KEY_SIZES = (16, 24, 32)
+
+M = TypeVar("M", bound=Message)
+
+
+class AesGcm(PayloadCodec):
+    """``nonce || ciphertext || tag`` of the whole payload, its metadata included. What is not encrypted is read as it is."""
+
+    def __init__(self, key: bytes) -> None:
+        self._cipher = AESGCM(key)
+        self._key_id = hashlib.sha256(key).hexdigest()[:16].encode()
+
+    async def encode(self, payloads: Sequence[Proto]) -> list[Proto]:
+        return [payload if wire.CLEAR in payload.metadata else self._sealed(payload) for payload in payloads]
+
+    async def decode(self, payloads: Sequence[Proto]) -> list[Proto]:
+        return [
+            self._open(payload) if payload.metadata.get(_ENCODING) == _ENCRYPTED else payload for payload in payloads
+        ]
+
+    def _sealed(self, payload: Proto) -> Proto:
+        nonce = secrets.token_bytes(_NONCE)
+        data = nonce + self._cipher.encrypt(nonce, payload.SerializeToString(), None)
+        return Proto(metadata={_ENCODING: _ENCRYPTED, _CIPHER: b"AES-GCM", _KEY_ID: self._key_id}, data=data)
+
+    def _open(self, payload: Proto) -> Proto:
+        if payload.metadata.get(_KEY_ID, self._key_id) != self._key_id:
+            raise Error(errors.PERMISSION_DENIED, "a payload is encrypted with another key", retryable=False)
+        try:
+            clear = self._cipher.decrypt(payload.data[:_NONCE], payload.data[_NONCE:], None)
+        except InvalidTag:
+            raise Error(
+                errors.PERMISSION_DENIED, "a payload was changed after it was encrypted", retryable=False
+            ) from None
+        return Proto.FromString(clear)
+
+
+class Failures(DefaultFailureConverterWithEncodedAttributes):
+    """Messages and stack traces are values as well, those of causes included."""
+
+    def to_failure(self, exception: BaseException, payload_converter: PayloadConverter, failure: Failure) -> None:
+        super().to_failure(exception, payload_converter, failure)
+        cause = failure
+        while cause.HasField("cause"):
+            cause = cause.cause
+            if not cause.HasField("encoded_attributes"):
+                said = {"message": cause.message, "stack_trace": cause.stack_trace}
+                cause.encoded_attributes.CopyFrom(payload_converter.to_payloads([said])[0])
+                cause.message, cause.stack_trace = "Encoded failure", ""
+
+
+class Directory(StorageDriver):
+    """Payloads as files of a directory, each named by its hash, so that the same payload is kept once.
+
+    Raises `Error` UNAVAILABLE when the file system does not do its part: the task is tried again.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def name(self) -> str:
+        return "evermoon.directory"
+
+    async def store(self, context: StorageDriverStoreContext, payloads: Sequence[Proto]) -> list[StorageDriverClaim]:
+        return [await asyncio.to_thread(self._put, payload.SerializeToString()) for payload in payloads]
+
+    async def retrieve(
+        self, context: StorageDriverRetrieveContext, claims: Sequence[StorageDriverClaim]
+    ) -> list[Proto]:
+        return [Proto.FromString(await asyncio.to_thread(self._get, claim)) for claim in claims]
+
+    def _put(self, data: bytes) -> StorageDriverClaim:
+        hash = hashlib.sha256(data).hexdigest()
+        place = self._file(hash)
+        try:
+            if not place.exists():
+                place.parent.mkdir(parents=True, exist_ok=True)
+                part = place.with_name(f"{hash}.{secrets.token_hex(8)}.part")
+                with part.open("wb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                part.replace(place)
+        except OSError as error:
+            raise _unavailable(self._path, error) from None
+        return StorageDriverClaim({"sha256": hash})
+
+    def _get(self, claim: StorageDriverClaim) -> bytes:
+        hash = claim.claim_data.get("sha256", "")
+        if len(hash) != hashlib.sha256().digest_size * 2 or not hash.isalnum():
+            raise Error(errors.INVALID, "a reference to a stored payload names none", retryable=False)
+        try:
+            data = self._file(hash).read_bytes()
+        except OSError as error:
+            raise _unavailable(self._path, error) from None
+        if hashlib.sha256(data).hexdigest() != hash:
+            raise Error(errors.INTERNAL, f"the stored payload {hash} was changed")
+        return data
+
+    def _file(self, hash: str) -> Path:
+        return self._path / hash[:2] / hash
+
+
+def _unavailable(path: Path, error: OSError) -> Error:
+    return Error(errors.UNAVAILABLE, f"the payload store {path}: {error.strerror or error}", retryable=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Travel:
+    """`converter` is None for the SDK's own. Larger payloads than `threshold` bytes are stored; None where nothing is."""
+
+    converter: DataConverter | None = None
+    threshold: int | None = None
+    encrypts: bool = False
+
+
+def travel(registry: Registry, client_id: str) -> Travel:
+    """What a client entry says. Raises `Error` INVALID for a key or a store that will not do."""
+    entry = registry.get(client_id)
+    if not isinstance(entry, TemporalClient):
+        return Travel()
+    resolved = registry.resolve(entry)
+    assert isinstance(resolved, TemporalClient)
+    storage, codec = _storage(resolved), _codec(resolved)
+    if storage is None and codec is None:
+        return Travel()
+    failures = DefaultFailureConverter if codec is None else Failures
+    converter = DataConverter(payload_codec=codec, external_storage=storage, failure_converter_class=failures)
+    return Travel(converter, resolved.payloads.threshold if storage is not None else None, codec is not None)
+
+
+def _codec(entry: TemporalClient) -> AesGcm | None:
+    if entry.codec.type == "none":
+        return None
+    text = (entry.codec.key or "").strip()
+    for read in (bytes.fromhex, lambda text: base64.b64decode(text, validate=True)):
+        try:
+            key = read(text)
+        except (ValueError, binascii.Error):
+            continue
+        if len(key) in _KEY_SIZES:
+            return AesGcm(key)
+    raise invalid(f"{entry.id}: codec.key is not 16, 24 or 32 bytes in hexadecimal or Base64")
+
+
+def _storage(entry: TemporalClient) -> ExternalStorage | None:
+    url = entry.payloads.store
+    if url is None:
+        return None
+    parts = urlsplit(url)
+    if parts.scheme not in ("", "file") or parts.netloc:
+        raise invalid(f"{entry.id}: payloads.store is no directory: a path or a file: URL is expected")
+    return ExternalStorage([Directory(Path(entry.root, parts.path))], payload_size_threshold=entry.payloads.threshold)
+
+
+async def opened(message: M, converter: DataConverter) -> M:
+    """A copy of what the server has of a run, with every payload in it as it was before it travelled."""
+    if converter.payload_codec is None and converter.external_storage is None:
+        return message
+    copy = type(message)()
+    copy.CopyFrom(message)
+    found = list(_messages(copy))
+    for payload in found:
+        if isinstance(payload, Proto):
+            [clear] = await converter.decode([payload], [RawValue])
+            payload.CopyFrom(clear.payload)
+    for failure in found:
+        if isinstance(failure, Failure) and failure.HasField("encoded_attributes"):
+            _tell(failure)
+    return copy
+
+
+def _tell(failure: Failure) -> None:
+    """Puts a failure's message and stack trace back where `Failures` took them from."""
+    try:
+        said = json.loads(failure.encoded_attributes.data)
+        failure.message, failure.stack_trace = str(said.get("message", "")), str(said.get("stack_trace", ""))
+    except (ValueError, AttributeError):
+        return  # of somebody else's making
+    failure.ClearField("encoded_attributes")
+
+
+def _messages(message: Message) -> Iterator[Message]:
+    """The payloads and failures in a message, at any depth."""
+    if isinstance(message, Failure):
+        yield message
+    for field, value in message.ListFields():
+        if field.message_type is None:
+            continue
+        if field.message_type.GetOptions().map_entry:
+            items = value.values() if field.message_type.fields_by_name["value"].message_type is not None else ()
+        else:
+            items = value if field.is_repeated else (value,)
+        for item in items:
+            if isinstance(item, Proto):
+                yield item
+            else:
+                yield from _messages(item)
