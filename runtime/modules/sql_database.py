@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
@@ -198,8 +199,12 @@ class OpenDatabase:
             raise invalid(f"{self.id}: a value the database cannot hold: {error}") from None
 
     def _open(self, entry: Database) -> Engine:
+        url = url_of(entry)
+        if self.type == "sqlite" and url.database != MEMORY:
+            with contextlib.suppress(OSError):  # what cannot be made cannot be opened either, which is told then
+                Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(
-            url_of(entry),
+            url,
             poolclass=QueuePool,
             pool_size=self.size,
             max_overflow=0,

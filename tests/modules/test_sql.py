@@ -256,6 +256,13 @@ async def test_a_result_has_a_size(tmp_path: Path, database: Database) -> None:
     assert await ask(tmp_path, database, body, table=False) == LIMIT_EXCEEDED
 
 
+async def test_a_file_is_made_with_its_directory(tmp_path: Path) -> None:
+    entry: Database = {"name": "db", "kind": "db.sql.sqlite", "file": "data/of/the/app.db"}
+    body = 'return db:query("SELECT 1 AS one")[1].one'
+    assert await ask(tmp_path, entry, body, table=False) == 1
+    assert (tmp_path / "data" / "of" / "the" / "app.db").exists()
+
+
 async def test_a_server_that_is_away_says_nothing_of_its_login(tmp_path: Path) -> None:
     entry = {
         "name": "db",
