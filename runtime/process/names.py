@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from runtime.errors import ALREADY_EXISTS, NOT_FOUND, Error
+from runtime.errors import ALREADY_EXISTS, NOT_FOUND, RATE_LIMITED, Error
+
+#: Names that one PID may have.
+MAX_NAMES = 1000
 
 
 class Names:
@@ -10,12 +13,21 @@ class Names:
 
     def __init__(self) -> None:
         self._pids: dict[str, str] = {}
+        self._names: dict[str, set[str]] = {}
 
     def register(self, name: str, pid: str) -> None:
-        """Again for the same PID is no mistake. Raises `Error` ALREADY_EXISTS when another has the name."""
-        owner = self._pids.setdefault(name, pid)
-        if owner != pid:
+        """Again for the same PID is no mistake. Raises `Error`: ALREADY_EXISTS when another has the name, RATE_LIMITED above `MAX_NAMES`."""
+        owner = self._pids.get(name)
+        if owner == pid:
+            return
+        if owner is not None:
             raise Error(ALREADY_EXISTS, f"name {name} is taken", retryable=False, details={"name": name, "pid": owner})
+        names = self._names.setdefault(pid, set())
+        if len(names) >= MAX_NAMES:
+            details = {"pid": pid, "max_names": MAX_NAMES}
+            raise Error(RATE_LIMITED, f"{pid} has {MAX_NAMES} names already", retryable=False, details=details)
+        names.add(name)
+        self._pids[name] = pid
 
     def lookup(self, name: str) -> str:
         """Raises `Error` NOT_FOUND."""
@@ -27,12 +39,18 @@ class Names:
         return self._pids.get(name)
 
     def of(self, pid: str) -> list[str]:
-        return sorted(name for name, owner in self._pids.items() if owner == pid)
+        return sorted(self._names.get(pid, ()))
 
     def unregister(self, name: str) -> bool:
-        return self._pids.pop(name, None) is not None
+        pid = self._pids.pop(name, None)
+        if pid is None:
+            return False
+        self._names[pid].discard(name)
+        if not self._names[pid]:
+            del self._names[pid]
+        return True
 
     def forget(self, pid: str) -> None:
         """Gives up all names of one that has ended."""
-        for name in [name for name, owner in self._pids.items() if owner == pid]:
+        for name in self._names.pop(pid, ()):
             del self._pids[name]
