@@ -36,9 +36,11 @@ test: setup
 test-servers:
 	@bash tests/servers.sh
 
-# The fuzz tests of `make test`, with many more examples.
+# The fuzz tests of `make test`, with many more examples, and then coverage-guided, FUZZ_SECONDS for each target.
+FUZZ_SECONDS ?= 60
 fuzz: setup
 	$(BIN)/python -m pytest tests/security/test_fuzz.py --hypothesis-profile=fuzz --timeout=3600
+	EVERMOON_FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python -m pytest tests/security/test_coverage_guided.py
 
 bench: setup
 	$(BIN)/python -m bench
