@@ -56,7 +56,7 @@ class Site:
         (self.author / "entries" / "hello.lua").write_text(HELLO.replace("EDIT", text))
 
     def deploy(self, *words: str) -> Outcome:
-        return evermoon(self.author, "deploy", *words, "--json", env=self.env)
+        return evermoon(self.author, "deploy", *words, "--timeout", "5m", "--json", env=self.env)
 
     def status(self) -> Any:
         done = self.deploy("--status")
@@ -74,10 +74,13 @@ def ask(base: str, method: str = "GET") -> Any:
 def run(base: str) -> Any:
     """A run that the host starts: what it says it is made of."""
     id = ask(f"{base}/api/v1/workflows/app:hello", "POST")["id"]
-    return ask(f"{base}/api/v1/runs/{id}/result?wait=60")["edit"]
+    while True:
+        answer = ask(f"{base}/api/v1/runs/{id}/result?wait=30")
+        if "edit" in answer:  # else it still runs
+            return answer["edit"]
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 async def test_what_is_deployed_is_served(tmp_path: Path, temporal_server: DevServer) -> None:
     site = Site(tmp_path, temporal_server)
     with running(site.host, "serve", env=site.env) as (process, told):

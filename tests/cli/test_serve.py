@@ -99,7 +99,7 @@ end
 """
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 async def test_a_process_that_dies_is_replaced_and_its_services_are(project: Path, temporal_server: DevServer) -> None:
     env = {"TEMPORAL_ADDRESS": temporal_server.address}
     registry = project / "config" / "registry.yaml"
