@@ -34,7 +34,7 @@ entries:
   - {name: onlyN, kind: workflow.lua, source: file://code.lua, method: main, modules: [funcs], imports: {lib: lib},
      meta: {temporal: {workflow: {worker: workerN}}}}
   - {name: act, kind: function.lua, source: file://code.lua, method: act, modules: [funcs], imports: {lib: lib},
-     meta: {temporal: {activity: {worker: worker}}}}
+     meta: {temporal: {activity: {worker: worker}}, options: {activity.start_to_close_timeout: 10s}}}
   - {name: version, kind: function.lua, source: file://code.lua, method: version, modules: [funcs], imports: {lib: lib}}
   - {name: slow, kind: function.lua, source: file://handlers.lua, method: slow, modules: [http, time], imports: {lib: lib}}
   - {name: uploadN, kind: function.lua, source: file://handlers.lua, method: upload, modules: [http, time], imports: {lib: lib}}
@@ -131,7 +131,7 @@ class Traffic:
             assert (len(parts), len(set(parts)), end) == (5, 1, "end"), "one answer is of one version, and whole"
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_steady_traffic_notices_no_reload(project: Project, temporal_server: DevServer) -> None:
     started: list[str] = []
     async with Runtime.open(project.path, temporal=temporal_server.address, http=True, environ={}) as rt:
@@ -172,7 +172,7 @@ async def test_steady_traffic_notices_no_reload(project: Project, temporal_serve
         for task in done:
             await task
         assert traffic.versions >= {2, 3, 4}
-        results = await asyncio.gather(*(rt.result(id, timeout=60) for id in started))
+        results = await asyncio.gather(*(rt.result(id, timeout=400) for id in started))
         assert [result["got"] for result in results] == list(range(len(started)))
         versions = [result["started"] for result in results]
         assert versions == sorted(versions), "a run has the code of the moment it was started"
