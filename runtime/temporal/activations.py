@@ -13,6 +13,9 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+from temporalio.worker import Worker
 
 T = TypeVar("T")
 
@@ -22,6 +25,10 @@ WORKFLOW_THREADS = 8
 #: after ten (`workflow.task_timeout`), so that an answer after that is of no use.
 MAX_SECONDS, MAX_WALL_SECONDS = 8.0, 9.0
 
+#: Seconds of wall clock after which the SDK calls a task deadlocked. It looks after two, which a task that obeys these limits may
+#: take as well, the more where the machine is busy; and would fail again and again.
+DEADLOCK = 30
+
 _current = threading.local()
 
 
@@ -30,19 +37,32 @@ class ActivationTooLong(Exception):
 
 
 class Activations(ThreadPoolExecutor):
-    """An executor for the SDK's worker, which hands it one piece of work for each activation."""
+    """An executor for the SDK's worker, which hands it one piece of work for each activation.
+
+    Activations of one run wait for each other. The SDK means to wait with the eviction of a run that it calls deadlocked until the
+    thread is done with it, but on Python 3.11 its wait ends with the timeout; and a run evicted while it runs is stuck for good.
+    """
 
     def __init__(self) -> None:
         super().__init__(WORKFLOW_THREADS, thread_name_prefix="workflow")
+        self._locks: WeakKeyDictionary[object, threading.Lock] = WeakKeyDictionary()
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
-        return super().submit(_timed, time.monotonic(), fn, *args, **kwargs)
+        lock = self._locks.setdefault(getattr(fn, "__self__", fn), threading.Lock())
+        return super().submit(_timed, time.monotonic(), lock, fn, *args, **kwargs)
+
+
+def leave_time_to(worker: Worker) -> None:
+    """Lets our own limits come before the SDK's detector, which has no option but `debug_mode`: that runs workflows on the event loop."""
+    inner = worker._workflow_worker
+    if inner is not None and hasattr(inner, "_deadlock_timeout_seconds"):
+        inner._deadlock_timeout_seconds = DEADLOCK
 
 
 def spent() -> float:
     """What the activation under way on this thread has used of its time: 1 when it is up.
 
-    0 in a worker that brings threads of its own, as the plugin's may: there the SDK's detection watches over many events.
+    0 in a worker that brings threads of its own, as one with the plugin may: there only the SDK's detection watches over many events.
     """
     since: tuple[float, float] | None = getattr(_current, "since", None)
     if since is None:
@@ -57,9 +77,10 @@ def check() -> None:
         raise ActivationTooLong("the events of one workflow task took too long together: do less for each")
 
 
-def _timed(asked: float, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
-    _current.since = time.thread_time(), asked
-    try:
-        return fn(*args, **kwargs)
-    finally:
-        _current.since = None
+def _timed(asked: float, lock: threading.Lock, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+    with lock:
+        _current.since = time.thread_time(), asked
+        try:
+            return fn(*args, **kwargs)
+        finally:
+            _current.since = None

@@ -16,6 +16,7 @@ from runtime.process.pids import new_node
 from runtime.process.workers import worker_of
 from runtime.registry import BundleStore, Registry, TemporalWorker, open_store
 from runtime.settings import Settings
+from runtime.temporal.activations import Activations, leave_time_to
 from runtime.temporal.activities import lua_activities
 from runtime.temporal.client import Clients, declared
 from runtime.temporal.headers import Interceptor
@@ -46,6 +47,8 @@ class LuaPlugin(SimplePlugin):
     Give it to the worker, or to the client (the SDK then passes it on to that client's workers), not to both. `environ` is
     what placeholders in the registry see; default: the process's environment as settings read it, so pass your own in tests.
     `bundles` is the bundle store, or its directory or URL (default: EVERMOON_BUNDLES, else `.evermoon/bundles`).
+    Workflow tasks run on threads that Evermoon limits, unless the worker has a `workflow_task_executor`; the SDK's deadlock
+    detection acts after 30 s instead of 2, also for the worker's Python workflows, since a Lua step that obeys its limits may take longer.
     The runs' PIDs name the `temporal.worker` entry that has the worker's task queue, else the queue.
     """
 
@@ -74,6 +77,8 @@ class LuaPlugin(SimplePlugin):
         config["workflows"] = [*config.get("workflows", []), LuaWorkflow]
         config["interceptors"] = [*config.get("interceptors", []), self._hosting(queue)]
         config["activities"] = [*config.get("activities", []), *lua_activities(host, runs)]
+        if config.get("workflow_task_executor") is None:
+            config["workflow_task_executor"] = Activations()
         return config
 
     def configure_replayer(self, config: ReplayerConfig) -> ReplayerConfig:
@@ -94,6 +99,7 @@ class LuaPlugin(SimplePlugin):
         )
 
     async def run_worker(self, worker: Worker, next: Callable[[Worker], Awaitable[None]]) -> None:
+        leave_time_to(worker)
         async with AsyncExitStack() as stack:
             for host, client in self._hosts:
                 stack.push_async_callback(host.close, 0)

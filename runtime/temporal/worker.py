@@ -18,7 +18,7 @@ from runtime.process.ports import Workflows
 from runtime.process.workers import queue_of
 from runtime.registry import Registry, TemporalWorker
 from runtime.temporal import logs
-from runtime.temporal.activations import Activations
+from runtime.temporal.activations import Activations, leave_time_to
 from runtime.temporal.activities import lua_activities
 from runtime.temporal.client import Clients, declared
 from runtime.temporal.host import WorkflowHost
@@ -27,9 +27,6 @@ from runtime.temporal.workflow import Hosting, LuaWorkflow
 _log = logging.getLogger(__name__)
 
 _FIRST_DELAY, _LAST_DELAY = 0.2, 10.0
-#: Seconds of wall clock after which the SDK calls a task deadlocked. It looks after two, which a step that obeys its limits
-#: (they are in processor time) takes as well where the machine is busy, and the task would fail again and again.
-_DEADLOCK = 30
 
 Fatal = Callable[[BaseException], None]
 
@@ -102,7 +99,7 @@ class Workers:
             workflow_task_executor=self._threads,
             **worker_options(self._registry, entry),
         )
-        _leave_time_to(worker)
+        leave_time_to(worker)
         return worker
 
     def _ended(self, worker: str, error: BaseException) -> None:
@@ -151,13 +148,6 @@ class Workers:
         if self._threads is not None:
             self._threads.shutdown(wait=False, cancel_futures=True)
             self._threads = None
-
-
-def _leave_time_to(worker: Worker) -> None:
-    """The SDK has no option for it but `debug_mode`, which runs workflows on the event loop."""
-    inner = worker._workflow_worker
-    if inner is not None and hasattr(inner, "_deadlock_timeout_seconds"):
-        inner._deadlock_timeout_seconds = _DEADLOCK
 
 
 class _Served:

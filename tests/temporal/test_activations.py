@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from runtime.errors import Error
 from runtime.lua import protocol
 from runtime.lua.session import Session
+from runtime.modules.catalogue import FUNCTIONS
 from runtime.temporal import activations
 from runtime.temporal.devserver import DevServer
 from runtime.testing import program_from_source
@@ -114,3 +116,26 @@ def test_a_session_ends_when_the_time_it_shares_is_up() -> None:
     assert batch.error.details == {"limit": "time"}
     assert batch.spent == "time"
     session.close()
+
+
+async def test_a_run_outlives_a_step_that_the_sdk_calls_deadlocked(
+    files: Files, temporal_server: DevServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its eviction waits until the thread is done with it; the next attempt begins anew."""
+    monkeypatch.setattr(activations, "DEADLOCK", 1)
+    calls = []
+
+    def slow_once(*args: Any) -> Any:
+        calls.append(args)
+        if len(calls) == 1:
+            time.sleep(3)
+        return encode(*args)
+
+    encode = FUNCTIONS["base64.encode"]
+    monkeypatch.setitem(FUNCTIONS, "base64.encode", slow_once)
+    body = "return function() time.sleep('1ms') return base64.encode('x') end"
+    files.worker(shadow=False).workflow("main", body, modules=["base64", "time"])
+    async with staged(files, temporal_server.address) as stage:
+        run = await stage.start("main")
+        assert await stage.result(run) == "eA=="
+        assert "WORKFLOW_TASK_FAILED" in await stage.event_types(run)
