@@ -57,6 +57,6 @@ def take(wanted: Address, *, move: bool) -> socket.socket:
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.create_server((host, port), family=family, backlog=256)
+    sock = socket.create_server((host, port), family=family)
     sock.setblocking(False)
     return sock

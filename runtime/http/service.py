@@ -11,6 +11,10 @@ from runtime.errors import INVALID, Error
 from runtime.http.listen import Address, take
 from runtime.http.protocol import Handler, Server
 
+#: Connections that may wait to be accepted, as many as Linux allows by default. Above it a client believes itself connected, and is
+#: reset when that has gone on too long.
+_BACKLOG = 4096
+
 
 class Service:
     """`answer` may be replaced at any time; requests that already found their handler keep it."""
@@ -62,7 +66,7 @@ class Service:
         self._server = Server(self._answer, self._max_body, head=self._read, idle=self._idle)
         self._runner = web.ServerRunner(self._server, shutdown_timeout=self._grace)
         await self._runner.setup()
-        await web.SockSite(self._runner, sock, ssl_context=self.tls).start()
+        await web.SockSite(self._runner, sock, ssl_context=self.tls, backlog=_BACKLOG).start()
 
     def adjust(self, *, max_body: int, read: float, idle: float) -> None:
         """From now on these hold: the size of a body for its next request, the times for connections that are made."""
