@@ -1,4 +1,4 @@
-"""Messages of workflows to the processes of this host: one queue for each node, served by a small worker on each cluster.
+"""What workflows do to the processes of this host, messages above all: one queue for each node, served by a small worker on each cluster.
 
 A workflow cannot reach a process itself, so it schedules an activity on the queue of the process's node. An activity may
 run twice, a message must not arrive twice: the node remembers what it has delivered.
@@ -59,19 +59,20 @@ def node_worker(client: Client, host: ProcessHost, delivered: Delivered) -> Work
     """The worker of this host's node queue on one cluster. `delivered` is shared by all workers of a host."""
 
     @activity.defn(dynamic=True)
-    async def deliver(args: Sequence[RawValue]) -> None:
-        if activity.info().activity_type != wire.DELIVER:
-            raise failures.to_failure(invalid(f"a node runs no activity {activity.info().activity_type}"))
+    async def carry_out(args: Sequence[RawValue]) -> None:
+        name = activity.info().activity_type
+        if name not in _ACTIVITIES:
+            raise failures.to_failure(invalid(f"a node runs no activity {name}"))
         sender = wire.sender_of(activity_headers())
         try:
-            _deliver(host, delivered, sender, wire.unraws(args))
+            _ACTIVITIES[name](host, delivered, sender, wire.unraws(args))
         except Error as error:
             raise failures.to_failure(error) from None
 
     return Worker(
         client,
         task_queue=wire.NODE_QUEUE.format(node=host.node),
-        activities=[deliver],
+        activities=[carry_out],
         activity_task_poller_behavior=PollerBehaviorSimpleMaximum(1),
         graceful_shutdown_timeout=timedelta(seconds=1),
     )
@@ -83,6 +84,25 @@ def _deliver(host: ProcessHost, delivered: Delivered, sender: str, payloads: Seq
     for message, args in _unpacked(batch["messages"], payloads[1:]):
         if delivered.is_new(batch["to"], message["id"]):
             host.send(batch["to"], message["topic"], args, sender)
+
+
+def _cancel(host: ProcessHost, delivered: Delivered, sender: str, payloads: Sequence[Payload]) -> None:
+    wanted: Mapping[str, str] = payloads[0].value()
+    if delivered.is_new(wanted["to"], wanted["id"]):
+        host.cancel(wanted["to"], wanted["reason"], sender)
+
+
+def _terminate(host: ProcessHost, delivered: Delivered, sender: str, payloads: Sequence[Payload]) -> None:
+    wanted: Mapping[str, str] = payloads[0].value()
+    if delivered.is_new(wanted["to"], wanted["id"]):
+        host.terminate(wanted["to"], wanted["reason"])
+
+
+_ACTIVITIES: Mapping[str, Callable[[ProcessHost, Delivered, str, Sequence[Payload]], None]] = {
+    wire.DELIVER: _deliver,
+    wire.CANCEL_PROCESS: _cancel,
+    wire.TERMINATE_PROCESS: _terminate,
+}
 
 
 def _unpacked(

@@ -36,7 +36,7 @@ from runtime.temporal.pinning import Pinned
 
 if TYPE_CHECKING:
     from runtime.temporal.commands.delays import Delay
-    from runtime.temporal.commands.mail import Letter
+    from runtime.temporal.commands.mail import Ending, Letter
 
 RUNNING = "running"
 
@@ -64,7 +64,7 @@ class Run:
         self.principal = wire.principal_of(info.headers)
         self.pending: dict[int, Callable[[], object]] = {}
         self.sends: dict[str, asyncio.Task[None]] = {}
-        self.letters: dict[str, list[Letter]] = {}
+        self.letters: dict[str, list[Letter | Ending]] = {}
         self.delays: dict[str, Delay] = {}  # of children that are still to start, by workflow id
         self.announced: dict[str, set[str]] = {}  # names the script answers to, by what they are
         self.updates: dict[str, asyncio.Future[Payload]] = {}

@@ -61,6 +61,9 @@ AWAIT_RUN = "evermoon.await_run"
 #: On a node's own queue: messages of a run to one process there. Arguments: `{to, messages: [{id, topic, args: count}]}`,
 #: then the arguments of all messages, one after another.
 DELIVER = "evermoon.deliver"
+#: There, too: ends one process, in its turn among the messages to it. Arguments: `{to, id: as that of a message, reason}`.
+CANCEL_PROCESS = "evermoon.cancel_process"
+TERMINATE_PROCESS = "evermoon.terminate_process"
 NODE_QUEUE = "evermoon.node.{node}"
 
 #: Signal to a run that a process was linked with: how that ended. No script can send one of this name. Arguments: `{kind, at,
@@ -79,6 +82,8 @@ PIN_MARKER = "evermoon.bundle:{hash}"
 #: Of a run that cancels others through the activity, which can tell an ended run from one that was asked to end; a run that
 #: has cancelled without it goes on with Temporal's own command.
 CANCEL_MARKER = "evermoon.cancel:2"
+#: Of a run that cancels and terminates processes of hosts; to one that has been told that there are none, there never are.
+END_PROCESS_MARKER = "evermoon.end_process"
 #: Of a run that heeds the start delay of its children; one that has started such a child at once goes on doing so.
 DELAY_MARKER = "evermoon.start_delay:2"
 

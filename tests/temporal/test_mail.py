@@ -180,3 +180,84 @@ async def test_functions_in_a_worker_of_ones_own_are_reached(files: Files, tempo
         async with Worker(stage.client, task_queue=files.queue, plugins=[plugin]):
             answer = await stage.run("main")
             assert [item[1] for item in answer["seen"]] == list(range(1, 21))
+
+
+# Gives its PID to a run, which ends it; then says what it read, and how it was asked to end.
+ENDED = """return { main = function(entry)
+  local inbox, events = process.inbox(), process.events()
+  assert(process.spawn(entry, 't:worker', process.pid()))
+  local event = events:receive()
+  local read = {}
+  while true do
+    local got = channel.select({ inbox:case_receive(), default = true })
+    if got.default then break end
+    read[#read + 1] = got.value:payload():data()
+  end
+  return { kind = event.kind, reason = event.reason, by = event.from, read = read }
+end }"""
+
+
+async def test_a_run_cancels_a_function_after_what_it_sent_to_it(files: Files, temporal_server: DevServer) -> None:
+    files.function("ended", ENDED)
+    files.workflow(
+        "ender",
+        """return { main = function(to)
+             for i = 1, 3 do assert(process.send(to, 'n', i)) end
+             assert(process.cancel(to, 'enough'))
+             return 'asked'
+           end }""",
+    )
+    async with staged(files, temporal_server.address) as stage:
+        answer = await stage.call("ended", "t:ender")
+        assert (answer["kind"], answer["reason"], answer["read"]) == ("pid.cancel", "enough", [1, 2, 3])
+        run = Started(answer["by"].partition("|")[2].removesuffix("}"), "", "")
+        assert await stage.result(run) == "asked"
+        assert [result.failure for result in await stage.replay(run)] == [None]
+
+
+async def test_a_run_terminates_a_process_of_a_host(files: Files, temporal_server: DevServer) -> None:
+    files.entry(name="host", kind="process.host")
+    files._script(
+        "process.lua", "sleeper", "return { main = function() process.events():receive() end }", {"modules": []}
+    )
+    files.workflow(
+        "ender",
+        """return { main = function(to)
+             local ok = process.terminate(to)
+             local again, err = process.terminate(to)
+             return { ok, again == nil, err:kind(), err:retryable(), err:message():find('not found', 1, true) ~= nil }
+           end }""",
+    )
+    files.function(
+        "outside",
+        """return { main = function()
+             local pid = assert(process.spawn_monitored('t:sleeper', 't:host'))
+             local said = assert(process.exec('t:ender', 't:worker', pid))
+             local event = process.events():receive()
+             return { said = said, kind = event.kind, mine = event.from == pid, error = event.result.error:kind() }
+           end }""",
+    )
+    async with staged(files, temporal_server.address) as stage:
+        assert await stage.call("outside") == {
+            "said": [True, True, "NotFound", False, True],
+            "kind": "pid.exit",
+            "mine": True,
+            "error": "Canceled",
+        }
+
+
+async def test_cancelling_on_a_node_that_does_not_answer_is_a_timeout(
+    files: Files, temporal_server: DevServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(system, "SEND_GRACE", timedelta(seconds=2))
+    files.workflow(
+        "ender",
+        """return { main = function(to)
+             local _, err = process.cancel(to)
+             return err:kind()
+           end }""",
+    )
+    async with staged(files, temporal_server.address) as stage:
+        run = await stage.start("ender", "{t:host@nobody.there|1}")
+        assert await stage.result(run) == "Timeout"
+        assert [result.failure for result in await stage.replay(run)] == [None]

@@ -1,7 +1,8 @@
 """Messages of a run to processes and running functions: carried by a system activity on the queue of the process's node.
 
 The script goes on at once. To one process, one batch is under way at a time, so order is kept; what the script sends in
-one step, or while a batch is under way, travels together.
+one step, or while a batch is under way, travels together. The wish to end a process goes by itself, in its turn, and is
+waited for.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 from temporalio import workflow
 from temporalio.exceptions import FailureError
 
+from runtime.errors import Error
 from runtime.lua.protocol import Command
 from runtime.payload import Payload
 from runtime.process.pids import Pid
@@ -35,12 +37,48 @@ class Letter:
     args: Sequence[Payload]
     at: str | None
 
+    @property
+    def text(self) -> str:
+        return f'message "{self.topic}"'
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A wish to end the process, by the system activity `wire.CANCEL_PROCESS` or `wire.TERMINATE_PROCESS`.
+
+    `seq` is of the command that waits for it.
+    """
+
+    id: str
+    activity: str
+    reason: str
+    seq: int
+    at: str | None
+
+    @property
+    def text(self) -> str:
+        return self.activity.removeprefix(wire.SYSTEM)
+
 
 def post(run: Run, command: Command, to: Pid) -> None:
     """Sends a message to a process. Arguments have been checked; that it arrives is nobody's promise."""
+    _add(run, to, Letter(_id(run, command), command.data["topic"], command.args, command.at))
+
+
+def end(run: Run, command: Command, to: Pid, activity: str) -> None:
+    """Asks for the end of a process, after what was sent to it before. The command gets its result when that is done."""
+    assert command.seq is not None
+    reason = command.data.get("reason") or ""
+    _add(run, to, Ending(_id(run, command), activity, reason, command.seq, command.at))
+
+
+def _id(run: Run, command: Command) -> str:
+    return f"{run.info.run_id}/{command.seq}"
+
+
+def _add(run: Run, to: Pid, item: Letter | Ending) -> None:
     address = str(to)
-    letter = Letter(f"{run.info.run_id}/{command.seq}", command.data["topic"], command.args, command.at)
-    run.letters.setdefault(address, []).append(letter)
+    run.letters.setdefault(address, []).append(item)
     if address not in run.sends:
         run.sends[address] = run.watch(_carry(run, address, to.node or ""), f"letters to {address}")
 
@@ -48,6 +86,10 @@ def post(run: Run, command: Command, to: Pid) -> None:
 async def _carry(run: Run, address: str, node: str) -> None:
     letters = run.letters[address]
     while letters:
+        if isinstance(letters[0], Ending):
+            await _end(run, address, node, letters[0])
+            del letters[0]
+            continue
         batch = _batch(letters)
         try:
             with outgoing(wire.headers(sender=run.pid)):
@@ -59,10 +101,25 @@ async def _carry(run: Run, address: str, node: str) -> None:
     del run.letters[address], run.sends[address]
 
 
-def _batch(letters: Sequence[Letter]) -> list[Letter]:
+async def _end(run: Run, address: str, node: str, ending: Ending) -> None:
+    wanted = {"to": address, "id": ending.id, "reason": ending.reason}
+    outcome: Payload | Error = Payload.of(True)
+    try:
+        with outgoing(wire.headers(sender=run.pid)):
+            under_way = system.end_process(node, ending.activity, wanted, ending.at)
+        await under_way
+    except FailureError as failure:
+        outcome = failures.from_failure(failure)
+    run.resolve(ending.seq, outcome)
+
+
+def _batch(letters: Sequence[Letter | Ending]) -> list[Letter]:
+    """The messages at the front, up to a wish to end the process."""
     batch: list[Letter] = []
     size = 0
     for letter in letters[:_BATCH_MESSAGES]:
+        if isinstance(letter, Ending):
+            break
         size += sum(len(arg.data) for arg in letter.args)
         if batch and size > _BATCH_BYTES:
             break
@@ -82,7 +139,7 @@ def give_up(run: Run) -> None:
         _lost(run, address, letters, "the run has closed")
 
 
-def _lost(run: Run, address: str, letters: Sequence[Letter], why: str) -> None:
+def _lost(run: Run, address: str, letters: Sequence[Letter | Ending], why: str) -> None:
     if workflow.unsafe.is_replaying():
         return
     for letter in letters:
@@ -93,4 +150,4 @@ def _lost(run: Run, address: str, letters: Sequence[Letter], why: str) -> None:
             "at": letter.at,
             "fields": {},
         }
-        log_line("warn", f'message "{letter.topic}" to {address} was not delivered: {why}', about)
+        log_line("warn", f"{letter.text} to {address} was not delivered: {why}", about)

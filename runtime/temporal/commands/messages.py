@@ -93,6 +93,8 @@ def cancel_process(run: Run, command: Command) -> None:
     An activity does it: the server takes the command of a workflow for a run that has ended as well, and lets no run
     cancel itself.
     """
+    if _ends_process(run, command, wire.CANCEL_PROCESS):
+        return
     target, reason = _workflow_id(command), command.data.get("reason") or ""
     if delays.give_up(run, target, "workflow canceled"):
         run.settle(command.seq, _TRUE)
@@ -110,12 +112,23 @@ def cancel_process(run: Run, command: Command) -> None:
 
 def terminate(run: Run, command: Command) -> None:
     """Terminates another run. Temporal has no such command, so an activity of this worker does it."""
+    if _ends_process(run, command, wire.TERMINATE_PROCESS):
+        return
     target, reason = _workflow_id(command), command.data.get("reason") or ""
     if delays.give_up(run, target, "workflow terminated"):
         run.settle(command.seq, _TRUE)
         return
     handle = system.terminate(run, target, reason)
     handle.add_done_callback(lambda done: _answered(run, command, done))
+
+
+def _ends_process(run: Run, command: Command, activity: str) -> bool:
+    """Whether the destination is a process of a host: an activity on the queue of its node then does it."""
+    to = Pid.parse(command.data["to"])
+    if to is None or to.node is None or not workflow.patched(wire.END_PROCESS_MARKER):
+        return False
+    mail.end(run, command, to, activity)
+    return True
 
 
 def _resolve(run: Run, command: Command, value: Payload | Error) -> None:

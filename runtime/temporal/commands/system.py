@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from temporalio import workflow
@@ -67,6 +67,19 @@ def deliver(node: str, payloads: Sequence[Payload], at: str | None) -> workflow.
     return workflow.start_activity(
         wire.DELIVER,
         args=wire.raws(payloads),
+        result_type=type(None),
+        task_queue=wire.NODE_QUEUE.format(node=node),
+        schedule_to_close_timeout=SEND_GRACE,
+        start_to_close_timeout=timedelta(seconds=10),
+        summary=at,
+    )
+
+
+def end_process(node: str, activity: str, wanted: Mapping[str, str], at: str | None) -> workflow.ActivityHandle[None]:
+    """Cancels or terminates a process of that node, on the node's own queue."""
+    return workflow.start_activity(
+        activity,
+        args=[wanted],
         result_type=type(None),
         task_queue=wire.NODE_QUEUE.format(node=node),
         schedule_to_close_timeout=SEND_GRACE,

@@ -43,6 +43,14 @@ function F.listens()
   return first + second
 end
 
+-- Tells the run that called it where it is, and answers with how it is asked to end.
+function F.waits()
+  local events, run = process.events(), activity.info().workflow_pid
+  assert(process.send(run, "here", process.pid()))
+  local event = events:receive()
+  return { event.kind, event.reason, event.from == run }
+end
+
 function F.undo(step)
   if step == "second" then return nil, errors.new(errors.CONFLICT, "cannot be undone") end
   return step

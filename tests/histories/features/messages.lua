@@ -85,6 +85,28 @@ function M.send_function()
   return assert(future:await())
 end
 
+function M.end_process()
+  local here = process.listen("here")
+  local once = funcs.new():with_options({ ["activity.retry_policy"] = { maximum_attempts = 1 } })
+  local first = assert(once:async("features:waits"))
+  assert(process.cancel(here:receive(), "enough"))
+  local canceled = assert(first:await())
+  local second = assert(once:async("features:waits"))
+  local pid = here:receive()
+  assert(process.terminate(pid))
+  local _, err = second:await()
+  local seen = { canceled, recorded.kind(nil, err), recorded.kind(process.cancel(pid)), recorded.kind(process.terminate(pid)) }
+  recorded.same(seen)
+  return seen
+end
+
+function M.end_process_refused()
+  local process_of_a_host = "{features:host@no.such.node|1}"
+  local seen = { recorded.kind(process.cancel(process_of_a_host)), recorded.kind(process.terminate(process_of_a_host)) }
+  recorded.same(seen)
+  return seen
+end
+
 function M.child_answers()
   local inbox = process.inbox()
   for _ = 1, 3 do

@@ -201,6 +201,20 @@ MESSAGES: Mapping[str, Feature] = {
         [10, 20, 30],
     ),
     "send_function": Feature(("ACTIVITY_TASK_SCHEDULED", SIGNALED, *CALL), 42),
+    "end_process": Feature(
+        (
+            "MARKER_RECORDED",
+            "ACTIVITY_TASK_SCHEDULED",
+            "ACTIVITY_TASK_COMPLETED",
+            "ACTIVITY_TASK_SCHEDULED",
+            "ACTIVITY_TASK_SCHEDULED",
+            "ACTIVITY_TASK_FAILED",
+            "ACTIVITY_TASK_FAILED",
+            *CALL,
+        ),
+        [["pid.cancel", "enough", True], "Canceled", "NotFound", "NotFound"],
+    ),
+    "end_process_refused": Feature(CALL, ["NotFound", "NotFound"], superseded=True),
     "send_missing": Feature(
         (
             "SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_FAILED",
