@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 
-.PHONY: setup demo demo-approvals dev check test test-servers fuzz bench clean
+.PHONY: setup demo demo-approvals dev check test test-servers fuzz soak bench clean
 
 setup: $(VENV)/.ready
 
@@ -41,6 +41,12 @@ FUZZ_SECONDS ?= 60
 fuzz: setup
 	$(BIN)/python -m pytest tests/security/test_fuzz.py --hypothesis-profile=fuzz --timeout=3600
 	EVERMOON_FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python -m pytest tests/security/test_coverage_guided.py
+
+# The soak tests of `make test` with as many runs and processes as it takes to see a slow leak: tens of minutes.
+SOAK_RUNS ?= 10000
+SOAK_PROCESSES ?= 10000
+soak: setup
+	EVERMOON_SOAK_RUNS=$(SOAK_RUNS) EVERMOON_SOAK_PROCESSES=$(SOAK_PROCESSES) $(BIN)/python -m pytest -s tests/soak
 
 bench: setup
 	$(BIN)/python -m bench

@@ -297,24 +297,6 @@ async def test_each_message_has_a_budget_but_not_the_thread(tmp_path: Path) -> N
             await h.result(pid)
 
 
-async def test_many_idle_processes_answer(tmp_path: Path) -> None:
-    body = """
-        local n = 0
-        local inbox = process.inbox()
-        for _ = 1, ... do inbox:receive() n = n + 1 end
-        return n
-    """
-    async with host(registry(tmp_path, body)) as h:
-        counting = asyncio.create_task(call(h, "calls", 500))
-        await eventually(lambda: h.running)
-        [caller] = h.running
-        pids = [spawn(h, "echo", caller) for _ in range(500)]
-        for pid in pids:
-            send(h, pid, "ping")
-        assert await counting == 500
-        assert h.running == pids
-
-
 async def test_closing_cancels_processes_and_leaves_none(tmp_path: Path) -> None:
     tidy = "return function() time.sleep('1h') print('tidied') end"
     lines = Lines()
