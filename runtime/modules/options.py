@@ -113,7 +113,14 @@ def _name(value: Any) -> str:
     text: str = _text(_MAX_NAME)(value)
     if not text:
         raise invalid("empty")
-    return text
+    return without_controls(text)
+
+
+def without_controls(name: str, what: str = "") -> str:
+    """The name. Raises `Error` INVALID for one with control characters, which databases of the server may refuse and logs cannot show."""
+    if any(char < " " or char == "\x7f" for char in name):
+        raise invalid(f"{what} {name[:80]!r} has a control character".lstrip())
+    return name
 
 
 def _choice(*choices: str) -> Check:

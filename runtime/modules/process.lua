@@ -14,6 +14,7 @@ return function(K)
 
   -- Messages -----------------------------------------------------------------------------------------------------------
 
+  local CONTROLS = "[\0-\31\127]"
   local function check_topic(topic, n, fname)
     K.check(topic, n, fname, "string")
     if topic == "" then return K.invalid("the topic is empty") end
@@ -32,6 +33,14 @@ return function(K)
     return true
   end
 
+  -- One that is sent, too: what a foreign client sends under an odd topic can still be listened to.
+  local function check_sent(topic, n, fname)
+    local ok, err = check_topic(topic, n, fname)
+    if not ok then return nil, err end
+    if topic:find(CONTROLS) then return K.invalid("topic '%s' has a control character", (topic:gsub(CONTROLS, "?"))) end
+    return true
+  end
+
   function process.send(dest, topic, ...)
     local ok, err = check_dest(dest, "send")
     if not ok then return nil, err end
@@ -41,7 +50,7 @@ return function(K)
       if replied or err then return replied, err end
       return not_found(dest) -- answered already, or not this run's
     end
-    ok, err = check_topic(topic, 2, "send")
+    ok, err = check_sent(topic, 2, "send")
     if not ok then return nil, err end
     local args = table.pack(...)
     K.changes("send")
@@ -179,11 +188,12 @@ return function(K)
     local state = Spawner.self(self, "with_name")
     K.check(name, 1, "with_name", "string")
     if name == "" then return K.invalid("the name is empty") end
+    if name:find(CONTROLS) then return K.invalid("the name has a control character") end
     return changed(state, { name = name })
   end
   function methods:with_message(topic, ...)
     local state = Spawner.self(self, "with_message")
-    local ok, err = check_topic(topic, 1, "with_message")
+    local ok, err = check_sent(topic, 1, "with_message")
     if not ok then return nil, err end
     local messages = {}
     for i, message in ipairs(state.messages or {}) do messages[i] = message end

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import CANCELED, Error, internal
@@ -15,7 +15,7 @@ from runtime.modules import catalogue
 from runtime.modules.definition import HostCall
 from runtime.payload import Payload
 from runtime.process.access import check
-from runtime.process.operations import OPERATIONS, known_as
+from runtime.process.operations import OPERATIONS, Operation, known_as
 
 if TYPE_CHECKING:
     from runtime.process.lua_run import LuaRun
@@ -33,6 +33,14 @@ _LASTING = frozenset({"send", "spawn", "terminate", "cancel_process"})
 LINGER = 30.0
 
 
+@dataclass(slots=True)
+class _Turn:
+    """At a destination: how many commands have or await it."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    waiting: int = 0
+
+
 class Commands:
     """The commands of one execution that are under way."""
 
@@ -44,7 +52,7 @@ class Commands:
         self._functions: set[int] = set()
         self._brief: set[int] = set()
         self._waiting: set[int] = set()
-        self._order: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._order: dict[str, _Turn] = {}
         self._heard = True
 
     @property
@@ -132,12 +140,24 @@ class Commands:
         check(run.registry, run.call.principal, command, lambda to: known_as(run, to))
         operation = OPERATIONS.get(command.op)
         if operation is not None:
-            async with self._order[_channel(command)]:
-                return await operation(self._run, command)
+            return await self._in_order(operation, command) if "to" in command.data else await operation(run, command)
         handler = catalogue.COMMANDS.get(command.op)
         if handler is None:
             raise internal(f"no host module carries out {command.op}")
         return await handler(HostCall(command.data, self._run))
+
+    async def _in_order(self, operation: Operation, command: Command) -> Any:
+        """Commands to one destination are carried out one after another: messages keep their order."""
+        to = str(command.data["to"])
+        turn = self._order.setdefault(to, _Turn())
+        turn.waiting += 1
+        try:
+            async with turn.lock:
+                return await operation(self._run, command)
+        finally:
+            turn.waiting -= 1
+            if not turn.waiting:
+                del self._order[to]
 
     def _about(self) -> dict[str, Any]:
         return {"pid": self._run.pid, "entry": self._run.entry.id, "at": None, "fields": {}}
@@ -146,8 +166,3 @@ class Commands:
 def _lasts(command: Command) -> bool:
     """What a handler said of its response before it returned is part of its answer."""
     return command.op in _LASTING or command.op.startswith("http.")
-
-
-def _channel(command: Command) -> str:
-    """Commands with the same channel are carried out one after another: messages to one destination keep their order."""
-    return f"to {command.data['to']}" if "to" in command.data else f"command {command.seq}"

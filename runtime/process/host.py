@@ -183,7 +183,7 @@ class ProcessHost:
         return forgotten(pid, time.time_ns()) if self._first_number < number <= self._last_number else None
 
     def send(self, pid: str, topic: str, args: Sequence[Payload], sender: str = "") -> None:
-        """Puts a message into the mailbox of an execution here. Raises `Error` NOT_FOUND when none has that PID."""
+        """Puts a message into the mailbox of an execution here. Raises `Error`: NOT_FOUND when none has that PID, RATE_LIMITED when it is full."""
         run = self._runs.get(pid)
         if run is None or not run.post(protocol.message(topic, sender, args, time.time_ns())):
             raise not_found(pid)

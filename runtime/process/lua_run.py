@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from runtime.errors import Error, internal, invalid
+from runtime.errors import RATE_LIMITED, Error, internal, invalid
 from runtime.lua import protocol
 from runtime.lua.protocol import Batch, Clock, Command, Event
 from runtime.modules.security_rules import refuse
@@ -118,6 +118,9 @@ class LuaRun(Run):
     def post(self, event: Event) -> bool:
         if self._ended:
             return False
+        if not self._queue.takes(event):
+            details = {"pid": self.pid, "waiting": self.waiting}
+            raise Error(RATE_LIMITED, f"{self.pid} has too many messages waiting", retryable=True, details=details)
         self._queue.add(event)
         self._woken.set()
         return True
@@ -126,7 +129,9 @@ class LuaRun(Run):
         """One that still waits for its turn ends at once; one under way gets its turn at once, to clean up."""
         self._canceled = True
         if self._begun:
-            self.post(protocol.cancel(reason, sender))
+            event = protocol.cancel(reason, sender)
+            if sender or self._queue.takes(event):  # the host has no use for a refusal: it has asked often enough
+                self.post(event)
         else:
             self.terminate("canceled before it began")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runtime.errors import ALREADY_EXISTS, NOT_FOUND, RATE_LIMITED, Error
+from runtime.modules.options import without_controls
 
 #: Names that one PID may have.
 MAX_NAMES = 1000
@@ -16,7 +17,11 @@ class Names:
         self._names: dict[str, set[str]] = {}
 
     def register(self, name: str, pid: str) -> None:
-        """Again for the same PID is no mistake. Raises `Error`: ALREADY_EXISTS when another has the name, RATE_LIMITED above `MAX_NAMES`."""
+        """Again for the same PID is no mistake.
+
+        Raises `Error`: INVALID for control characters, ALREADY_EXISTS when another has the name, RATE_LIMITED above `MAX_NAMES`.
+        """
+        without_controls(name, "name")
         owner = self._pids.get(name)
         if owner == pid:
             return

@@ -67,6 +67,8 @@ async def deliver(run: LuaRun, to: str, topic: str, command: Command) -> None:
 
 async def spawn(run: LuaRun, command: Command) -> str:
     """Nothing is awaited between the start and the watch, so that no end is missed."""
+    if command.data.get("monitor") or command.data.get("link"):
+        run.services.watches.refuse_when_full(run.pid)
     pid = await starting.start(run, command, command.data.get("host"), command.data.get("options") or {})
     if command.data.get("monitor"):
         run.services.watches.monitor(run.pid, pid)
@@ -151,7 +153,9 @@ async def _watch(run: LuaRun, command: Command, watch: Watch) -> bool:
         workflow = _target(run, str(command.data["to"]))
         assert isinstance(workflow, Pid)
         await starting.workflows(run).describe(workflow.id)
+        watches.refuse_when_full(run.pid, pid)
         watches.follow(pid, workflow.id)
+    watches.refuse_when_full(run.pid, pid)
     if watch.monitors:
         watches.monitor(run.pid, pid)
     else:

@@ -60,11 +60,11 @@ class Run:
         raise NotImplementedError
 
     def post(self, event: Event) -> bool:
-        """Hands over an event; False when this execution has no mailbox, or has ended."""
+        """Hands over an event; False when this execution has no mailbox, or has ended. Raises `Error` RATE_LIMITED when its mailbox is full."""
         raise NotImplementedError
 
     def cancel(self, reason: str, sender: str = "") -> None:
-        """Asks it to end. What it makes of that is up to it."""
+        """Asks it to end. What it makes of that is up to it. Raises `Error` RATE_LIMITED when a sender has asked very often."""
         raise NotImplementedError
 
     def start(self) -> asyncio.Task[Payload]:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("evermoon.host")
 
+#: How many others one execution may watch.
+MAX_WATCHES = 20_000
+
 EXIT = "pid.exit"
 LINK_DOWN = "pid.link.down"
 
@@ -43,6 +46,15 @@ class Watches:
         self._watched: dict[str, set[str]] = {}
         self._followed: dict[str, asyncio.Task[None]] = {}
         self._telling: set[asyncio.Task[None]] = set()
+
+    def refuse_when_full(self, watcher: str, pid: str = "") -> None:
+        """Raises `Error` RATE_LIMITED for one that may watch no more, unless it watches `pid` already."""
+        watched = self._watched.get(watcher, ())
+        if len(watched) >= MAX_WATCHES and pid not in watched:
+            details = {"pid": watcher, "max_watches": MAX_WATCHES}
+            raise Error(
+                RATE_LIMITED, f"{watcher} watches {MAX_WATCHES} others already", retryable=False, details=details
+            )
 
     def monitor(self, watcher: str, pid: str) -> None:
         self._watch(watcher, pid).monitors = True

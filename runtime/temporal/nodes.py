@@ -54,6 +54,11 @@ class Delivered:
             self._last.popitem(last=False)
         return True
 
+    def refused(self, to: str, message_id: str) -> None:
+        """The one that came last did not arrive after all: it will come again."""
+        run, _, number = message_id.rpartition("/")
+        self._last[run, to] = int(number) - 1
+
 
 def node_worker(client: Client, host: ProcessHost, delivered: Delivered) -> Worker:
     """The worker of this host's node queue on one cluster. `delivered` is shared by all workers of a host."""
@@ -79,17 +84,25 @@ def node_worker(client: Client, host: ProcessHost, delivered: Delivered) -> Work
 
 
 def _deliver(host: ProcessHost, delivered: Delivered, sender: str, payloads: Sequence[Payload]) -> None:
-    """Without a wait, so either all messages of a batch arrive or the process has ended."""
+    """Without a wait, so either all messages of a batch arrive, or the process has ended, or the rest comes again: its mailbox is full."""
     batch: Mapping[str, Any] = payloads[0].value()
     for message, args in _unpacked(batch["messages"], payloads[1:]):
         if delivered.is_new(batch["to"], message["id"]):
-            host.send(batch["to"], message["topic"], args, sender)
+            try:
+                host.send(batch["to"], message["topic"], args, sender)
+            except Error:
+                delivered.refused(batch["to"], message["id"])
+                raise
 
 
 def _cancel(host: ProcessHost, delivered: Delivered, sender: str, payloads: Sequence[Payload]) -> None:
     wanted: Mapping[str, str] = payloads[0].value()
     if delivered.is_new(wanted["to"], wanted["id"]):
-        host.cancel(wanted["to"], wanted["reason"], sender)
+        try:
+            host.cancel(wanted["to"], wanted["reason"], sender)
+        except Error:
+            delivered.refused(wanted["to"], wanted["id"])
+            raise
 
 
 def _terminate(host: ProcessHost, delivered: Delivered, sender: str, payloads: Sequence[Payload]) -> None:

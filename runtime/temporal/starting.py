@@ -13,7 +13,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from runtime import errors
 from runtime.errors import Error, invalid
 from runtime.lua.program import Programs
-from runtime.modules.options import workflow_options
+from runtime.modules.options import without_controls, workflow_options
 from runtime.process.pids import Pid
 from runtime.process.ports import Message, Started, StartRequest
 from runtime.process.workers import check_host, queue_of, worker_of
@@ -84,7 +84,7 @@ class _Plan:
         self.request = request
         self.options = {**workflow_options(entry.options), **request.options}
         named = self.options.get("id") or request.id
-        self.id: str = named or f"{entry.name}-{uuid.uuid4()}"
+        self.id: str = without_controls(named, "workflow id") if named else f"{entry.name}-{uuid.uuid4()}"
         self.type = registry.workflow_type(entry)
         if request.worker:
             check_host(registry, entry.id, request.worker)
@@ -202,3 +202,4 @@ def check_topic(topic: str) -> None:
     """Raises `Error` INVALID for a topic that no message may have."""
     if not topic or topic.startswith("@"):
         raise invalid(f'invalid topic "{topic}": it may not be empty nor begin with "@"')
+    without_controls(topic, "topic")

@@ -11,9 +11,11 @@ import pytest
 from runtime.errors import ALREADY_EXISTS, CANCELED, INVALID, LIMIT_EXCEEDED, NOT_FOUND, RATE_LIMITED, Error
 from runtime.lua.program import Programs
 from runtime.payload import Payload
+from runtime.process import queues, watches
+from runtime.process.lua_run import LuaRun
 from runtime.process.ports import Message
 from runtime.registry import Registry
-from tests.process.support import PROCESSES, Lines, call, eventually, host, load, process, result, spawn
+from tests.process.support import PROCESSES, Lines, call, eventually, function, host, load, process, result, spawn
 
 #: Answers "get" with what it has counted, ends at "stop" with the same.
 COUNTER = """
@@ -295,6 +297,120 @@ async def test_each_message_has_a_budget_but_not_the_thread(tmp_path: Path) -> N
         assert set(pids) & set(h.running)
         for pid in pids:
             await h.result(pid)
+
+
+async def test_a_busy_process_takes_only_so_many_messages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever sends more is told so, and what was taken is all there once it reads."""
+    body = """
+        local pid, sent, large, err = ...
+        local taken = 0
+        for i = 1, sent do
+          local ok, problem = process.send(pid, "n", i)
+          if ok then taken = taken + 1 else err = problem end
+        end
+        local ok, too_large = process.send(pid, "large", string.rep("x", large))
+        return { taken, err:kind(), err:retryable(), err:details().pid == pid, ok == nil, too_large:kind() }
+    """
+    reads = """
+        return function(n)
+          local inbox, sum = process.inbox(), 0
+          for i = 1, n do sum = sum + inbox:receive():payload():data() end
+          return sum
+        end
+    """
+    monkeypatch.setitem(queues.MAX_WAITING, "message", 100)
+    monkeypatch.setattr(queues, "MAX_BYTES", 1000)
+    async with host(registry(tmp_path, body, {"reads.lua": reads})) as h:
+        pid = spawn(h, "reads", 100)
+        run = h.find(pid)
+        assert isinstance(run, LuaRun)
+        await run.settled.wait()
+        with run._stepping:  # as a step does that takes long
+            send(h, pid, "n", 1)
+            await eventually(lambda: run.waiting == 0)  # it is given this one, and waits for its turn
+            taken, *rest = await call(h, "calls", pid, 150, 2000)
+            assert [taken, *rest] == [100, RATE_LIMITED, True, True, True, RATE_LIMITED]
+            with pytest.raises(Error, match="too many messages") as full:
+                send(h, pid, "n", 1)
+            assert full.value.kind == RATE_LIMITED
+            monkeypatch.setitem(queues.MAX_WAITING, "cancel", 1)
+            h.cancel(pid, "enough", "{app:calls@local|1}")
+            with pytest.raises(Error, match="too many messages"):
+                h.cancel(pid, "enough", "{app:calls@local|1}")
+            run.cancel("host shutdown")
+        assert await result(h, pid) == 1 + sum(range(1, 100))
+
+
+async def test_a_process_that_never_reads_ends_by_its_own_memory(tmp_path: Path) -> None:
+    """What it was given counts as its memory; whoever sends then is told that it is gone."""
+    body = """
+        local pid = ...
+        while true do
+          local ok, err = process.send(pid, "more", string.rep("x", 100000))
+          if not ok then return err:kind() end
+        end
+    """
+    entries = [PROCESSES, process("deaf", limits={"memory": "8MiB"}), function("calls", limits={"instructions": 10**9})]
+    sources = {
+        "deaf.lua": 'return function() process.listen("other"):receive() end',
+        "calls.lua": f"return function(...) {body} end",
+    }
+    async with host(load(tmp_path, sources, entries)) as h:
+        pid = spawn(h, "deaf")
+        gone = asyncio.create_task(result(h, pid))
+        assert await call(h, "calls", pid) == NOT_FOUND
+        with pytest.raises(Error) as spent:
+            await gone
+        assert (spent.value.kind, (spent.value.details or {}).get("limit")) == (LIMIT_EXCEEDED, "memory")
+
+
+async def test_a_process_watches_only_so_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = """
+        local pids = ...
+        local first, second = assert(process.monitor(pids[1])), assert(process.link(pids[2]))
+        local none, err = process.monitor(pids[3])
+        local _, spawned = process.spawn_monitored("app:counter", "app:processes")
+        local again = process.link(pids[1])
+        process.unmonitor(pids[1]); process.unlink(pids[1])
+        local freed = process.monitor(pids[3])
+        process.unlink(pids[2])
+        return { first, second, none == nil, err:kind(), err:details().max_watches, spawned:kind(), again, freed }
+    """
+    monkeypatch.setattr(watches, "MAX_WATCHES", 2)
+    async with host(registry(tmp_path, body)) as h:
+        pids = [spawn(h, "counter") for _ in range(3)]
+        assert await call(h, "calls", pids) == [True, True, True, RATE_LIMITED, 2, RATE_LIMITED, True, True]
+        assert h.running == pids
+
+
+async def test_a_name_has_no_control_characters(tmp_path: Path) -> None:
+    body = """
+        local kinds = {}
+        for i, name in ipairs({ "a\\0b", "a\\nb", "\\127" }) do
+          local ok, err = process.registry.register(name)
+          kinds[i] = err:kind()
+        end
+        return kinds
+    """
+    async with host(registry(tmp_path, body)) as h:
+        assert await call(h, "calls") == [INVALID] * 3
+
+
+async def test_what_a_process_did_is_forgotten(tmp_path: Path) -> None:
+    """One that lives on keeps nothing of the commands that are done."""
+    busy = """
+        return function()
+          process.send(process.registry.lookup("counter"), "add", 1)
+          for i = 1, 50 do process.send("nobody" .. i, "x"); time.sleep("1us") end
+          process.inbox():receive()
+        end
+    """
+    async with host(registry(tmp_path, more={"busy.lua": busy})) as h:
+        spawn(h, "counter", id="counter")
+        run = h.find(spawn(h, "busy"))
+        assert isinstance(run, LuaRun)
+        await eventually(lambda: run._commands.is_settled and not run._commands._tasks and run.settled.is_set())
+        assert run._commands._order == {}
 
 
 async def test_closing_cancels_processes_and_leaves_none(tmp_path: Path) -> None:

@@ -170,6 +170,8 @@ def test_what_is_remembered_is_bounded() -> None:
     assert delivered.is_new("p", "c/1")
     assert delivered.is_new("p", "b/1")  # forgotten for c
     assert not delivered.is_new("p", "c/1")
+    delivered.refused("p", "c/1")
+    assert delivered.is_new("p", "c/1")  # it did not arrive
 
 
 async def test_functions_in_a_worker_of_ones_own_are_reached(files: Files, temporal_server: DevServer) -> None:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from runtime.errors import Error
+from runtime.errors import INVALID, Error
 from runtime.temporal.devserver import DevServer
 from tests.temporal.stage import Files, staged
 
@@ -137,3 +137,27 @@ async def test_no_message_is_lost_between_continued_runs(files: Files, temporal_
         run = await stage.start("main", [])
         await asyncio.gather(*(stage.send(run, "n", number) for number in range(40)))
         assert sorted(await stage.result(run)) == list(range(40))
+
+
+async def test_topics_with_control_characters_are_refused_but_those_of_others_arrive(
+    files: Files, temporal_server: DevServer
+) -> None:
+    """The server takes them, so somebody else's client may send them."""
+    odd = ["a\x01b", "a\nb", "a\x00b", "\x7f"]
+    files.workflow(
+        "main",
+        "return { main = function(n) local got, inbox = {}, process.inbox() "
+        "for i = 1, n do got[i] = inbox:receive():topic() end return got end }",
+    )
+    async with staged(files, temporal_server.address) as stage:
+        run = await stage.start("main", len(odd))
+        for topic in odd:
+            with pytest.raises(Error, match="control character") as refused:
+                await stage.send(run, topic)
+            assert refused.value.kind == INVALID
+            with pytest.raises(Error, match="control character"):
+                await stage.start("main", 1, messages=[(topic, 1)])
+            with pytest.raises(Error, match="control character"):
+                await stage.start("main", 1, id=topic)
+            await stage.client.get_workflow_handle(run.id).signal(topic)
+        assert await stage.result(run) == odd

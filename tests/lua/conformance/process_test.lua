@@ -53,6 +53,14 @@ return test.describe("process", function()
       end
       test.raises("string expected", function() process.send(process.pid(), 5) end)
     end)
+    test.it("control characters in what is sent or named are INVALID", function()
+      for _, text in ipairs({ "a\0b", "a\nb", "\127" }) do
+        local problem = { errors.INVALID, "control character", retryable = false }
+        test.fails(problem, process.send(process.pid(), text, 1))
+        test.fails(problem, process.with_message(text, 1))
+        test.fails(problem, process.with_name(text))
+      end
+    end)
   end)
 
   test.describe("routing", function()
