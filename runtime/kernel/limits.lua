@@ -98,6 +98,12 @@ return function(K)
     return ok, first, second
   end
 
+  -- After a call of the kernel that did not return, because not even the kernel could allocate.
+  function limits.recover()
+    sheltering = false
+    limits.spent, limits.at = nil, nil
+  end
+
   function limits.watch(co)
     limits.used = limits.used + COUNT
     sethook(co, hook, "", TICK)

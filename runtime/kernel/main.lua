@@ -361,5 +361,18 @@ return function(K)
   end
 
   local entry = { boot = boot, step = step, query = query, validate = validate }
-  return function(name, frame) return entry[name](frame) end
+  -- A question that ran out of memory did not return: nothing of it may be left for the steps that follow, since a replay
+  -- is not asked it.
+  local returned = true
+  return function(name, frame)
+    if not returned then
+      limits.recover()
+      K.readonly = false
+      K.take_blobs()
+    end
+    returned = false
+    local answer = entry[name](frame)
+    returned = true
+    return answer
+  end
 end

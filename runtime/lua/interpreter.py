@@ -22,7 +22,7 @@ HostFunction = Callable[..., tuple[Any, ...]]
 #: What the kernel and its modules take in a fresh interpreter, so that `limits.memory` is the script's own.
 _KERNEL_BYTES = 8 * 1024 * 1024
 
-#: What is free at least when a host function hands over its values: room for what lupa makes around them.
+#: What is free at least when Lua is handed something: room for what lupa makes around it.
 _ROOM = 64 * 1024
 
 #: Tables and strings of many sizes, every other one kept: what comes later lies elsewhere than in an interpreter without them.
@@ -104,6 +104,8 @@ class Interpreter:
 
     def call(self, name: bytes, frame: bytes) -> bytes:
         self._restore_limit()
+        # lupa pushes arguments unprotected: where Lua has no memory left for them, it would abort the process.
+        self._make_room(len(frame))
         answer: bytes = self._entry(name, frame)
         return answer
 
@@ -115,14 +117,15 @@ class Interpreter:
         """
         self._restore_limit()
         values = self._host(*args)
-        needed: int = self._lua.get_memory_used() + _ROOM
-        for value in values:
-            if isinstance(value, bytes):
-                needed += len(value)
+        self._make_room(sum(len(value) for value in values if isinstance(value, bytes)))
+        return values
+
+    def _make_room(self, size: int) -> None:
+        """Lets `size` bytes be allocated once more, whatever the limit; it holds again when the host is next asked."""
+        needed: int = self._lua.get_memory_used() + size + _ROOM
         if needed > self._limit:
             self._lua.set_max_memory(needed)
             self._raised = True
-        return values
 
     def _restore_limit(self) -> None:
         if self._raised:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from runtime.errors import LIMIT_EXCEEDED
+from runtime.errors import LIMIT_EXCEEDED, Error
 from runtime.lua import protocol
 from runtime.lua.session import Session
+from runtime.payload import Payload
 from runtime.testing import program_from_source
 from tests.support import fail, host, main, run
 
@@ -126,3 +127,52 @@ def test_a_budget_ends_at_the_same_place_whatever_the_clock_says(piece: str) -> 
         virtual.close()
     assert len(ends) == 1
     assert b"instruction budget of 20000000 spent at script.lua:2" in ends.pop()
+
+
+def session_of(body: str, memory: int = 64 * 1024 * 1024) -> Session:
+    boot = {"class": "workflow", "pid": "", "seed": 1, "ctx": {}, "info": {}}
+    return Session(program_from_source(main(body), modules=("workflow", "logger"), memory=memory), boot)
+
+
+def test_a_message_larger_than_the_memory_left_ends_the_run_and_not_the_process() -> None:
+    fill = "local keep = {} for i = 1, 38 do keep[i] = ('x'):rep(300000) .. i end"
+    session = session_of(f"{fill} process.inbox():receive() keep[0] = ('z'):rep(2000000)", memory=4 * 1024 * 1024)
+    assert session.step([protocol.start([])], protocol.Clock(now=0)).state == "running"
+    with pytest.raises(Error, match="memory limit"):
+        session.query("__status", [Payload.of("y" * 3_000_000)])
+    message = protocol.message("tick", "", [Payload.of("y" * 3_000_000)])
+    batch = session.step([message], protocol.Clock(now=1))
+    assert batch.spent == "memory"
+    assert batch.error is not None
+    assert batch.error.kind == LIMIT_EXCEEDED
+    session.close()
+
+
+@pytest.mark.parametrize("asked", ["query", "validate"])
+def test_a_question_that_runs_out_of_memory_leaves_the_run_as_it_was(asked: str) -> None:
+    """Wherever it ends: a replay is not asked it, so what comes after must be the same."""
+    handlers = (
+        "local function many(v) local t = {} for i = 1, 1500 do t[i] = {v, 'x' .. i} end return t end "
+        "workflow.query('many', many) workflow.update('many', many, function(v) many(v) end) "
+    )
+    body = handlers + "logger:info(process.inbox():receive():topic()) return many(1)"
+    argument = Payload.of(list(range(100)))
+    ends, failures = set(), []
+    for room in range(-200_000, 300_000, 15_013):
+        session = session_of(body)
+        assert session.step([protocol.start([])], protocol.Clock(now=0)).state == "running"
+        interpreter = session._interpreter
+        assert interpreter is not None
+        limit = 72 * 1024 * 1024
+        interpreter.limit_memory(interpreter.memory_used() + room)
+        try:
+            session.query("many", [argument]) if asked == "query" else session.validate("many", [argument])
+        except Error as error:
+            failures.append(error.kind)
+        interpreter.limit_memory(limit)
+        ends.add(session.step([protocol.message("tick", "", [])], protocol.Clock(now=1)).frame)
+        session.close()
+    assert len(failures) > 3
+    assert set(failures) == {LIMIT_EXCEEDED}
+    assert len(ends) == 1
+    assert b'"state":"done"' in ends.pop()
