@@ -17,7 +17,7 @@ import aiohttp
 from entries.demo.playing import play, say, title
 from entries.demo.shop import expect
 from entries.demo.worker import Worker
-from runtime.cli.lifetime import end_process
+from runtime.cli.ending import end_process
 from runtime.temporal.devserver import DevServer
 
 REGISTRY = "entries/approvals"

@@ -18,7 +18,7 @@ from entries.demo.playing import play, say, title
 from entries.demo.shop import Shop
 from entries.demo.worker import Worker
 from entries.services.supervisor import VARIABLES, services
-from runtime.cli.lifetime import end_process
+from runtime.cli.ending import end_process
 from runtime.temporal.devserver import DevServer
 
 

@@ -5,7 +5,8 @@ import sys
 import click
 
 from runtime.app import load_registry
-from runtime.cli.common import DONE, FAILED, Cli, command, problem_document
+from runtime.cli.common import Cli, command, problem_document
+from runtime.cli.output import DONE, FAILED
 from runtime.registry import Problem, RegistryError
 
 

@@ -15,14 +15,12 @@ from rich.console import Console
 from rich.markup import escape
 
 from runtime.cli.logs import configure_logging
+from runtime.cli.output import FAILED, to_json
 from runtime.errors import Error
 from runtime.registry import Problem, RegistryError
 from runtime.settings import Settings
 
 T = TypeVar("T")
-
-#: Exit statuses: done, failed, misused.
-DONE, FAILED, MISUSED = 0, 1, 2
 
 
 @dataclass(slots=True)
@@ -47,10 +45,6 @@ class Cli:
         """A line for people, on standard error. Silent with `--json`."""
         if not self.as_json:
             self.err.print(escape(text))
-
-
-def to_json(value: Any, indent: int | None = None) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=indent, default=str)
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:

@@ -9,8 +9,9 @@ import click
 from rich.markup import escape
 
 from runtime.app import Runtime
-from runtime.cli.common import Cli, command, to_json
+from runtime.cli.common import Cli, command
 from runtime.cli.connect import with_runtime
+from runtime.cli.output import to_json
 from runtime.errors import Error
 from runtime.process.run_events import Cursor, RunEvent
 

@@ -6,9 +6,7 @@ import asyncio
 import logging
 import os
 import signal
-import sys
 from collections.abc import Awaitable, Callable
-from typing import NoReturn
 
 #: Everything must have ended this many seconds after the request to stop; what has not by then is left to the kernel.
 _PATIENCE = 17.0
@@ -53,21 +51,6 @@ def _at_end_of_input(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) 
     if not os.read(_STDIN, 4096):
         loop.remove_reader(_STDIN)
         stop()
-
-
-def end_process(status: int) -> NoReturn:
-    """Ends this process without finalising its interpreter, once what was written and logged is out.
-
-    A thread of the SDK's core may be about to enter Python just then, which on CPython 3.11 is a fatal error of its own
-    ("PyGILState_Release: thread state must be current"), after all work is done: seen on a busy machine.
-    """
-    logging.shutdown()
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError):  # nobody reads any more, or it is closed
-            status = status or 1
-    os._exit(status)
 
 
 def _leave() -> None:

@@ -5,72 +5,74 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import NoReturn
 
 import click
 
-from runtime.cli.bundles import bundles
-from runtime.cli.call import call
-from runtime.cli.check import check
-from runtime.cli.common import DONE, FAILED, MISUSED, report
-from runtime.cli.deploy import deploy
-from runtime.cli.dev import dev
-from runtime.cli.events import events
-from runtime.cli.lifetime import end_process
-from runtime.cli.new import new
-from runtime.cli.ps import ps
-from runtime.cli.replay import replay
-from runtime.cli.result import result
-from runtime.cli.schedules import schedules
-from runtime.cli.serve import serve
-from runtime.cli.show import show
-from runtime.cli.start import start
-from runtime.cli.talk import cancel, query, send, terminate, update
-from runtime.cli.test import test
+from runtime.cli.ending import end_process
+from runtime.cli.lazy import LazyGroup
+from runtime.cli.output import DONE, FAILED, MISUSED, to_json
 from runtime.errors import INVALID, Error
 
+#: In the order in which help lists them: run, act, look, author.
+_COMMANDS = {
+    "dev": ("runtime.cli.dev", "Run an embedded Temporal server, workers and HTTP; reload on save."),
+    "serve": (
+        "runtime.cli.serve",
+        "Run workers and HTTP against the cluster that the registry or the environment names.",
+    ),
+    "start": ("runtime.cli.start", "Start a run of the workflow ENTRY with JSON as its argument."),
+    "send": ("runtime.cli.talk", "Send a message to run ID: a signal named TOPIC with JSON as its payload."),
+    "query": ("runtime.cli.talk", "Ask run ID the query NAME and print the answer."),
+    "update": ("runtime.cli.talk", "Run the update NAME on run ID and print its answer; a refusal fails."),
+    "result": ("runtime.cli.result", "Wait for run ID to end and print its result; fails as the run did."),
+    "cancel": ("runtime.cli.talk", "Ask run ID to cancel; it may compensate first."),
+    "terminate": ("runtime.cli.talk", "End run ID at once; its script is not asked."),
+    "ps": (
+        "runtime.cli.ps",
+        "List runs, newest first, and after them the processes of a host; with --query, runs alone.",
+    ),
+    "show": (
+        "runtime.cli.show",
+        "Show run ID: its state, where its Lua code waits, what is pending and what failed last.",
+    ),
+    "events": ("runtime.cli.events", "Tell what happened to run ID, through continue-as-new: one event a line."),
+    "schedules": ("runtime.cli.schedules", "List schedules, or do something with one."),
+    "call": (
+        "runtime.cli.call",
+        "Run the function ENTRY on this machine, each JSON one argument, and print what it returns.",
+    ),
+    "check": (
+        "runtime.cli.check",
+        "Check the registry and every script in it: all mistakes at once, each with file, line and entry.",
+    ),
+    "test": (
+        "runtime.cli.test",
+        "Run the tests in *_test.lua files below PATH (a file, or a directory; this one) on the virtual host: no server, no waiting.",
+    ),
+    "replay": (
+        "runtime.cli.replay",
+        "Replay recorded histories; fails on a divergence, and says where in the script it begins.",
+    ),
+    "deploy": (
+        "runtime.cli.deploy",
+        "Publish the registry's files here to every `evermoon serve` that shares the bundle store.",
+    ),
+    "bundles": ("runtime.cli.bundles", "List the bundles of the store, or prune those that nothing needs."),
+    "new": ("runtime.cli.new", "Write a first workflow and its registry to DIR."),
+}
 
-class _InOrder(click.Group):
-    """Lists commands in the order they were added: run, act, look, author."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)
-
-
-@click.group(cls=_InOrder, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
-@click.version_option(version("evermoon"), prog_name="evermoon")
+@click.group(
+    cls=LazyGroup, lazy=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120}
+)
+@click.version_option(package_name="evermoon", prog_name="evermoon")
 def evermoon() -> None:
     """Durable workflows written in Lua, on Temporal.
 
     `evermoon dev` runs everything on this machine; the other commands find it by themselves. Without it they use the
     cluster that the registry's temporal.client names.
     """
-
-
-for _command in (
-    dev,
-    serve,
-    start,
-    send,
-    query,
-    update,
-    result,
-    cancel,
-    terminate,
-    ps,
-    show,
-    events,
-    schedules,
-    call,
-    check,
-    test,
-    replay,
-    deploy,
-    bundles,
-    new,
-):
-    evermoon.add_command(_command)
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
@@ -86,7 +88,8 @@ def run(words: list[str]) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else DONE
     except click.UsageError as error:
-        report(Error(INVALID, error.format_message(), retryable=False, details={"usage": _usage(error)}), as_json=True)
+        misuse = Error(INVALID, error.format_message(), retryable=False, details={"usage": _usage(error)})
+        click.echo(to_json({"error": misuse.to_wire()}))
         return MISUSED
     except (click.Abort, KeyboardInterrupt):
         return 130

@@ -11,9 +11,10 @@ from typing import Any
 import click
 
 from runtime.app import Runtime, load_registry
-from runtime.cli.common import DONE, FAILED, Cli, command
+from runtime.cli.common import Cli, command
 from runtime.cli.connect import with_runtime
 from runtime.cli.devstate import DevState
+from runtime.cli.output import DONE, FAILED
 from runtime.lua.program import Programs
 from runtime.registry import open_store
 from runtime.settings import Settings

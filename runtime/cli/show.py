@@ -9,8 +9,9 @@ from rich.markup import escape
 
 from runtime.app import Runtime
 from runtime.cli import processes
-from runtime.cli.common import Cli, command, run_async, to_json
+from runtime.cli.common import Cli, command, run_async
 from runtime.cli.connect import with_runtime
+from runtime.cli.output import to_json
 from runtime.process.pids import Pid
 from runtime.process.ports import RunDescription
 

@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from runtime.app import load_registry
-from runtime.cli.common import DONE, FAILED, Cli, command
+from runtime.cli.common import Cli, command
+from runtime.cli.output import DONE, FAILED
 from runtime.testing.files import find
 from runtime.testing.suite import Case, Outcome, Suite
 
