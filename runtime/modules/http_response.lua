@@ -124,7 +124,7 @@ return function(K)
     return value ~= nil and name .. ": " .. tostring(value) .. "\n" or ""
   end
 
-  -- {name, data, id}: one server-sent event, its data as JSON, sent at once.
+  -- {name, data, id, retry}: one server-sent event, its data as JSON, sent at once; `retry` in milliseconds.
   function methods:write_event(event)
     local state = Response.self(self, "write_event")
     K.check(event, 1, "write_event", "table")
@@ -133,10 +133,14 @@ return function(K)
         return problem("the %s of an event is one line", field)
       end
     end
+    local retry = event.retry
+    if retry ~= nil and (math.type(retry) ~= "integer" or retry < 0) then
+      return problem("the retry of an event is a whole number of milliseconds")
+    end
     local text, fault = K.json_encode(event.data)
     if not text then return problem("the data of an event has no JSON form: %s", fault) end
     local err = begin_events(state)
-      or write(state, line("id", event.id) .. line("event", event.name) .. "data: " .. text .. "\n\n")
+      or write(state, line("id", event.id) .. line("event", event.name) .. line("retry", retry) .. "data: " .. text .. "\n\n")
     return err or flush(state)
   end
 

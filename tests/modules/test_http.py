@@ -150,12 +150,20 @@ async def test_events_are_sent_as_they_are_written(tmp_path: Path) -> None:
         response.body.clear()
 
     answer = HttpResponse(send=send)
-    body = 'res:write_event({ name = "tick", data = { n = 1 }, id = 5 }) res:write_event({ data = "x" }) return res:write_event({ name = "a\\nb" }):kind()'
+    body = 'res:write_event({ name = "tick", data = { n = 1 }, id = 5, retry = 250 }) res:write_event({ data = "x" }) return res:write_event({ name = "a\\nb" }):kind()'
     assert await handle(tmp_path, body, answer) == INVALID
     assert sent == [
-        (200, "text/event-stream", b'id: 5\nevent: tick\ndata: {"n":1}\n\n'),
+        (200, "text/event-stream", b'id: 5\nevent: tick\nretry: 250\ndata: {"n":1}\n\n'),
         (200, "text/event-stream", b'data: "x"\n\n'),
     ]
+
+
+@pytest.mark.parametrize("retry", ["-1", "1.5", "'soon'", "{}"])
+async def test_the_retry_of_an_event_is_whole_milliseconds(tmp_path: Path, retry: str) -> None:
+    answer = HttpResponse()
+    body = f"return res:write_event({{ data = 1, retry = {retry} }}):kind()"
+    assert await handle(tmp_path, body, answer) == INVALID
+    assert bytes(answer.body) == b""
 
 
 async def test_events_without_a_streaming_server_are_answered_whole(tmp_path: Path) -> None:
