@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from psycopg import RawCursor
 from sqlalchemy import URL, make_url
 
 from runtime.errors import invalid
@@ -44,7 +43,9 @@ def connect_args(entry: Database) -> dict[str, Any]:
     if entry.kind == "db.sql.sqlite":
         return {"check_same_thread": False}
     if entry.kind == "db.sql.postgres":
-        # RawCursor: PostgreSQL's own `$1`, bound by the server.
+        # Imported here: the driver takes as long as a small command, and only PostgreSQL needs it.
+        from psycopg import RawCursor  # PostgreSQL's own `$1`, bound by the server
+
         options = f"-c statement_timeout={int(seconds * 1000)}"
         return {"cursor_factory": RawCursor, "options": options, "connect_timeout": _CONNECT_TIMEOUT}
     # The server ends a statement that takes too long, see `mysql_time_limit`; these are for one that does not answer.
