@@ -16,7 +16,7 @@ from rich.markup import escape
 
 from runtime.cli.logs import configure_logging
 from runtime.cli.output import FAILED, to_json
-from runtime.errors import Error
+from runtime.errors import UNAVAILABLE, Error
 from runtime.registry import Problem, RegistryError
 from runtime.settings import Settings
 
@@ -70,6 +70,11 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             function(cli, **rest)
         except Error as error:
             report(error, json)
+            sys.exit(FAILED)
+        except OSError as error:
+            if error.filename is None:  # about no file that somebody named
+                raise
+            report(Error(UNAVAILABLE, f"{error.filename}: {error.strerror}", retryable=False), json)
             sys.exit(FAILED)
 
     for option in reversed(_OPTIONS):

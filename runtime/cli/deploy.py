@@ -54,6 +54,7 @@ def deploy(cli: Cli, wait: bool, timeout: str, note: str, status: bool, rollback
     They are checked as `check` does, and published whole or not at all. New runs use the new code, open runs what they began with.
     Python functions are code of the host and are not shipped.
     """
+    patience = parse(timeout).total_seconds()
     store = open_store(_place(cli))
     releases = Releases(store)
     if status:
@@ -65,7 +66,7 @@ def deploy(cli: Cli, wait: bool, timeout: str, note: str, status: bool, rollback
     cli.say(f"release {number}: {_told(plan)}" if created else f"release {number} has these files already")
     for id, source in plan.host_code:
         cli.say(f"not shipped, being code of the host: {id} ({source})")
-    hosts = _waited(cli, releases, number, parse(timeout).total_seconds()) if wait else releases.hosts()
+    hosts = _waited(cli, releases, number, patience) if wait else releases.hosts()
     document = {
         "release": _document(release),
         "created": created,

@@ -75,7 +75,7 @@ class Clients:
         return entry
 
     async def get(self, client_id: str | None = None) -> Client:
-        """The connected client. Raises `Error` UNAVAILABLE when the server does not answer."""
+        """The connected client. Raises `Error` UNAVAILABLE when the server does not answer, INVALID for an address that is none."""
         if self._connected is not None:
             return self._connected
         name = client_id or self.default
@@ -98,6 +98,8 @@ class Clients:
             return await Client.connect(**options, interceptors=[Interceptor()])
         except (RuntimeError, RPCError, OSError):
             raise rpc.unavailable(f" at {options['target_host']}") from None
+        except ValueError as error:  # how the SDK refuses an address
+            raise errors.invalid(f"{options['target_host']!r} is no address of a Temporal server: {error}") from None
 
     def _options(self, client_id: str) -> dict[str, Any]:
         if client_id == _NO_ENTRY:
