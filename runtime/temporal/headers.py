@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from itertools import count
 from types import MappingProxyType
 from typing import Any, NoReturn
 
@@ -139,6 +140,13 @@ class _WorkflowInbound(temporalio.worker.WorkflowInboundInterceptor):
 
 
 class _WorkflowOutbound(temporalio.worker.WorkflowOutboundInterceptor):
+    """One for each run. Numbers the run's system activities: the SDK's own numbers would meet those of the script's calls, and the
+    server refuses an id that is in use, so that the task fails for ever."""
+
+    def __init__(self, next: temporalio.worker.WorkflowOutboundInterceptor) -> None:
+        super().__init__(next)
+        self._system = count(1)
+
     def continue_as_new(self, input: temporalio.worker.ContinueAsNewInput) -> NoReturn:
         _merged(input)
         super().continue_as_new(input)
@@ -146,6 +154,8 @@ class _WorkflowOutbound(temporalio.worker.WorkflowOutboundInterceptor):
     def start_activity(self, input: temporalio.worker.StartActivityInput) -> workflow.ActivityHandle[Any]:
         _merged(input)
         input.disable_eager_execution = input.disable_eager_execution or _lazy.get()
+        if input.activity_id is None and input.activity.startswith(wire.SYSTEM):
+            input.activity_id = f"{wire.SYSTEM}{next(self._system)}"
         return super().start_activity(input)
 
     def start_local_activity(self, input: temporalio.worker.StartLocalActivityInput) -> workflow.ActivityHandle[Any]:

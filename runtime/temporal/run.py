@@ -65,6 +65,7 @@ class Run:
         self.pending: dict[int, Callable[[], object]] = {}
         self.sends: dict[str, asyncio.Task[None]] = {}
         self.letters: dict[str, list[Letter | Ending]] = {}
+        self.activity_ids: set[str] = set()  # that the server may still hold, and so refuse
         self.delays: dict[str, Delay] = {}  # of children that are still to start, by workflow id
         self.announced: dict[str, set[str]] = {}  # names the script answers to, by what they are
         self.updates: dict[str, asyncio.Future[Payload]] = {}

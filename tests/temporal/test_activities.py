@@ -374,3 +374,31 @@ async def test_a_stopping_worker_lets_activities_end_within_its_grace(files: Fil
     async with staged(files, temporal_server.address) as stage:
         assert await stage.result(run) == "ended well"
         assert (await stage.event_types(run)).count("ACTIVITY_TASK_STARTED") == 1
+
+
+async def test_ids_of_activities_do_not_meet(files: Files, temporal_server: DevServer) -> None:
+    """The server refuses an id that is in use, and the task that brought it would fail for ever."""
+    files.activity("slow", "return { main = function(n) time.sleep(n) return 'slept' end }")
+    files.workflow(
+        "main",
+        """return { main = function()
+             time.sleep('1ms')
+             local slow = funcs.async('t:slow', '1s')
+             local _, gone = process.cancel('{t:worker|nobody}')  -- a system activity, while that is under way
+             local named = funcs.new():with_options({ ['activity.id'] = '7' })
+             local first = named:async('t:slow', '1s')
+             local _, twice = named:call('t:slow', '1ms')
+             local _, ours = funcs.new():with_options({ ['activity.id'] = 'evermoon.1' }):call('t:slow', '1ms')
+             local rest = {}
+             for i = 1, 5 do rest[i] = funcs.async('t:slow', '1ms') end  -- one of them would be number 7
+             local all = funcs.all({ slow, first, table.unpack(rest) })
+             local again = named:call('t:slow', '1ms')
+             return { gone:kind(), twice:kind(), twice:message(), ours:kind(), #all, again }
+           end }""",
+    )
+    async with staged(files, temporal_server.address) as stage:
+        run = await stage.start("main")
+        gone, twice, text, ours, count, again = await stage.result(run)
+        assert (gone, twice, ours, count, again) == ("NotFound", "Invalid", "Invalid", 7, "slept")
+        assert '"7" is in use' in text
+        assert [result.ok for result in await stage.replay(run)] == [True]

@@ -33,9 +33,9 @@ def call(run: Run, command: Command) -> None:
         stack = f"{command.at}: in call" if command.at else None
         raise Error(errors.NOT_FOUND, text, retryable=True, details={"id": entry_id}, stack=stack)
     decisions.check_size(f"arguments of {entry_id}", command.args, run.host.stored, str(seq))
-    handle, local = _schedule(run, command, entry_id)
+    handle, where = _schedule(run, command, entry_id)
     run.pending[seq] = handle.cancel
-    handle.add_done_callback(lambda task: _ended(run, seq, task, local))
+    handle.add_done_callback(lambda task: _ended(run, seq, task, where))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +57,15 @@ class _Local:
         return {"_activity_id": self.id, "_retry_state": state.name}
 
 
-def _ended(run: Run, seq: int, task: asyncio.Task[RawValue], local: _Local | None) -> None:
+def _ended(run: Run, seq: int, task: asyncio.Task[RawValue], where: _Local | str) -> None:
+    """`where`: a local activity, or the id of one that the server knows."""
     value = _outcome(task)
-    if isinstance(value, Error) and local is not None and value.kind != errors.CANCELED:
-        value.details = {**(value.details or {}), **local.place(task.exception())}
+    canceled = isinstance(value, Error) and value.kind == errors.CANCELED
+    if isinstance(where, str):
+        if not canceled:  # one that is only asked to end may still be there
+            run.activity_ids.discard(where)
+    elif isinstance(value, Error) and not canceled:
+        value.details = {**(value.details or {}), **where.place(task.exception())}
     if value is not None:
         run.resolve(seq, value)
 
@@ -75,7 +80,7 @@ def _outcome(task: asyncio.Task[RawValue]) -> Payload | Error | None:
     return failures.from_failure(failure) if isinstance(failure, Exception) else None
 
 
-def _schedule(run: Run, command: Command, entry_id: str) -> tuple[workflow.ActivityHandle[RawValue], _Local | None]:
+def _schedule(run: Run, command: Command, entry_id: str) -> tuple[workflow.ActivityHandle[RawValue], _Local | str]:
     function = run.host.activity(
         entry_id
     )  # None in a replay after the entry went away: its defaults then do not matter
@@ -95,12 +100,29 @@ def _schedule(run: Run, command: Command, entry_id: str) -> tuple[workflow.Activ
             local = _Local(chosen.get("id") or activity_id(run, _seq(command)), chosen)
             return _local(command, entry_id, local), local
         queue = chosen.get("task_queue") or (meta.worker if meta is not None else None)
+        id = _free_id(run, _seq(command), chosen.get("id"))
         with without_eager_execution() if chosen.get("disable_eager_execution") else nullcontext():
-            return _remote(run, command, entry_id, chosen, run.host.queue(queue)), None
+            handle = _remote(command, entry_id, id, chosen, run.host.queue(queue))
+        run.activity_ids.add(id)
+        return handle, id
+
+
+def _free_id(run: Run, seq: int, wanted: str | None) -> str:
+    """The server refuses an id that is in use, and the task would fail for ever: what is wanted is refused here, INVALID."""
+    if wanted is not None:
+        if wanted in run.activity_ids or wanted.startswith(wire.SYSTEM):
+            raise errors.invalid(
+                f'activity.id "{wanted}" is in use: another activity of this run has it, and may not have ended'
+            )
+        return wanted
+    id = activity_id(run, seq)
+    while id in run.activity_ids:
+        id += "'"
+    return id
 
 
 def _remote(
-    run: Run, command: Command, entry_id: str, chosen: Mapping[str, Any], queue: str | None
+    command: Command, entry_id: str, id: str, chosen: Mapping[str, Any], queue: str | None
 ) -> workflow.ActivityHandle[RawValue]:
     wait = chosen.get("wait_for_cancellation")
     return workflow.start_activity(
@@ -108,7 +130,7 @@ def _remote(
         args=wire.raws(command.args),
         result_type=RawValue,
         task_queue=queue,
-        activity_id=chosen.get("id") or activity_id(run, _seq(command)),
+        activity_id=id,
         schedule_to_close_timeout=options.span(chosen, "schedule_to_close_timeout"),
         schedule_to_start_timeout=options.span(chosen, "schedule_to_start_timeout"),
         start_to_close_timeout=options.span(chosen, "start_to_close_timeout") or options.DEFAULT_START_TO_CLOSE,
