@@ -7,6 +7,7 @@ it is what the kernel and its hosts exchange, and what travels in the details of
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 NOT_FOUND = "NotFound"
@@ -99,6 +100,11 @@ class Error(Exception):
         self.stack = stack
         self.context = context
         self.cause = cause
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For `pickle` and `copy`: an exception is made again from `args` alone otherwise."""
+        more = {name: getattr(self, name) for name in ("retryable", "details", "stack", "context", "cause")}
+        return (partial(Error, **more), (self.kind, self.message))
 
     def __str__(self) -> str:
         text = f"{self.context}: {self.message}" if self.context else self.message

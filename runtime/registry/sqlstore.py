@@ -50,6 +50,8 @@ _CLOCKS = {
 }
 _WAIT = 10  # seconds, for a connection or for SQLite's lock
 _ATTEMPTS = 5  # at an object that others write for the first time at the same moment
+#: Deadlock and lock timeout; serialization failure and deadlock.
+_MYSQL_GAVE_WAY, _POSTGRES_GAVE_WAY = (1213, 1205), ("40001", "40P01")
 
 
 class SqlStore(BundleStore):
@@ -130,14 +132,19 @@ class SqlStore(BundleStore):
         return insert(self._table).values(folder=folder, name=last, data=data, written=self._now)
 
     def _run(self, work: Callable[[Connection], T]) -> T:
-        """In a transaction of its own. Lets IntegrityError through."""
-        try:
-            with self._opened().begin() as connection:
-                return work(connection)
-        except IntegrityError:
-            raise
-        except (SQLAlchemyError, OSError) as error:
-            raise self._unavailable(str(getattr(error, "orig", None) or error).partition("\n")[0]) from None
+        """In a transaction of its own, and in another when the database ended that for the sake of somebody else's. Lets IntegrityError through."""
+        attempt = 1
+        while True:
+            try:
+                with self._opened().begin() as connection:
+                    return work(connection)
+            except IntegrityError:
+                raise
+            except (SQLAlchemyError, OSError) as error:
+                if _gave_way(error) and attempt < _ATTEMPTS:
+                    attempt += 1
+                    continue
+                raise self._unavailable(str(getattr(error, "orig", None) or error).partition("\n")[0]) from None
 
     def _opened(self) -> Engine:
         with self._opening:
@@ -160,6 +167,13 @@ class SqlStore(BundleStore):
 
     def _unavailable(self, reason: str) -> Error:
         return Error(UNAVAILABLE, f"bundle store {self.where}: {reason}", retryable=True)
+
+
+def _gave_way(error: Exception) -> bool:
+    """Whether the transaction was the one of two in a deadlock that the database ended, as MySQL does with first writes side by side."""
+    orig = getattr(error, "orig", None)
+    number = orig.args[0] if orig is not None and orig.args else None
+    return number in _MYSQL_GAVE_WAY or getattr(orig, "sqlstate", None) in _POSTGRES_GAVE_WAY
 
 
 def _read(text: str) -> URL:

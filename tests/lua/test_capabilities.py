@@ -125,7 +125,7 @@ def test_what_only_the_run_can_know_is_left_to_it(tmp_path: Path, call: str) -> 
         'return function(env) return env.get("API_KEY") end',
         'local env = { get = print }\nreturn function() return env.get("API_KEY") end',
         'env = { get = print }\nreturn function() return env.get("API_KEY") end',
-        'for env in pairs({}) do env.get("API_KEY") end\nreturn print',
+        'for env in pairs({}) do env.get("API_KEY") end\nreturn function() end',
         'local function env() end\nreturn function() return env.get("API_KEY") end',
         'return function(t) return t.env.get("API_KEY"), t:env().get("API_KEY") end',
         'return function(name) return env.get("API_" .. name), env.get(name) end',
