@@ -36,9 +36,21 @@ def rows() -> list[Row]:
         compare("a run under shadow execution", lambda: _run(bare, [], ShadowSession), "without", _fresh(bare)),
         compare("20,000 items by pairs", _script(pairs_loop), "by a numeric for", _script(plain_loop)),
         compare("2,000 string keys, sorted pairs", _script(keyed), "unsealed Lua", _unsealed(keyed)),
+        *(
+            compare(f"{what}, walked 2,000 times", _script(body), "unsealed Lua", _unsealed(body))
+            for what, body in (
+                ("an array of 10", _walks("t[i] = i", 10)),
+                ("4 string keys", _walks("t['k' .. i] = i", 4)),
+                ("16 string keys", _walks("t['k' .. i] = i", 16)),
+            )
+        ),
         compare("arithmetic under the budget", _script(_SUM), "unsealed Lua", _unsealed(_SUM)),
         compare("1.2 KB of JSON in and out", _echo(text), "json.loads and dumps", lambda: json.dumps(json.loads(text))),
     ]
+
+
+def _walks(fill: str, size: int) -> str:
+    return f"local n, t = 0, {{}} for i = 1, {size} do {fill} end for _ = 1, 2000 do for _, v in pairs(t) do n = n + v end end return n"
 
 
 _SUM = "local n = 0 for i = 1, 1000000 do n = n + i % 7 end return n"

@@ -4,7 +4,7 @@
 return function(K)
   local raw = K.raw
   local raw_next, type, sort, getmetatable, error = raw.next, raw.type, raw.table.sort, raw.getmetatable, raw.error
-  local mathtype = raw.math.type
+  local mathtype, rawget = raw.math.type, raw.rawget
 
   -- Keys of `t` that are not integers in 1..n, in order, and their number; nil when there are none. Numbers and strings are
   -- sorted apart, by Lua's own order: a comparator would run more or less often by the luck of the hash, and be charged so.
@@ -53,7 +53,7 @@ return function(K)
     return function()
       if not keys then
         i = i + 1
-        local v = raw.rawget(t, i)
+        local v = rawget(t, i)
         if v ~= nil then return i, v end
         keys, count = rest(t, i - 1)
         if not keys then
@@ -63,7 +63,7 @@ return function(K)
       while position < count do
         position = position + 1
         local k = keys[position]
-        local v = raw.rawget(t, k)
+        local v = rawget(t, k)
         if v ~= nil then return k, v end
       end
     end
@@ -74,7 +74,7 @@ return function(K)
 
   function K.pairs(t)
     local meta = getmetatable(t)
-    local custom = meta and raw.rawget(meta, "__pairs")
+    local custom = meta and rawget(meta, "__pairs")
     if custom then
       local f, s, c = custom(t)
       return f, s, c
@@ -96,13 +96,13 @@ return function(K)
     end
     local n
     if key == nil then
-      local first = raw.rawget(t, 1)
+      local first = rawget(t, 1)
       if first ~= nil then return 1, first end
       if raw_next(t) == nil then return nil end
       n = 0
       walked = nil
     elseif mathtype(key) == "integer" and key >= 1 and walked ~= t then
-      local v = raw.rawget(t, key + 1)
+      local v = rawget(t, key + 1)
       if v ~= nil then return key + 1, v end
       n = key
     end
@@ -113,7 +113,7 @@ return function(K)
       walked_count = walked_count or 0
     elseif walked ~= t or walked_keys[walked_at] ~= key then
       local border = 0
-      while raw.rawget(t, border + 1) ~= nil do border = border + 1 end
+      while rawget(t, border + 1) ~= nil do border = border + 1 end
       walked_keys, walked_count = rest(t, border)
       walked_keys, walked_count = walked_keys or {}, walked_count or 0
       walked, walked_at = t, nil
@@ -127,7 +127,7 @@ return function(K)
     while walked_at < walked_count do
       walked_at = walked_at + 1
       local k = walked_keys[walked_at]
-      local v = raw.rawget(t, k)
+      local v = rawget(t, k)
       if v ~= nil then return k, v end
     end
     walked = nil
