@@ -75,8 +75,9 @@ class Session:
         self._watch = Stopwatch()
         self.seconds = MAX_SECONDS_OF_A_WORKFLOW if boot.get("class") == "workflow" else MAX_SECONDS
         self._interrupt: BaseException | None = None
+        self._interpreter: Interpreter | None = None
         try:
-            self._interpreter: Interpreter | None = Interpreter(
+            self._interpreter = Interpreter(
                 self._host, program.memory, program.kernel.chunk("kernel/boot"), padded=padded
             )
             self._interpreter.call(b"boot", protocol.encode(self._boot_header(boot)))

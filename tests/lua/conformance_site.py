@@ -98,7 +98,7 @@ def _functions(path: Path) -> list[dict[str, Any]]:
             entry["meta"] = {"temporal": {"activity": {"worker": "conformance:worker", "local": method in here}}}
             entry["meta"]["options"] = {"activity.retry_policy": retries}
             if method in says.get("heartbeats", "").split():
-                entry["meta"]["options"]["activity.heartbeat_timeout"] = "1s"
+                entry["meta"]["options"]["activity.heartbeat_timeout"] = "10s"
     return entries
 
 

@@ -32,7 +32,7 @@ class Sample:
 def sample() -> Sample:
     gc.collect()
     objects = gc.get_objects()
-    sessions = sum(isinstance(item, Session) and item._interpreter is not None for item in objects)
+    sessions = sum(isinstance(item, Session) and getattr(item, "_interpreter", None) is not None for item in objects)
     count = len(objects)
     del objects
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)

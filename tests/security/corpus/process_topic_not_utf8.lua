@@ -1,4 +1,4 @@
--- expect: harmless true
+-- expect: error control character
 
 return function(...)
   return process.send(process.pid(), "\xff\0", 1)
