@@ -99,12 +99,19 @@ async def test_an_update_whose_validator_differs_is_not_rejected(files: Files, t
         asking = asyncio.create_task(stage.update(run, "finish"))
         [said, *_] = await failed_tasks(stage, run)
         assert "shadow execution differs: a validate of t:main" in said
-        mended = "return { main = function() return 'finished' end }"
+        mended = """return { main = function()
+          workflow.update('finish', function() return 'answered' end)
+          process.inbox():receive()
+          return 'finished'
+        end }"""
         serve(stage, files.workflow("main", mended, meta=unpinned()))
+        [answer] = await asyncio.gather(asking, return_exceptions=True)
+        if isinstance(answer, Error):  # the server may give the update up with a task that timed out
+            assert answer.kind != "Invalid"
+        else:
+            assert answer == "answered"
+        await stage.send(run, "go")
         assert await stage.result(run) == "finished"
-        with pytest.raises(Error) as caught:
-            await asking
-        assert caught.value.kind != "Invalid"
 
 
 @pytest.fixture(scope="module")
