@@ -24,7 +24,6 @@ from temporalio import workflow
 from runtime.errors import Error
 from runtime.lua import protocol
 from runtime.lua.protocol import Batch, Clock, Command, Event
-from runtime.lua.shadow import ShadowDiffers
 from runtime.modules.calls import waits
 from runtime.modules.security_rules import denied, is_allowed
 from runtime.payload import Payload
@@ -236,11 +235,16 @@ class Run:
         return self._session.query(name, args)
 
     def validate(self, name: str, args: Sequence[Payload]) -> None:
+        """Raises `Error` when the script rejects. What no script is to blame for does not: the task is tried again.
+
+        The SDK lets one exception of a validator fail the task, and nothing may be scheduled here, not even the pump.
+        """
         try:
             self._session.validate(name, args)
-        except ShadowDiffers as bug:  # the update is not rejected: the task is tried again
-            self.crash(bug)
+        except Error:
             raise
+        except Exception as bug:
+            raise workflow.ReadOnlyContextError(str(bug)) from bug
 
     @property
     def cancel_requested(self) -> bool:
