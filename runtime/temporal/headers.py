@@ -17,8 +17,6 @@ import temporalio.client
 import temporalio.worker
 from temporalio.api.common.v1 import Payload as Proto
 
-from runtime.temporal import wire
-
 Headers = Mapping[str, Proto]
 
 _NONE: Headers = MappingProxyType({})

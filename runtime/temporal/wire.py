@@ -121,7 +121,8 @@ ANSWER_ERROR = "json/evermoon-error"
 CLEAR = "evermoon-clear"
 
 _ENCODING = "encoding"
-_PROTOBUF_JSON = "json/protobuf"
+_JSONS = (JSON.encode(), b"json/protobuf")
+_NULL = NULL.encode()
 
 
 def to_proto(payload: Payload) -> Proto:
@@ -130,10 +131,10 @@ def to_proto(payload: Payload) -> Proto:
 
 def from_proto(proto: Proto) -> Payload:
     """Whatever a Temporal client wrote. JSON of protobuf messages is JSON to a script; unknown encodings are bytes."""
-    encoding = proto.metadata.get(_ENCODING, b"").decode(errors="replace")
-    if encoding in (JSON, _PROTOBUF_JSON):
+    encoding = proto.metadata.get(_ENCODING, b"")
+    if encoding in _JSONS:
         return Payload(JSON, proto.data)
-    if encoding == NULL:
+    if encoding == _NULL:
         return Payload(JSON, b"null")
     return Payload(BINARY, proto.data)
 
@@ -157,7 +158,7 @@ def put_headers(headers: Mapping[str, Proto], field: MessageMap[str, Proto]) -> 
 
 @lru_cache(maxsize=4096)
 def summary(text: str) -> Proto:
-    """A text for the UI, as the SDK writes it. Shared: copy it, never change it."""
+    """A text as the SDK writes it, for the UI or the memo. Shared: copy it, never change it."""
     return Proto(metadata={_ENCODING: JSON.encode()}, data=json.dumps(text).encode())
 
 
@@ -316,6 +317,8 @@ def carry(unread: Mapping[str, Any]) -> dict[str, Proto]:
 
 def carried(headers: Mapping[str, Proto]) -> dict[str, Any]:
     """The inverse of `carry`."""
+    if CARRIED not in headers and CARRIED_EVENTS not in headers:
+        return {}
     messages, events = read_header(headers, CARRIED) or [], read_header(headers, CARRIED_EVENTS) or []
     return {
         "messages": [{**message, "args": [_unpacked(arg) for arg in message["args"]]} for message in messages],

@@ -15,9 +15,9 @@ from temporalio.worker import Worker
 from runtime import LuaPlugin, Runtime
 from runtime.process.ports import Started
 from runtime.temporal import wire
-from runtime.temporal.workflow import system_activities
 from runtime.temporal.devserver import DevServer
 from runtime.temporal.nodes import Delivered
+from runtime.temporal.workflow import system_activities
 from tests.temporal.stage import Files, eventually, staged
 
 # Spawns a run that sends to it, and reads what comes.

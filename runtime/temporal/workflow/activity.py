@@ -24,7 +24,19 @@ Write = Callable[[int, DoBackoff | None], None]
 class Activity:
     """`write` emits the command, at once; `then` gets the outcome, once. Only local activities back off."""
 
-    __slots__ = ("_about", "_begun", "_cancelled", "_done", "_number", "_resolved", "_run", "_sleep", "_then", "_told", "_write")
+    __slots__ = (
+        "_about",
+        "_begun",
+        "_cancelled",
+        "_done",
+        "_number",
+        "_resolved",
+        "_run",
+        "_sleep",
+        "_then",
+        "_told",
+        "_write",
+    )
 
     def __init__(
         self,

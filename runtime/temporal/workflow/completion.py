@@ -12,9 +12,9 @@ from runtime.lua.protocol import Batch
 from runtime.payload import NOTHING, Payload
 from runtime.process.access import UPGRADE, Asked
 from runtime.temporal import attributes, failures, options, wire
+from runtime.temporal.workflow import system_activities
 from runtime.temporal.workflow.recorded_choices import check_size
 from runtime.temporal.workflow.run import Delivery, Headers, Run
-from runtime.temporal.workflow import system_activities
 from runtime.temporal.workflow.timer import Timer
 from runtime.temporal.workflow.turns import RESULT
 
@@ -76,7 +76,9 @@ class _Closing:
                 self._awaited.append(delivery)
                 delivery.when_done(self.go_on)
         if self._deadline is None:
-            self._deadline = Timer(run, float(system_activities.SEND_GRACE), "messages to be delivered", self._give_up, RESULT + 1)
+            self._deadline = Timer(
+                run, float(system_activities.SEND_GRACE), "messages to be delivered", self._give_up, RESULT + 1
+            )
             run.turns.soon(self._deadline.begin)
 
     def _give_up(self) -> None:

@@ -42,7 +42,8 @@ class WorkflowHost:
     entry; it is the first half of their PIDs. `attributes` are the search attributes the worker's client declares.
     Values of more than `stored` bytes are kept in a payload store; None where there is none.
     With `shadow` every step of every run is executed twice and compared. `heard` gets what kernels ask for, where somebody wants to know.
-    `sessions` are those of runs in memory: the SDK drops what it has cached when a worker ends, without a word.
+    `sessions` are those of runs in memory: the SDK drops what it has cached when a worker ends, without a word. `callees`: what
+    calls of these entries have in common, kept by who makes them.
     """
 
     registry: Registry
@@ -53,11 +54,13 @@ class WorkflowHost:
     heard: list[Command] | None = None
     stored: int | None = None
     sessions: WeakSet[Session] = field(default_factory=WeakSet)
+    callees: dict[object, object] = field(default_factory=dict)
 
     def use(self, registry: Registry, programs: Programs) -> None:
         """From now on runs that are loaded use these; runs in memory go on as they are."""
         self.registry = registry
         self.programs = programs
+        self.callees = {}
 
     def session(self, program: Program, boot: Mapping[str, Any], questions: Questions) -> Session:
         """A session for a run, freed with this host at the latest."""

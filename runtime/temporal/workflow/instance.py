@@ -41,23 +41,29 @@ _EXPECTED = (ScriptFailed, UnknownWorkflowType, BundleUnavailable)
 
 
 class LuaInstance(WorkflowInstance):
-    """One run of a Lua workflow in the worker's cache. The SDK activates it on one thread at a time."""
+    """One run of a Lua workflow in the worker's cache.
+
+    Its activations wait for each other. The SDK means to wait with the eviction of a run that it calls deadlocked until the thread is
+    done with it, but on Python 3.11 its wait ends with the timeout; and a run evicted while it runs would be stuck for good.
+    """
 
     def __init__(self, run: Run) -> None:
         self._run = run
+        self._lock = threading.Lock()
         self._thread: int | None = None
 
     def activate(self, act: activation.WorkflowActivation) -> WorkflowActivationCompletion:
         """Never raises: what fails the task is in the completion."""
         completion = WorkflowActivationCompletion()
         completion.successful.SetInParent()
-        self._thread = threading.get_ident()
-        try:
-            self._activate(act, completion)
-        except Exception as error:
-            self._fail(completion, error)
-        finally:
-            self._thread = None
+        with self._lock:
+            self._thread = threading.get_ident()
+            try:
+                self._activate(act, completion)
+            except Exception as error:
+                self._fail(completion, error)
+            finally:
+                self._thread = None
         return completion
 
     def _activate(self, act: activation.WorkflowActivation, completion: WorkflowActivationCompletion) -> None:

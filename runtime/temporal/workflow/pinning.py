@@ -51,7 +51,7 @@ def _recorded(run: Run, entry: WorkflowLua) -> Pinned:
         hash = programs.pin(entry.id)
     if hash == LATEST or not _marked(run, hash):
         return _newest(run, entry)
-    run.upsert_memo({wire.MEMO_BUNDLE: hash})
+    run.upsert_memo({wire.MEMO_BUNDLE: wire.summary(hash)})
     return Pinned(programs.bundle(hash), hash, entry)
 
 

@@ -41,7 +41,9 @@ def _answer(run: Run, name: str, args: list[Payload]) -> Proto:
 def _text(stacks: Payload) -> str:
     """The stacks of `wire.QUERY_STACK` as people read them."""
     blocks = (
-        "\n".join([f"coroutine {stack['coroutine']}: {stack['waiting_for']}", *(f"    {line}" for line in stack["frames"])])
+        "\n".join(
+            [f"coroutine {stack['coroutine']}: {stack['waiting_for']}", *(f"    {line}" for line in stack["frames"])]
+        )
         for stack in stacks.value() or ()
     )
     return "\n\n".join(blocks)

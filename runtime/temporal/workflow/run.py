@@ -30,7 +30,7 @@ from temporalio.worker import PatchActivationInput, WorkflowInstanceDetails
 from runtime.errors import Error
 from runtime.lua import protocol
 from runtime.lua.protocol import Batch, Clock, Command, Event
-from runtime.lua.session import Questions
+from runtime.lua.session import Questions, Session
 from runtime.modules.calls import waits
 from runtime.modules.security_rules import denied, is_allowed
 from runtime.payload import Payload
@@ -102,6 +102,7 @@ class Run:
         self.cancel_reason: str | None = None
         self.own_cancellation: str | None = None  # the reason for which the run asked for its own cancellation
         self.replaying = False
+        self._session: Session | None = None
         self._converters = converters
         self._handlers = handlers
         self._conclude = conclude
@@ -209,17 +210,17 @@ class Run:
         """A value of the host's own, such as a memo, as the worker's converter has it."""
         return self._converters[1].to_payload(value)
 
-    def upsert_memo(self, values: Mapping[str, Any]) -> None:
+    def upsert_memo(self, values: Mapping[str, Proto | None]) -> None:
         """None takes a value out of the memo."""
         fields = self.emit().modify_workflow_properties.upserted_memo.fields
         memo = cast("MutableMapping[str, Proto]", self.info.raw_memo)
         for name, value in values.items():
-            payload = self.payload_of(value)
-            fields[name].CopyFrom(payload)
             if value is None:
+                fields[name].CopyFrom(self.payload_of(None))
                 memo.pop(name, None)
             else:
-                memo[name] = payload
+                fields[name].CopyFrom(value)
+                memo[name] = value
 
     # -- the life of the run
 
@@ -231,7 +232,9 @@ class Run:
         self.calls = pinned.program.calls
         self._session = self.host.session(pinned.program, self._boot(pinned), questions)
         self._events.append(protocol.start(args))
-        self._events.extend(protocol.unread(wire.carried(self.info.headers)))
+        carried = wire.carried(self.info.headers)
+        if carried:
+            self._events.extend(protocol.unread(carried))
         self.advance()
 
     def _boot(self, pinned: Pinned) -> dict[str, Any]:
@@ -261,14 +264,22 @@ class Run:
         }
 
     def evict(self) -> None:
-        """Frees the session, where there is one. Idempotent."""
-        session = getattr(self, "_session", None)
-        if session is not None:
-            session.close()
+        """Frees what the run holds; nothing of it can be used any more. Idempotent."""
+        if self._session is not None:
+            self._session.close()
+        self.pending = Pending()
+        self.outstanding.clear()
+        self.sends.clear()
 
     @property
     def has_begun(self) -> bool:
-        return hasattr(self, "_session")
+        return self._session is not None
+
+    @property
+    def session(self) -> Session:
+        """Of a run that has begun."""
+        assert self._session is not None
+        return self._session
 
     # -- events in
 
@@ -330,7 +341,7 @@ class Run:
         while self.final is None and (self._settled or self._events):
             activations.check()
             event = self._settled.popleft() if self._settled else self._events.popleft()
-            self._take(self._session.step((event,), self.clock))
+            self._take(self.session.step((event,), self.clock))
 
     def _take(self, batch: Batch) -> None:
         if self.host.heard is not None:
@@ -387,11 +398,11 @@ class Run:
     # -- questions from outside
 
     def query(self, name: str, args: Sequence[Payload]) -> Payload:
-        return self._session.query(name, args)
+        return self.session.query(name, args)
 
     def validate(self, name: str, args: Sequence[Payload]) -> None:
         """Raises `Error` when the script rejects."""
-        self._session.validate(name, args)
+        self.session.validate(name, args)
 
     @property
     def cancel_requested(self) -> bool:

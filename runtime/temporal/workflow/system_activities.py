@@ -63,9 +63,7 @@ def end_process(run: Run, node: str, activity: str, wanted: Mapping[str, str], a
     return _at_node(run, node, activity, _texts(wanted), at, then)
 
 
-def _at_node(
-    run: Run, node: str, activity: str, args: Sequence[Payload], at: str | None, then: Then
-) -> Activity:
+def _at_node(run: Run, node: str, activity: str, args: Sequence[Payload], at: str | None, then: Then) -> Activity:
     headers = wire.headers(sender=run.pid)
 
     def fill(schedule: ScheduleActivity) -> None:

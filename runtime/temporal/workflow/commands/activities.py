@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from temporalio.bridge.proto.activity_result import DoBackoff
@@ -33,48 +34,83 @@ def call(run: Run, command: Command) -> None:
     """Schedules the activity, or answers NOT_FOUND when no function of that id is one (a deploy may add it)."""
     seq, entry_id = _seq(command), command.data["id"]
     function = run.host.activity(entry_id)
-    if run.refused(wire.UNKNOWN_MARKER.format(id=entry_id, seq=seq), lambda: function is None):
+    if (function is None or run.replaying) and run.refused(
+        wire.UNKNOWN_MARKER.format(id=entry_id, seq=seq), lambda: function is None
+    ):
         text = f"activity {entry_id} not found in the registry"
         stack = f"{command.at}: in call" if command.at else None
         raise Error(errors.NOT_FOUND, text, retryable=True, details={"id": entry_id}, stack=stack)
     check_size(run, f"arguments of {entry_id}", command.args, str(seq))
-    chosen = _options(run, command, entry_id, function)
-    headers = run.call_headers(command.data)
-    start = _local if _is_local(run, entry_id, function) else _remote
-    run.outstanding[seq] = start(run, command, chosen, headers, function).cancel
+    callee = _callee(run, entry_id, function, command.data.get("options"))
+    start = _local if callee.is_local else _remote
+    run.outstanding[seq] = start(run, command, callee, run.call_headers(command.data)).cancel
 
 
-def _options(run: Run, command: Command, entry_id: str, function: ActivityEntry | None) -> Options:
-    """`function` is None in a replay after the entry went away: its defaults then do not matter."""
-    own = activity_options(function.options) if function is not None else {}
-    return {**options_of(run.calls, entry_id, own), **command.data.get("options", {})}
+@dataclass(frozen=True, slots=True)
+class _Callee:
+    """How a function is called: what is the same for every call with these options. `command` is copied, never changed."""
+
+    options: Options
+    is_local: bool
+    queue: str | None
+    command: WorkflowCommand
 
 
-def _is_local(run: Run, entry_id: str, function: ActivityEntry | None) -> bool:
+def _callee(run: Run, entry_id: str, function: ActivityEntry | None, own: Options | None) -> _Callee:
+    """`function` is None in a replay after the entry went away: its defaults then do not matter. `own`: options of this call."""
+    if own:
+        return _made(run, entry_id, function, own)
+    key = entry_id, run.bundle, run.is_eager
+    callee = run.host.callees.get(key)
+    if not isinstance(callee, _Callee):
+        callee = run.host.callees[key] = _made(run, entry_id, function, {})
+    return callee
+
+
+def _made(run: Run, entry_id: str, function: ActivityEntry | None, own: Options) -> _Callee:
+    meta = function.activity if function is not None else None
+    defaults = options_of(run.calls, entry_id, activity_options(function.options) if function is not None else {})
+    chosen = {**defaults, **own}
+    command = WorkflowCommand()
     if run.calls is not None:
-        return bool(run.calls.get(entry_id, {}).get("local"))
-    meta = function.activity if function is not None else None
-    return meta is not None and meta.local
-
-
-def _remote(
-    run: Run, command: Command, chosen: Options, headers: Headers, function: ActivityEntry | None
-) -> Activity:
-    meta = function.activity if function is not None else None
+        is_local = bool(run.calls.get(entry_id, {}).get("local"))
+    else:
+        is_local = meta is not None and meta.local
+    if is_local:
+        _fill(command.schedule_local_activity, entry_id, chosen)
+        return _Callee(chosen, is_local, None, command)
     queue = run.host.queue(chosen.get("task_queue") or (meta.worker if meta is not None else None))
+    schedule = command.schedule_activity
+    _fill(schedule, entry_id, chosen)
+    options.put_span(schedule.schedule_to_start_timeout, chosen, "schedule_to_start_timeout")
+    options.put_span(schedule.heartbeat_timeout, chosen, "heartbeat_timeout")
+    schedule.do_not_eagerly_execute = bool(chosen.get("disable_eager_execution")) or not run.is_eager
+    options.put_priority(schedule.priority, chosen)
+    return _Callee(chosen, is_local, queue, command)
+
+
+def _fill(schedule: ScheduleActivity | ScheduleLocalActivity, entry_id: str, chosen: Options) -> None:
+    """What a call says whether its activity is local or not."""
+    schedule.activity_type = entry_id
+    options.put_span(schedule.schedule_to_close_timeout, chosen, "schedule_to_close_timeout")
+    options.put_span(schedule.start_to_close_timeout, chosen, "start_to_close_timeout", options.START_TO_CLOSE)
+    options.put_retry_policy(schedule.retry_policy, chosen)
+    if chosen.get("wait_for_cancellation"):
+        schedule.cancellation_type = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED
+
+
+def _remote(run: Run, command: Command, callee: _Callee, headers: Headers) -> Activity:
     entry_id, seq = command.data["id"], _seq(command)
-    id = _free_id(run, seq, chosen.get("id"))
+    id = _free_id(run, seq, callee.options.get("id"))
     run.activity_ids.add(id)
 
     def write(number: int, _: DoBackoff | None) -> None:
-        emitted = run.emit()
+        emitted = _emit(run, command, callee)
         schedule = emitted.schedule_activity
-        _fill(emitted, schedule, command, number, id, chosen, headers)
-        schedule.task_queue = queue or run.info.task_queue
-        options.put_span(schedule.schedule_to_start_timeout, chosen, "schedule_to_start_timeout")
-        options.put_span(schedule.heartbeat_timeout, chosen, "heartbeat_timeout")
-        schedule.do_not_eagerly_execute = bool(chosen.get("disable_eager_execution")) or not run.is_eager
-        options.put_priority(schedule.priority, chosen)
+        schedule.seq, schedule.activity_id = number, id
+        schedule.task_queue = callee.queue or run.info.task_queue
+        wire.put_headers(headers, schedule.headers)
+        wire.put(command.args, schedule.arguments)
 
     def ended(outcome: Outcome) -> None:
         value = _value(outcome)
@@ -82,20 +118,20 @@ def _remote(
             run.activity_ids.discard(id)
         run.resolve(seq, value)
 
-    return Activity(run, entry_id, id, write, ended, queue=queue)
+    return Activity(run, entry_id, id, write, ended, queue=callee.queue)
 
 
-def _local(
-    run: Run, command: Command, chosen: Options, headers: Headers, _: ActivityEntry | None
-) -> Activity:
+def _local(run: Run, command: Command, callee: _Callee, headers: Headers) -> Activity:
     """A local activity runs inside the workflow task: it has neither a queue nor a heartbeat, nor a priority."""
     entry_id, seq = command.data["id"], _seq(command)
-    id = chosen.get("id") or activity_id(run, seq)
+    id = callee.options.get("id") or activity_id(run, seq)
 
     def write(number: int, backoff: DoBackoff | None) -> None:
-        emitted = run.emit()
+        emitted = _emit(run, command, callee)
         schedule = emitted.schedule_local_activity
-        _fill(emitted, schedule, command, number, id, chosen, headers)
+        schedule.seq, schedule.activity_id = number, id
+        wire.put_headers(headers, schedule.headers)
+        wire.put(command.args, schedule.arguments)
         if backoff is not None:
             schedule.attempt = backoff.attempt
             schedule.original_schedule_time.CopyFrom(backoff.original_schedule_time)
@@ -103,33 +139,19 @@ def _local(
     def ended(outcome: Outcome) -> None:
         value = _value(outcome)
         if isinstance(value, Error) and not _is_canceled(value):
-            value.details = {**(value.details or {}), **_place(id, chosen, outcome)}
+            value.details = {**(value.details or {}), **_place(id, callee.options, outcome)}
         run.resolve(seq, value)
 
     return Activity(run, entry_id, id, write, ended, is_local=True)
 
 
-def _fill(
-    emitted: WorkflowCommand,
-    schedule: ScheduleActivity | ScheduleLocalActivity,
-    command: Command,
-    number: int,
-    id: str,
-    chosen: Options,
-    headers: Headers,
-) -> None:
-    """What a command has whether its activity is local or not."""
-    schedule.seq, schedule.activity_id, schedule.activity_type = number, id, command.data["id"]
-    wire.put_headers(headers, schedule.headers)
-    wire.put(command.args, schedule.arguments)
-    options.put_span(schedule.schedule_to_close_timeout, chosen, "schedule_to_close_timeout")
-    options.put_span(schedule.start_to_close_timeout, chosen, "start_to_close_timeout", options.START_TO_CLOSE)
-    options.put_retry_policy(schedule.retry_policy, chosen)
-    if chosen.get("wait_for_cancellation"):
-        schedule.cancellation_type = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED
-    summary = chosen.get("summary") or command.at
+def _emit(run: Run, command: Command, callee: _Callee) -> WorkflowCommand:
+    emitted = run.emit()
+    emitted.CopyFrom(callee.command)
+    summary = callee.options.get("summary") or command.at
     if summary:
         emitted.user_metadata.summary.CopyFrom(wire.summary(summary))
+    return emitted
 
 
 def _value(outcome: Outcome) -> Payload | Error:

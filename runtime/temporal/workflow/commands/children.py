@@ -151,7 +151,9 @@ class Child:
         if how == "succeeded":
             after(CHILD_STARTED, self._started)
         elif how == "cancelled":
-            after(CHILD_STARTED, self._start_failed, failures.from_failure(self._run.failure_of(start.cancelled.failure)))
+            after(
+                CHILD_STARTED, self._start_failed, failures.from_failure(self._run.failure_of(start.cancelled.failure))
+            )
         elif start.failed.cause == _ALREADY_EXISTS:
             after(CHILD_STARTED, self._exists)
         else:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from runtime.errors import Error
 from runtime.lua.protocol import Command
 from runtime.payload import Payload
 from runtime.process.pids import Pid

@@ -48,9 +48,7 @@ def send(run: Run, command: Command) -> None:
     deliver(run, target, topic, command.args, partial(_answer, run, command))
 
 
-def deliver(
-    run: Run, target: str, topic: str, args: Sequence[Payload], answered: Answered | None = None
-) -> None:
+def deliver(run: Run, target: str, topic: str, args: Sequence[Payload], answered: Answered | None = None) -> None:
     """Signals another run, after what was sent to it before; a closing run waits for it. A refused greeting is nobody's failure."""
     signal = Signal(run, target, topic, args, answered)
     before, delay = run.sends.get(target), run.delays.get(target)
@@ -76,9 +74,7 @@ class Signal:
 
     __slots__ = ("_answered", "_args", "_followers", "_is_done", "_run", "_target", "_topic")
 
-    def __init__(
-        self, run: Run, target: str, topic: str, args: Sequence[Payload], answered: Answered | None
-    ) -> None:
+    def __init__(self, run: Run, target: str, topic: str, args: Sequence[Payload], answered: Answered | None) -> None:
         self._run, self._target, self._topic, self._args, self._answered = run, target, topic, args, answered
         self._followers: list[Callable[[], None]] = []
         self._is_done = False

@@ -44,7 +44,7 @@ def attrs(run: Run, command: Command) -> None:
         for change in changes:
             fields[change.key.name].CopyFrom(encode_typed_search_attribute_value(change.key, change.value))
     if memo:
-        run.upsert_memo(memo)
+        run.upsert_memo({name: None if value is None else run.payload_of(value) for name, value in memo.items()})
     run.settle(command.seq, _TRUE)
 
 
@@ -67,7 +67,9 @@ def update_done(run: Run, command: Command) -> None:
     """The server is told in the next turn; of an update that has its answer nobody is told again."""
     instance = run.updates.pop(command.data["id"], None)
     if instance is not None:
-        outcome = Error.from_wire(command.data["error"]) if "error" in command.data else command.data.get("value", NOTHING)
+        outcome = (
+            Error.from_wire(command.data["error"]) if "error" in command.data else command.data.get("value", NOTHING)
+        )
         run.turns.soon(answer, run, instance, outcome)
 
 
