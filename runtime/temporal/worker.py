@@ -21,6 +21,7 @@ from runtime.temporal import logs
 from runtime.temporal.activations import Activations, leave_time_to
 from runtime.temporal.activities import lua_activities
 from runtime.temporal.client import Clients, declared
+from runtime.temporal.headers import Interceptor
 from runtime.temporal.host import WorkflowHost
 from runtime.temporal.workflow import Hosting, LuaWorkflow
 
@@ -94,7 +95,7 @@ class Workers:
         worker = Worker(
             client,
             workflows=[LuaWorkflow],
-            interceptors=[Hosting(host)],
+            interceptors=[Interceptor(), Hosting(host)],
             activities=lua_activities(self._process_host, self._workflows, host.stored),
             workflow_task_executor=self._threads,
             **worker_options(self._registry, entry),
