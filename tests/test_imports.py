@@ -13,13 +13,15 @@ ROOT = Path(runtime.__file__).parent
 
 #: Layers from the bottom up. A layer may import itself and those before it; layers of one rank may not import each other.
 RANKS = (
-    {"errors"},
+    {"errors", "late"},
     {"payload", "durations"},
     {"settings", "registry"},
     {"modules"},
     {"lua"},
     {"process"},
     {"http", "temporal", "testing"},
+    {"loading"},
+    {"remote"},
     {"app"},
     {"", "cli"},
 )
@@ -78,6 +80,8 @@ def targets(node: ast.AST) -> list[str]:
         assert node.level == 0, "imports are absolute"
         base = node.module or ""
         return [resolve(base, alias.name) for alias in node.names]
+    if isinstance(node, ast.Call) and ast.unparse(node.func) == "late" and isinstance(node.args[0], ast.Constant):
+        return [str(node.args[0].value)]  # an import like another, only later
     return []
 
 

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 import click
 
-from runtime.app import Runtime
 from runtime.cli.common import Cli, command
 from runtime.cli.connect import with_runtime
 from runtime.durations import parse
 from runtime.errors import NOT_FOUND, Error
 from runtime.registry import BundleStore, Listed, Releases, Stored, open_store
+from runtime.remote import Remote
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def bundles(cli: Cli, action: str, older_than: str) -> None:
     """
     age = parse(older_than).total_seconds()
 
-    async def work(runtime: Runtime) -> tuple[list[_Row], list[Listed]]:
+    async def work(runtime: Remote) -> tuple[list[_Row], list[Listed]]:
         store = runtime.bundles or open_store(cli.settings.bundle_place)
         rows = await _rows(runtime, store)
         if action == "list":
@@ -75,7 +75,7 @@ def _prune_kernels(store: BundleStore, current: str, before: float) -> list[List
     return [item for item in listed if item.name not in needed and store.remove_kernel(item.name, before)]
 
 
-async def _rows(runtime: Runtime, store: BundleStore) -> list[_Row]:
+async def _rows(runtime: Remote, store: BundleStore) -> list[_Row]:
     """The store is read first: what is published after that is not in the list, so cannot be pruned."""
     stored = store.stored()
     use = await runtime.bundle_use()

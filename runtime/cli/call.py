@@ -4,9 +4,11 @@ from typing import Any
 
 import click
 
-from runtime.app import Options, Runtime
+from runtime.app import Runtime
 from runtime.cli.common import Cli, command, json_argument, run_async, with_principal
 from runtime.cli.devstate import DevState
+from runtime.remote import Options
+from runtime.temporal.corelog import forward_core_log
 
 
 @click.command("call")
@@ -18,6 +20,7 @@ def call(cli: Cli, entry: str, args: tuple[Any, ...], actor: Any, scope: tuple[s
     """Run the function ENTRY on this machine, each JSON one argument, and print what it returns."""
 
     async def work() -> Any:
+        forward_core_log()
         dev = DevState.read(cli.settings.state)
         settings = cli.settings.with_environ(dev.env) if dev else cli.settings
         options = Options(temporal=dev.address if dev else None, workers=False)

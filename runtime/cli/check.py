@@ -4,9 +4,9 @@ import sys
 
 import click
 
-from runtime.app import load_registry
 from runtime.cli.common import Cli, command, problem_document
 from runtime.cli.output import DONE, FAILED
+from runtime.loading import load_registry
 from runtime.registry import Problem, RegistryError
 
 

@@ -7,30 +7,41 @@ import functools
 import json
 import sys
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from rich.console import Console
-from rich.markup import escape
 
 from runtime.cli.logs import configure_logging
 from runtime.cli.output import FAILED, to_json
 from runtime.errors import UNAVAILABLE, Error
+from runtime.late import late
 from runtime.registry import Problem, RegistryError
 from runtime.settings import Settings
+
+if TYPE_CHECKING:
+    from rich import console, markup
+else:
+    console, markup = late("rich.console"), late("rich.markup")
 
 T = TypeVar("T")
 
 
-@dataclass(slots=True)
+@dataclass
 class Cli:
     """One invocation: its settings, and where it says things. Values go to standard output, everything else to standard error."""
 
     settings: Settings
     as_json: bool = False
-    out: Console = field(default_factory=lambda: Console(highlight=False, soft_wrap=True))
-    err: Console = field(default_factory=lambda: Console(highlight=False, soft_wrap=True, stderr=True))
+
+    @cached_property
+    def out(self) -> console.Console:
+        return console.Console(highlight=False, soft_wrap=True)
+
+    @cached_property
+    def err(self) -> console.Console:
+        return console.Console(highlight=False, soft_wrap=True, stderr=True)
 
     def emit(self, value: Any, human: Callable[[], None] | None = None) -> None:
         """The outcome: as one line of JSON with `--json`, else as `human` prints it, else as indented JSON."""
@@ -45,6 +56,11 @@ class Cli:
         """A line for people, on standard error. Silent with `--json`."""
         if not self.as_json:
             self.err.print(escape(text))
+
+
+def escape(text: str) -> str:
+    """Text as it stands, in what a `Console` prints."""
+    return markup.escape(text)
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:

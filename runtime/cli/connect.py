@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from runtime.app import Options, Runtime
 from runtime.cli.common import Cli, run_async
 from runtime.cli.devstate import DevState
+from runtime.remote import Options, Remote
+from runtime.temporal.corelog import forward_core_log
 
 T = TypeVar("T")
 
 
 def with_runtime(
     cli: Cli,
-    work: Callable[[Runtime], Awaitable[T]],
+    work: Callable[[Remote], Awaitable[T]],
     address: str | None = None,
     *,
     checked: bool = False,
@@ -29,6 +30,7 @@ def with_runtime(
     """
 
     async def run() -> T:
+        forward_core_log()
         dev = DevState.read(cli.settings.state)
         settings = cli.settings.with_environ(dev.env) if dev else cli.settings
         server = address or (dev.address if dev else None)
@@ -41,7 +43,7 @@ def with_runtime(
             lenient=lenient,
             namespace=dev.namespace if dev else None,
         )
-        async with Runtime.from_settings(settings, options) as runtime:
+        async with Remote.from_settings(settings, options) as runtime:
             broken = sum(note.severity == "error" for note in runtime.registry.notes)
             if broken:
                 cli.say(f"passing over {broken} problem{'' if broken == 1 else 's'} of the registry (evermoon check)")

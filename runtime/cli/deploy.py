@@ -10,11 +10,11 @@ from typing import Any
 
 import click
 
-from runtime.app import load_registry
 from runtime.cli.common import Cli, command
 from runtime.cli.devstate import DevState
 from runtime.durations import parse
 from runtime.errors import NOT_FOUND, TIMEOUT, UNAVAILABLE, Error
+from runtime.loading import load_registry
 from runtime.lua.program import Programs
 from runtime.registry import BundleStore, FileSet, Release, Releases, Report, host_code, open_store
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from runtime.app import Options, Runtime, load_registry
+from runtime.app import Runtime
 from runtime.cli.common import Cli, command
 from runtime.cli.companions import Companions, companions_of
 from runtime.cli.devstate import DevState
@@ -20,7 +20,10 @@ from runtime.cli.lifetime import run_until_stopped
 from runtime.cli.watch import saved
 from runtime.errors import CONFLICT, Error
 from runtime.http import HttpOptions
+from runtime.loading import load_registry
 from runtime.registry import DirectoryStore, RegistryError, TemporalClient
+from runtime.remote import Options
+from runtime.temporal.corelog import forward_core_log
 
 _log = logging.getLogger("evermoon.dev")
 
@@ -47,6 +50,7 @@ def dev(cli: Cli, ephemeral: bool, insecure: bool, no_reload: bool) -> None:
 
 
 async def _dev(cli: Cli, *, ephemeral: bool, http: HttpOptions, watching: bool) -> None:
+    forward_core_log()
     state = cli.settings.state
     running = DevState.read(state)
     if running is not None:

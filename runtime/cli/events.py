@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import click
-from rich.markup import escape
 
-from runtime.app import Runtime
-from runtime.cli.common import Cli, command
+from runtime.cli.common import Cli, command, escape
 from runtime.cli.connect import with_runtime
 from runtime.cli.output import to_json
 from runtime.errors import Error
 from runtime.process.run_events import Cursor, RunEvent
+from runtime.remote import Remote
 
 #: What is said of an event besides its name, time and id comes in this order; the rest is for `--json`.
 _SHOWN = ("activity", "topic", "type", "id", "attempt", "seconds", "from", "next_run_id", "why", "reason", "summary")
@@ -34,7 +33,7 @@ def _cursor(_context: click.Context, parameter: click.Parameter, text: str | Non
 def events(cli: Cli, run: str, follow: bool, after: Cursor | None) -> None:
     """Tell what happened to run ID, through continue-as-new: one event a line."""
 
-    async def work(runtime: Runtime) -> None:
+    async def work(runtime: Remote) -> None:
         async with runtime.follow(run, after, wait=follow) as feed:
             async for event in feed:
                 _tell(cli, event)

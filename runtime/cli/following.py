@@ -15,8 +15,9 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from runtime.app import Runtime, load_registry
+from runtime.app import Runtime
 from runtime.errors import UNAVAILABLE, Error
+from runtime.loading import load_registry
 from runtime.registry import REPORT_EVERY, FileSet, RegistryError, Releases, Report, open_store
 from runtime.settings import Settings
 

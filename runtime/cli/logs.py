@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
-from runtime.temporal.corelog import forward_core_log
-
 _FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 _OURS = ("evermoon", "runtime")
 
@@ -39,7 +37,6 @@ def configure_logging(level: str) -> None:
         logging.getLogger(name).setLevel(level.upper())
     if level != "debug":
         logging.getLogger("evermoon.http.access").setLevel(logging.WARNING)
-    forward_core_log()
 
 
 def _about(about: Mapping[str, object]) -> str:

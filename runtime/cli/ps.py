@@ -1,14 +1,19 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from runtime.app import Runtime
-from runtime.cli import processes
 from runtime.cli.common import Cli, command
 from runtime.cli.connect import with_runtime
 from runtime.cli.show import run_document
+from runtime.late import late
+from runtime.remote import Remote
+
+if TYPE_CHECKING:
+    from runtime.cli import processes
+else:
+    processes = late("runtime.cli.processes")
 
 
 @click.command("ps")
@@ -19,7 +24,7 @@ from runtime.cli.show import run_document
 def ps(cli: Cli, query: str, limit: int, url: str | None) -> None:
     """List runs, newest first, and after them the processes of a host; with --query, runs alone."""
 
-    async def work(runtime: Runtime) -> list[dict[str, Any]]:
+    async def work(runtime: Remote) -> list[dict[str, Any]]:
         runs = [run_document(run) async for run in runtime.list(query, limit)]
         base = processes.host_url(cli, url)
         return runs if base is None or query else [*runs, *await processes.listed(base)]

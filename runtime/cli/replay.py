@@ -10,14 +10,16 @@ from typing import Any
 
 import click
 
-from runtime.app import Runtime, load_registry
 from runtime.cli.common import Cli, command
 from runtime.cli.connect import with_runtime
 from runtime.cli.devstate import DevState
 from runtime.cli.output import DONE, FAILED
+from runtime.loading import load_registry
 from runtime.lua.program import Programs
 from runtime.registry import open_store
+from runtime.remote import Remote
 from runtime.settings import Settings
+from runtime.temporal.corelog import forward_core_log
 from runtime.temporal.replay import ReplayResult
 from runtime.temporal.replay import replay as replay_histories
 
@@ -34,6 +36,7 @@ def replay(cli: Cli, histories: tuple[str, ...], latest: bool, shadow: bool) -> 
     that is not pinned with the code of the registry. FILE is a history as `GET /api/v1/runs/{id}/history` or the Temporal UI gives
     it, ID a run of the server, whose history so far is replayed.
     """
+    forward_core_log()
     given = [Path(item) if _is_file(item) else item for item in histories]
     runs = _fetched(cli, [item for item in given if isinstance(item, str)])
     files = [item for item in given if isinstance(item, Path)]
@@ -73,7 +76,7 @@ def _fetched(cli: Cli, ids: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
     if not ids:
         return {}
 
-    async def work(runtime: Runtime) -> dict[str, Mapping[str, Any]]:
+    async def work(runtime: Remote) -> dict[str, Mapping[str, Any]]:
         return {id: {"workflowId": id, **await runtime.history(id)} for id in ids}
 
     return with_runtime(cli, work)

@@ -5,9 +5,9 @@ from typing import Any
 import click
 
 from runtime import durations
-from runtime.app import Runtime
 from runtime.cli.common import Cli, command
 from runtime.cli.connect import with_runtime
+from runtime.remote import Remote
 
 
 @click.command("result")
@@ -18,7 +18,7 @@ def result(cli: Cli, run: str, timeout: str | None) -> None:
     """Wait for run ID to end and print its result; fails as the run did."""
     seconds = durations.parse(timeout).total_seconds() if timeout else None
 
-    async def work(runtime: Runtime) -> Any:
+    async def work(runtime: Remote) -> Any:
         return await runtime.result(run, timeout=seconds)
 
     cli.emit(with_runtime(cli, work, lenient=True))

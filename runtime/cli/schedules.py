@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from runtime.app import Runtime
 from runtime.cli.common import Cli, command
 from runtime.cli.connect import with_runtime
+from runtime.remote import Remote
 
 _ACTIONS = ("list", "pause", "resume", "trigger", "backfill", "delete")
 
@@ -37,7 +37,7 @@ def schedules(
         raise click.UsageError(f"{action} needs the id of a schedule")
     since, until = _range(action, start, end)
 
-    async def work(runtime: Runtime) -> dict[str, Any]:
+    async def work(runtime: Remote) -> dict[str, Any]:
         operate = runtime.schedules
         if action == "pause":
             await operate.pause(schedule, note)
@@ -56,7 +56,7 @@ def schedules(
     cli.emit(document, lambda: click.echo(f"{action}: {schedule}"))
 
 
-async def _documents(runtime: Runtime) -> list[dict[str, Any]]:
+async def _documents(runtime: Remote) -> list[dict[str, Any]]:
     return [asdict(view) for view in await runtime.schedules.list()]
 
 

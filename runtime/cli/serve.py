@@ -8,13 +8,15 @@ from dataclasses import replace
 
 import click
 
-from runtime.app import Options, Runtime
+from runtime.app import Runtime
 from runtime.cli.children import Place
 from runtime.cli.common import Cli, command
 from runtime.cli.following import Follower
 from runtime.cli.lifetime import run_until_stopped
 from runtime.http import HttpOptions
+from runtime.remote import Options
 from runtime.settings import BUNDLES
+from runtime.temporal.corelog import forward_core_log
 
 
 @click.command("serve")
@@ -55,6 +57,7 @@ def serve(cli: Cli, processes: int, http: bool, insecure: bool, services: bool, 
 
 
 async def _one(cli: Cli, options: Options, follow: bool) -> None:
+    forward_core_log()
     async with AsyncExitStack() as stack:
         follower = Follower(cli.settings) if follow else None
         if follower is not None:

@@ -2,18 +2,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.markup import escape
 
-from runtime.app import Runtime
-from runtime.cli import processes
-from runtime.cli.common import Cli, command, run_async
+from runtime.cli.common import Cli, command, escape, run_async
 from runtime.cli.connect import with_runtime
 from runtime.cli.output import to_json
+from runtime.late import late
 from runtime.process.pids import Pid
 from runtime.process.ports import RunDescription
+from runtime.remote import Remote
+
+if TYPE_CHECKING:
+    from runtime.cli import processes
+else:
+    processes = late("runtime.cli.processes")
 
 
 @click.command("show")
@@ -31,7 +35,7 @@ def show(cli: Cli, run: str, url: str | None) -> None:
         cli.emit(process, lambda: _print_process(cli, process))
         return
 
-    async def work(runtime: Runtime) -> tuple[RunDescription, str | None]:
+    async def work(runtime: Remote) -> tuple[RunDescription, str | None]:
         described = await runtime.describe(run, stack=True)
         silent = described.closed_at is None and not described.stack
         return described, await runtime.unserved(run) if silent and not cli.as_json else None

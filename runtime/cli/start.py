@@ -1,17 +1,22 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from runtime import durations
-from runtime.app import Runtime
 from runtime.cli.common import MISSING, Cli, command, given, json_argument, with_principal
 from runtime.cli.connect import with_runtime
 from runtime.errors import Error
-from runtime.http import schema
+from runtime.late import late
 from runtime.registry import WorkflowLua
+from runtime.remote import Remote
+
+if TYPE_CHECKING:
+    from runtime.registry import inputs
+else:
+    inputs = late("runtime.registry.inputs")
 
 #: How often, a second apart, a worker is looked for: one that has just been started may not have asked for work yet.
 _LOOKS = 3
@@ -40,10 +45,10 @@ def start(
     """Start a run of the workflow ENTRY with JSON as its argument."""
     seconds = durations.parse(timeout).total_seconds() if timeout else None
 
-    async def work(runtime: Runtime) -> None:
+    async def work(runtime: Remote) -> None:
         workflow = runtime.registry.get(entry)
         if isinstance(workflow, WorkflowLua) and workflow.input_schema is not None:
-            schema.check(workflow.id, workflow.input_schema, None if input is MISSING else input)
+            inputs.check(workflow.id, workflow.input_schema, None if input is MISSING else input)
         whom: dict[str, Any] = {"actor": actor, "scope": scope or None}
         started = await runtime.start(entry, *given(input), id=run_id, worker=worker, id_conflict_policy="fail", **whom)
         if wait:
@@ -52,13 +57,13 @@ def start(
             cli.emit(await runtime.result(started.id, timeout=seconds))
             return
         answer = {"id": started.id, "run_id": started.run_id, "pid": started.pid}
-        cli.emit(answer, lambda: cli.out.print(started.id, markup=False))
+        cli.emit(answer, lambda: click.echo(started.id))
         await _hint(cli, runtime, started.id)
 
     with_runtime(cli, work, checked=True)
 
 
-async def _hint(cli: Cli, runtime: Runtime, run: str) -> None:
+async def _hint(cli: Cli, runtime: Remote, run: str) -> None:
     """Tells people why nothing happens when no worker serves the run. That it cannot be found out is no failure."""
     if cli.as_json:
         return

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from runtime.app import Runtime
 from runtime.cli.common import Cli, command, given, json_argument
 from runtime.cli.connect import with_runtime
+from runtime.remote import Remote
 
 _RUN = click.argument("run", metavar="ID")
 _VALUE = click.argument("value", metavar="[JSON]", required=False, callback=json_argument)
@@ -22,7 +22,7 @@ _VALUE = click.argument("value", metavar="[JSON]", required=False, callback=json
 def send(cli: Cli, run: str, topic: str, value: Any) -> None:
     """Send a message to run ID: a signal named TOPIC with JSON as its payload."""
 
-    async def work(runtime: Runtime) -> None:
+    async def work(runtime: Remote) -> None:
         await runtime.send(run, topic, *given(value))
 
     with_runtime(cli, work, lenient=True)
@@ -37,7 +37,7 @@ def send(cli: Cli, run: str, topic: str, value: Any) -> None:
 def query(cli: Cli, run: str, name: str, value: Any) -> None:
     """Ask run ID the query NAME and print the answer."""
 
-    async def work(runtime: Runtime) -> Any:
+    async def work(runtime: Remote) -> Any:
         return await runtime.query(run, name, *given(value))
 
     cli.emit(with_runtime(cli, work, lenient=True))
@@ -51,7 +51,7 @@ def query(cli: Cli, run: str, name: str, value: Any) -> None:
 def update(cli: Cli, run: str, name: str, value: Any) -> None:
     """Run the update NAME on run ID and print its answer; a refusal fails."""
 
-    async def work(runtime: Runtime) -> Any:
+    async def work(runtime: Remote) -> Any:
         return await runtime.update(run, name, *given(value))
 
     cli.emit(with_runtime(cli, work, lenient=True))
@@ -64,7 +64,7 @@ def update(cli: Cli, run: str, name: str, value: Any) -> None:
 def cancel(cli: Cli, run: str, reason: str) -> None:
     """Ask run ID to cancel; it may compensate first."""
 
-    async def work(runtime: Runtime) -> None:
+    async def work(runtime: Remote) -> None:
         await runtime.cancel(run, reason)
 
     with_runtime(cli, work, lenient=True)
@@ -78,7 +78,7 @@ def cancel(cli: Cli, run: str, reason: str) -> None:
 def terminate(cli: Cli, run: str, reason: str) -> None:
     """End run ID at once; its script is not asked."""
 
-    async def work(runtime: Runtime) -> None:
+    async def work(runtime: Remote) -> None:
         await runtime.terminate(run, reason)
 
     with_runtime(cli, work, lenient=True)

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from runtime.app import load_registry
 from runtime.cli.common import Cli, command
 from runtime.cli.output import DONE, FAILED
+from runtime.loading import load_registry
 from runtime.testing.files import find
 from runtime.testing.suite import Case, Outcome, Suite
 

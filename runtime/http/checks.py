@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
-from runtime.http import schema
 from runtime.http.backend import Backend
 from runtime.http.endpoints import Times, join
 from runtime.http.middleware.metrics import Meters
@@ -15,7 +14,7 @@ from runtime.http.routes import shape
 from runtime.http.server import own_routes
 from runtime.http.static import directory_fault
 from runtime.modules.security_rules import policies_of
-from runtime.registry import EnvVariable, HttpEndpoint, HttpRouter, Problem, Registry, WorkflowLua
+from runtime.registry import EnvVariable, HttpEndpoint, HttpRouter, Problem, Registry, WorkflowLua, inputs
 from runtime.registry.kinds import HttpStatic
 from runtime.registry.placeholders import is_in
 
@@ -30,7 +29,7 @@ def http_checks(registry: Registry) -> Iterable[Problem]:
 
 def _schemas(registry: Registry) -> Iterator[Problem]:
     for entry in registry.of_kind(WorkflowLua):
-        fault = schema.fault(entry.input_schema) if entry.input_schema is not None else None
+        fault = inputs.fault(entry.input_schema) if entry.input_schema is not None else None
         if fault:
             yield Problem(entry.file, entry.line, entry.id, f"input_schema is no JSON Schema: {fault}")
 

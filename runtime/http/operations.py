@@ -10,7 +10,6 @@ from typing import Any
 
 from aiohttp import web
 
-from runtime.http import schema
 from runtime.http.answers import API
 from runtime.http.backend import Backend
 from runtime.http.body import JsonBody, read_json
@@ -19,6 +18,7 @@ from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route
 from runtime.http.starting import Starting, accepted, digest, once_only, started_document, times
 from runtime.process.ports import StartRequest
+from runtime.registry import inputs
 
 _TEXTS = ("domain", "event_type", "biz_key", "idem_key")
 _FIELDS = (*_TEXTS, "payload")
@@ -40,7 +40,7 @@ class Operations:
         body = await read_json(request, self._body_timeout)
         command = _command(body)
         if entry.input_schema is not None:
-            schema.check(entry.id, entry.input_schema, command)
+            inputs.check(entry.id, entry.input_schema, command)
         key = digest(command["domain"], command["idem_key"])
         memo = {"key": key, "body": digest(entry.id, body.digest())}
         start = StartRequest(

@@ -15,7 +15,6 @@ from typing import Any
 from aiohttp import web
 
 from runtime.errors import ALREADY_EXISTS, Error
-from runtime.http import schema
 from runtime.http.answers import API, duration, json_response, run_links, run_path
 from runtime.http.backend import Backend
 from runtime.http.body import JsonBody, read_json
@@ -23,7 +22,7 @@ from runtime.http.problem import refuse
 from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route
 from runtime.process.ports import Started, StartRequest
-from runtime.registry import WorkflowLua
+from runtime.registry import WorkflowLua, inputs
 
 #: Memo field of a run that was started with a key: {"key": digest of entry and key, "body": digest of the JSON value}.
 MEMO = "evermoon.idempotency"
@@ -57,7 +56,7 @@ class Starting:
         key = _key(request)
         body = await read_json(request, self._body_timeout)
         if entry.input_schema is not None:
-            schema.check(entry.id, entry.input_schema, body.value)
+            inputs.check(entry.id, entry.input_schema, body.value)
         memo = None if key is None else {"key": digest(entry.id, key), "body": body.digest()}
         start = _start_request(request, entry, body, memo)
         begun = await self.once(start, memo, f"{KEY_HEADER} was used before with another body")

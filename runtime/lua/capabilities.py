@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-
-from yarl import URL
+from typing import TYPE_CHECKING
 
 from runtime.errors import Error
+from runtime.late import late
 from runtime.lua import literals
 from runtime.lua.literals import Literal
 from runtime.modules.env import is_granted, not_granted
 from runtime.modules.http_guard import Policy, literal_address
 from runtime.registry import EnvVariable, FunctionLua, LuaEntry, Problem, ProcessLua, Registry
 from runtime.registry.problems import did_you_mean
+
+if TYPE_CHECKING:
+    import yarl
+else:
+    yarl = late("yarl")
 
 #: Entries whose scripts may list these modules.
 Runner = FunctionLua | ProcessLua
@@ -81,7 +86,7 @@ def _place(registry: Registry, entry: Runner, call: Literal) -> _Found:
     written = call.texts[at]
     whole = call.whole or at + 1 < len(call.texts)
     try:
-        url = URL(written if whole else _known(written))
+        url = yarl.URL(written if whole else _known(written))
         host, port = url.host or "", url.port
         policy = Policy.of(registry.resolve(entry).http_client)
     except (ValueError, Error):  # what is no URL, or lacks a variable, says so when it is used

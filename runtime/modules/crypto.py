@@ -12,24 +12,27 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
-from typing import Any
-
-import jwt
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
-from jwt.algorithms import Algorithm, get_default_algorithms
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from runtime.errors import INTERNAL, PERMISSION_DENIED, Error, invalid
+from runtime.late import late
 from runtime.modules.definition import WORKFLOW, ModuleDef
+
+if TYPE_CHECKING:
+    import jwt
+    from cryptography import exceptions
+    from cryptography.hazmat.primitives.ciphers import aead
+    from jwt import algorithms
+else:
+    jwt, algorithms = late("jwt"), late("jwt.algorithms")
+    exceptions, aead = late("cryptography.exceptions"), late("cryptography.hazmat.primitives.ciphers.aead")
 
 NONCE = 12
 _TAG = 16
 MAX_ITERATIONS = 1_000_000  # about half a second; counted for every block of output
 MAX_LENGTH = 1024
 _KEY_SIZES: Mapping[str, tuple[int, ...]] = {"aes": (16, 24, 32), "chacha20": (32,)}
-_ALGORITHMS: Mapping[str, Algorithm] = {
-    name: algorithm for name, algorithm in get_default_algorithms().items() if name != "none"
-}
 _HASHES = frozenset({"sha1", "sha256", "sha384", "sha512"})
 
 
@@ -50,16 +53,16 @@ def decrypt(cipher: bytes, data: bytes, key: bytes, aad: bytes | None = None) ->
         raise invalid("the ciphertext is too short")
     try:
         return opened.decrypt(data[:NONCE], data[NONCE:], aad)
-    except InvalidTag:
+    except exceptions.InvalidTag:
         raise Error(INTERNAL, "decryption failed: wrong key, or the text was changed", retryable=False) from None
 
 
-def _cipher(cipher: bytes, key: bytes) -> AESGCM | ChaCha20Poly1305:
+def _cipher(cipher: bytes, key: bytes) -> aead.AESGCM | aead.ChaCha20Poly1305:
     name = cipher.decode()
     sizes = _KEY_SIZES[name]
     if len(key) not in sizes:
         raise invalid(f"the key has {len(key)} bytes, not {' or '.join(map(str, sizes))}")
-    return AESGCM(key) if name == "aes" else ChaCha20Poly1305(key)
+    return aead.AESGCM(key) if name == "aes" else aead.ChaCha20Poly1305(key)
 
 
 def jwt_encode(claims: bytes, header: bytes, key: bytes, algorithm: bytes) -> str:
@@ -107,8 +110,14 @@ def _check_times(claims: Mapping[str, Any], require_exp: bool, now: float) -> No
         raise _refused("it is not valid yet")
 
 
-def _algorithm(name: bytes) -> Algorithm:
-    found = _ALGORITHMS.get(name.decode("utf-8", "replace"))
+@cache
+def _algorithms() -> Mapping[str, algorithms.Algorithm]:
+    known = algorithms.get_default_algorithms()
+    return {name: algorithm for name, algorithm in known.items() if name != "none"}
+
+
+def _algorithm(name: bytes) -> algorithms.Algorithm:
+    found = _algorithms().get(name.decode("utf-8", "replace"))
     if found is None:
         raise invalid(f"unknown token algorithm {name.decode('utf-8', 'replace')!r}")
     return found

@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from runtime.errors import NOT_FOUND, UNAVAILABLE, Error
-from runtime.modules import env_file
+from runtime.late import late
 from runtime.registry.kinds.env import EnvStorageFile, EnvStorageMemory, EnvStorageOs, EnvStorageRouter
+
+if TYPE_CHECKING:
+    from runtime.modules import env_file
+else:
+    env_file = late("runtime.modules.env_file")
 
 
 class Storage(Protocol):

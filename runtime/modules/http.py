@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from email.message import Message
-from email.parser import Parser
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import Error, invalid
+from runtime.late import late
 from runtime.modules.definition import HOST, HostCall, ModuleDef
 
 if TYPE_CHECKING:
+    from email import parser
+    from email.message import Message
+
     from runtime.process.ports import HttpResponse
+else:
+    parser = late("email.parser")
 
 _CHUNK = 64 * 1024
 
@@ -116,7 +120,7 @@ def _part(body: bytes, begin: int, end: int) -> dict[str, Any]:
 
 def _headers(text: bytes) -> Message:
     """Header lines, in whatever case; names that are not ASCII are UTF-8, as browsers send them."""
-    return Parser().parsestr(text.decode("utf-8", "replace"), headersonly=True)
+    return parser.Parser().parsestr(text.decode("utf-8", "replace"), headersonly=True)
 
 
 def _no_form() -> Error:

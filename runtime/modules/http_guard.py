@@ -2,21 +2,17 @@
 
 Checked on addresses, not on names: a name is resolved once, every address it has is checked, and only those addresses
 are connected to. So a redirect, a name that points inwards, or one that changes between two look-ups gains nothing.
-An address written in a URL never reaches a resolver; the middleware, which sees every hop, checks it.
+An address written in a URL never reaches a resolver; the middleware, which sees every hop, checks it (`http_hops`).
 """
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING
 
-import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
-
-from runtime.errors import PERMISSION_DENIED, Error, invalid
+from runtime.errors import PERMISSION_DENIED, Error
 
 if TYPE_CHECKING:
     from runtime.registry.kinds.lua import HttpClientMeta
@@ -81,45 +77,6 @@ def _unwrap(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
 def _is_public(address: IPv4Address | IPv6Address) -> bool:
     listed = any(address.version == network.version and address in network for network in _RESERVED)
     return address.is_global and not (address.is_multicast or address.is_reserved or listed)
-
-
-class GuardedResolver(AbstractResolver):
-    """Answers only with addresses the policy allows; one that it does not allow refuses the name."""
-
-    def __init__(self, policy: Policy) -> None:
-        self._policy = policy
-        self._resolver = aiohttp.ThreadedResolver()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        found = await self._resolver.resolve(host, port, family)
-        for result in found:
-            self._policy.check(host, port, result["host"])
-        return found
-
-    async def close(self) -> None:
-        await self._resolver.close()
-
-
-def guard_hops(policy: Policy, ask: Callable[[str, str], None]) -> aiohttp.ClientMiddlewareType:
-    """A middleware that every hop of a request passes. It asks about method and place (scheme, host, port if it is not the usual, and path), and
-    checks hosts written as addresses, the old numeric forms (`2130706433`, `0x7f.1`) included. Both raise `Error` to refuse.
-    """
-
-    async def guard(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-        host = request.url.host or ""
-        ask(request.method, f"{request.url.origin()}{request.url.raw_path}")
-        address = literal_address(host)
-        if address is not None:
-            policy.check(host, request.url.port, address)
-        elif ":" in host or host.replace(".", "").isdigit():
-            raise invalid(
-                f"not an address: {host[:80]!r}"
-            )  # what looks like one is connected to unresolved, so unchecked
-        return await handler(request)
-
-    return guard
 
 
 def literal_address(host: str) -> str | None:

@@ -10,15 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakKeyDictionary
 
-import re2
-
 from runtime.errors import PERMISSION_DENIED, Error
+from runtime.late import late
 from runtime.modules.principal import Actor, Principal
 from runtime.registry import Registry, SecurityPolicy
 from runtime.registry.kinds.security import Condition
+
+if TYPE_CHECKING:
+    import re2
+else:
+    re2 = late("re2")
 
 Effect = Literal["allow", "deny", "undefined"]
 

@@ -10,14 +10,20 @@ import base64
 import math
 import re
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
-
-from sqlalchemy import Connection, CursorResult
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from runtime.errors import LIMIT_EXCEEDED, Error, invalid
+from runtime.late import late
 from runtime.modules.definition import HOST, HostCall, ModuleDef
-from runtime.modules.sql_database import ISOLATION, Begin, OpenDatabase, Transaction, database_of
 from runtime.payload import Payload
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, CursorResult
+
+    from runtime.modules import sql_database
+    from runtime.modules.sql_database import OpenDatabase, Transaction
+else:
+    sql_database = late("runtime.modules.sql_database")
 
 T = TypeVar("T")
 
@@ -30,7 +36,7 @@ _ENDS = {"commit": "COMMIT", "rollback": "ROLLBACK"}
 
 async def get(call: HostCall) -> str:
     """The type of the database. Raises `Error` NOT_FOUND; does not connect yet."""
-    return (await database_of(call.process, str(call.data["id"]))).type
+    return (await sql_database.database_of(call.process, str(call.data["id"]))).type
 
 
 async def query(call: HostCall) -> dict[str, Any]:
@@ -46,10 +52,10 @@ async def execute(call: HostCall) -> dict[str, Any]:
 async def begin(call: HostCall) -> int:
     """The number of a transaction, which is rolled back if it is open when the execution ends."""
     isolation = str(call.data.get("isolation") or "default")
-    if isolation not in ISOLATION:
-        raise invalid(f"unknown isolation level {isolation!r}: {', '.join(ISOLATION)}")
-    database = await database_of(call.process, str(call.data["id"]))
-    transaction = await database.transaction(Begin(isolation, call.data.get("read_only") is True))
+    if isolation not in sql_database.ISOLATION:
+        raise invalid(f"unknown isolation level {isolation!r}: {', '.join(sql_database.ISOLATION)}")
+    database = await sql_database.database_of(call.process, str(call.data["id"]))
+    transaction = await database.transaction(sql_database.Begin(isolation, call.data.get("read_only") is True))
     number: int = call.process.handles.add(transaction, transaction.close)
     return number
 
@@ -73,7 +79,7 @@ async def savepoint(call: HostCall) -> bool:
 
 
 async def stats(call: HostCall) -> dict[str, int]:
-    return (await database_of(call.process, str(call.data["id"]))).stats
+    return (await sql_database.database_of(call.process, str(call.data["id"]))).stats
 
 
 async def _run(call: HostCall, read: Callable[[CursorResult[Any]], T]) -> T:
@@ -83,7 +89,7 @@ async def _run(call: HostCall, read: Callable[[CursorResult[Any]], T]) -> T:
     number = call.data.get("tx")
     transaction: Transaction | None = call.process.handles.get(number) if number is not None else None
     database: OpenDatabase = (
-        transaction.database if transaction else await database_of(call.process, str(call.data["id"]))
+        transaction.database if transaction else await sql_database.database_of(call.process, str(call.data["id"]))
     )
 
     def work(connection: Connection) -> T:

@@ -10,17 +10,21 @@ import base64
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runtime import durations
 from runtime.errors import NOT_FOUND, Error, invalid
+from runtime.late import late
 from runtime.modules.definition import HOST, HostCall, ModuleDef
-from runtime.modules.sql_database import database_of
 from runtime.modules.store_memory import MemoryBackend
 from runtime.modules.store_record import Backend, Condition, Record
-from runtime.modules.store_sql import SqlBackend
 from runtime.payload import Payload
 from runtime.registry.kinds.storage import Store, StoreMemory, StoreSql
+
+if TYPE_CHECKING:
+    from runtime.modules import sql_database, store_sql
+else:
+    sql_database, store_sql = late("runtime.modules.sql_database"), late("runtime.modules.store_sql")
 
 MAX_KEY = 255  # bytes
 MAX_LIST = 1000
@@ -136,7 +140,8 @@ async def _made(process: Any, store: Store) -> Backend:
     if store.id not in kept:
         backend: Backend
         if isinstance(store, StoreSql):
-            sql = SqlBackend(store.id, await database_of(process, store.database), store.table, store.max_size)
+            database = await sql_database.database_of(process, store.database)
+            sql = store_sql.SqlBackend(store.id, database, store.table, store.max_size)
             await sql.prepare()
             backend = sql
         else:

@@ -34,7 +34,6 @@ from runtime.registry.models import Entry, SourceFile
 from runtime.registry.problems import Problem, RegistryError
 from runtime.registry.registry import Check, Origin, Registry
 from runtime.registry.releases import REPORT_EVERY, Release, Releases, Report
-from runtime.registry.sqlstore import SqlStore
 from runtime.registry.stores import DirectoryStore, MemoryStore, open_store
 
 __all__ = [
@@ -80,7 +79,6 @@ __all__ = [
     "RunnableLua",
     "SecurityPolicy",
     "SourceFile",
-    "SqlStore",
     "Stored",
     "TemporalClient",
     "TemporalSchedule",

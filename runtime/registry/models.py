@@ -67,9 +67,13 @@ class Lift:
 
 
 class Model(BaseModel):
-    """Base of entries and of the tables inside them."""
+    """Base of entries and of the tables inside them.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    A model is built when the first of its kind is read, since most registries have few of the kinds. So a table that is a default is made by
+    `model_construct`, which needs no validator.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, defer_build=True)
 
     @field_validator("*", mode="wrap")
     @classmethod
@@ -91,7 +95,7 @@ class Lifecycle(Model):
     depends_on: tuple[str, ...] = ()
     start_timeout: Duration = timedelta(seconds=10)
     stop_timeout: Duration = timedelta(seconds=10)
-    restart: Restart = Restart()
+    restart: Restart = Restart.model_construct()
 
 
 class Entry(Model):
@@ -147,4 +151,4 @@ class Service(Entry):
 
     REFERENCES: ClassVar[tuple[Reference, ...]] = (Reference(("lifecycle", "depends_on", "*")),)
 
-    lifecycle: Lifecycle = Lifecycle()
+    lifecycle: Lifecycle = Lifecycle.model_construct()

@@ -9,11 +9,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from runtime.errors import UNAVAILABLE, Error
+from runtime.late import late
 from runtime.registry.bundlestore import BundleStore, Listed
-from runtime.registry.sqlstore import SqlStore
+
+if TYPE_CHECKING:
+    from runtime.registry import sqlstore
+else:
+    sqlstore = late("runtime.registry.sqlstore")
 
 T = TypeVar("T")
 
@@ -22,7 +27,7 @@ def open_store(place: BundleStore | str | Path) -> BundleStore:
     """A store by what names it: a directory, or the URL of a database. Raises `Error` INVALID for another URL."""
     if isinstance(place, BundleStore):
         return place
-    return SqlStore(place) if isinstance(place, str) and "://" in place else DirectoryStore(place)
+    return sqlstore.SqlStore(place) if isinstance(place, str) and "://" in place else DirectoryStore(place)
 
 
 class MemoryStore(BundleStore):

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from runtime import durations
 from runtime.errors import Error
+from runtime.late import late
+
+if TYPE_CHECKING:
+    import jsonschema
+else:
+    jsonschema = late("jsonschema")
 
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?i?B?)", re.IGNORECASE)
 _COUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([kMG]?)", re.IGNORECASE)
@@ -89,8 +93,8 @@ def _json_schema(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     try:
-        Draft202012Validator.check_schema(value)
-    except SchemaError as error:
+        jsonschema.Draft202012Validator.check_schema(value)
+    except jsonschema.SchemaError as error:
         path = "".join(f" at {step}" for step in list(error.path)[-1:])
         raise PydanticCustomError(
             "json_schema", "not a JSON Schema{place}: {reason}", {"place": path, "reason": error.message[:200]}

@@ -18,8 +18,8 @@ from runtime.errors import Error
 from runtime.registry import Registry, TemporalClient
 from runtime.temporal import rpc
 from runtime.temporal.attributes import INDEXED
-from runtime.temporal.headers import Interceptor
 from runtime.temporal.payloads import Travel, travel
+from runtime.temporal.sending import ClientInterceptor
 
 Listener = Callable[[str, Client], None]
 
@@ -95,7 +95,7 @@ class Clients:
 
     async def _connect(self, options: dict[str, Any]) -> Client:
         try:
-            return await Client.connect(**options, interceptors=[Interceptor()])
+            return await Client.connect(**options, interceptors=[ClientInterceptor()])
         except (RuntimeError, RPCError, OSError):
             raise rpc.unavailable(f" at {options['target_host']}") from None
         except ValueError as error:  # how the SDK refuses an address

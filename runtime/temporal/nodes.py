@@ -23,7 +23,7 @@ from runtime.payload import Payload
 from runtime.process.host import ProcessHost
 from runtime.temporal import failures, wire
 from runtime.temporal.client import Clients
-from runtime.temporal.headers import activity_headers
+from runtime.temporal.headers import Interceptor, activity_headers
 
 _log = logging.getLogger(__name__)
 
@@ -78,6 +78,7 @@ def node_worker(client: Client, host: ProcessHost, delivered: Delivered) -> Work
         client,
         task_queue=wire.NODE_QUEUE.format(node=host.node),
         activities=[carry_out],
+        interceptors=[Interceptor()],
         activity_task_poller_behavior=PollerBehaviorSimpleMaximum(1),
         graceful_shutdown_timeout=timedelta(seconds=1),
     )

@@ -15,11 +15,9 @@ import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from google.protobuf.message import Message
 from temporalio.api.common.v1 import Payload as Proto
 from temporalio.api.failure.v1 import Failure
@@ -39,8 +37,15 @@ from temporalio.converter import (
 
 from runtime import errors
 from runtime.errors import Error, invalid
+from runtime.late import late
 from runtime.registry import Registry, TemporalClient
 from runtime.temporal import wire
+
+if TYPE_CHECKING:
+    from cryptography import exceptions
+    from cryptography.hazmat.primitives.ciphers import aead
+else:
+    exceptions, aead = late("cryptography.exceptions"), late("cryptography.hazmat.primitives.ciphers.aead")
 
 _ENCODING, _CIPHER, _KEY_ID = "encoding", "encryption-cipher", "encryption-key-id"
 _ENCRYPTED = b"binary/encrypted"
@@ -54,7 +59,7 @@ class AesGcm(PayloadCodec):
     """``nonce || ciphertext || tag`` of the whole payload, its metadata included. What is not encrypted is read as it is."""
 
     def __init__(self, key: bytes) -> None:
-        self._cipher = AESGCM(key)
+        self._cipher = aead.AESGCM(key)
         self._key_id = hashlib.sha256(key).hexdigest()[:16].encode()
 
     async def encode(self, payloads: Sequence[Proto]) -> list[Proto]:
@@ -75,7 +80,7 @@ class AesGcm(PayloadCodec):
             raise Error(errors.PERMISSION_DENIED, "a payload is encrypted with another key", retryable=False)
         try:
             clear = self._cipher.decrypt(payload.data[:_NONCE], payload.data[_NONCE:], None)
-        except InvalidTag:
+        except exceptions.InvalidTag:
             raise Error(
                 errors.PERMISSION_DENIED, "a payload was changed after it was encrypted", retryable=False
             ) from None

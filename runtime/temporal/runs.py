@@ -23,7 +23,7 @@ from runtime.registry import Registry, TemporalWorker
 from runtime.temporal import describing, failures, rpc, wire
 from runtime.temporal.client import Clients
 from runtime.temporal.events.feeds import Feeds
-from runtime.temporal.headers import outgoing
+from runtime.temporal.sending import outgoing
 from runtime.temporal.starting import Starter, check_topic
 
 Handle = WorkflowHandle[Any, RawValue]

@@ -20,7 +20,7 @@ from runtime.process.workers import check_host, queue_of, worker_of
 from runtime.registry import Registry, TemporalWorker, WorkflowLua
 from runtime.temporal import attributes, options, rpc, wire
 from runtime.temporal.client import Clients, declared
-from runtime.temporal.headers import outgoing
+from runtime.temporal.sending import outgoing
 
 Handle = WorkflowHandle[Any, RawValue]
 

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from runtime.app import Options, Runtime, load_registry
+from runtime.app import Runtime
 from runtime.cli.following import Follower
+from runtime.loading import load_registry
 from runtime.registry import DirectoryStore, FileSet, Releases
+from runtime.remote import Options
 from runtime.settings import Settings
 from tests.temporal.stage import eventually
 

@@ -12,9 +12,9 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from runtime.errors import INVALID, NOT_FOUND, UNAVAILABLE, Error
-from runtime.registry import Bundle, BundleStore, DirectoryStore, MemoryStore, SqlStore, open_store
+from runtime.registry import Bundle, BundleStore, DirectoryStore, MemoryStore, open_store
 from runtime.registry.bundles import Script, sha256
-from runtime.registry.sqlstore import TABLE
+from runtime.registry.sqlstore import TABLE, SqlStore
 
 KERNEL = b'{"kernel/boot":"return 1"}'
 

@@ -33,7 +33,8 @@ from runtime.process.ports import Started
 from runtime.registry import Bundle, open_store
 from runtime.temporal import wire
 from runtime.temporal.devserver import DevServer, find_cli
-from runtime.temporal.headers import Interceptor, outgoing
+from runtime.temporal.headers import Interceptor
+from runtime.temporal.sending import outgoing
 from tests.temporal.stage import Files, Stage, staged
 
 #: What the workflow `main` is, edit by edit: each would break the replay of a run that began under any other.

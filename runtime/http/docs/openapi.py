@@ -12,8 +12,8 @@ from runtime.http.answers import API
 from runtime.http.docs.own import OWN, SCHEMAS, STARTING, TEXT, Json, Operation, Parameter, ref
 from runtime.http.problem import CONTENT_TYPE
 from runtime.http.routes import Route
-from runtime.http.schema import thawed
 from runtime.registry import HttpEndpoint, HttpRouter, Registry, WorkflowLua
+from runtime.registry.inputs import thawed
 
 _PARAMETER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(?:\.\.\.)?\}")
 _PROBLEM = {"description": "A problem.", "content": {CONTENT_TYPE: {"schema": ref("Problem")}}}

@@ -69,7 +69,7 @@ class HttpService(Service):
 
     kind: Literal["http.service"]
     addr: Address = "127.0.0.1:8080"
-    timeouts: Timeouts = Timeouts()
+    timeouts: Timeouts = Timeouts.model_construct()
     tls: ServerTls | None = None
     max_body: Size = 1024**2
 

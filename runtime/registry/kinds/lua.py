@@ -83,7 +83,7 @@ class LuaEntry(Entry):
     source: LuaSource
     modules: tuple[str, ...] = ()
     imports: FrozenText = Field(default_factory=FrozenDict)
-    limits: Limits = Limits()
+    limits: Limits = Limits.model_construct()
 
 
 class RunnableLua(LuaEntry):
@@ -106,7 +106,7 @@ class WorkflowLua(RunnableLua):
 
     kind: Literal["workflow.lua"]
     input_schema: JsonSchema | None = None
-    workflow: WorkflowMeta = WorkflowMeta()
+    workflow: WorkflowMeta = WorkflowMeta.model_construct()
     options: Frozen = Field(default_factory=FrozenDict)
 
 
@@ -118,12 +118,12 @@ class FunctionLua(RunnableLua):
     LIFTS = (_ACTIVITY, OPTIONS, _HTTP_CLIENT, _ENV)
 
     kind: Literal["function.lua"]
-    pool: Pool = Pool()
+    pool: Pool = Pool.model_construct()
     timeout: Duration | None = None
     activity: ActivityMeta | None = None
     options: Frozen = Field(default_factory=FrozenDict)
-    http_client: HttpClientMeta = HttpClientMeta()
-    env: EnvMeta = EnvMeta()
+    http_client: HttpClientMeta = HttpClientMeta.model_construct()
+    env: EnvMeta = EnvMeta.model_construct()
 
 
 class ProcessLua(RunnableLua):
@@ -134,12 +134,12 @@ class ProcessLua(RunnableLua):
     LIFTS = (_ACTIVITY, OPTIONS, _HTTP_CLIENT, _ENV, Lift("default_host", ("meta", "default_host")))
 
     kind: Literal["process.lua"]
-    pool: Pool = Pool()
+    pool: Pool = Pool.model_construct()
     timeout: Duration | None = None
     activity: ActivityMeta | None = None
     options: Frozen = Field(default_factory=FrozenDict)
-    http_client: HttpClientMeta = HttpClientMeta()
-    env: EnvMeta = EnvMeta()
+    http_client: HttpClientMeta = HttpClientMeta.model_construct()
+    env: EnvMeta = EnvMeta.model_construct()
     default_host: str | None = None
 
 

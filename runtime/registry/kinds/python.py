@@ -43,7 +43,7 @@ class FunctionPy(Entry):
         InstanceOf[PythonSource],
         WithJsonSchema({"type": "string", "pattern": "^py://.+:.+", "description": "py://package.module:callable"}),
     ]
-    pool: Pool = Pool()
+    pool: Pool = Pool.model_construct()
     timeout: Duration | None = None
     activity: ActivityMeta | None = None
     options: Frozen = Field(default_factory=FrozenDict)

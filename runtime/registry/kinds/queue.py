@@ -65,7 +65,7 @@ class Queue(Service):
     kind: Literal["queue.queue"]
     driver: str
     codec: Codec = "json"
-    driver_options: DriverOptions = DriverOptions()
+    driver_options: DriverOptions = DriverOptions.model_construct()
 
 
 class QueueConsumer(Service):

@@ -25,7 +25,7 @@ class Pool(Model):
 class Database(Entry):
     """What databases of every kind have."""
 
-    pool: Pool = Pool()
+    pool: Pool = Pool.model_construct()
     statement_timeout: Duration = timedelta(seconds=30)
 
 

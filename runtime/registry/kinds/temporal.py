@@ -69,12 +69,12 @@ class TemporalClient(Service):
     profile: str | None = Field(default=None, min_length=1)
     temporal_namespace: str = Field(default="default", alias="namespace", min_length=1)
     tq_prefix: str = ""
-    auth: Auth = Auth()
+    auth: Auth = Auth.model_construct()
     tls: ClientTls | None = None
     health_check: bool = True
     search_attributes: Annotated[dict[str, AttributeType], AfterValidator(freeze)] = Field(default_factory=FrozenDict)
-    payloads: Payloads = Payloads()
-    codec: Codec = Codec()
+    payloads: Payloads = Payloads.model_construct()
+    codec: Codec = Codec.model_construct()
 
     @model_validator(mode="after")
     def _reachable(self) -> TemporalClient:
@@ -119,4 +119,4 @@ class TemporalWorker(Service):
     kind: Literal["temporal.worker"]
     client: str
     task_queue: str = Field(min_length=1)
-    worker_options: WorkerOptions = WorkerOptions()
+    worker_options: WorkerOptions = WorkerOptions.model_construct()

@@ -1,0 +1,61 @@
+"""Loading a registry with all that can be checked before it is used. A check is imported when there is something for it to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from runtime.late import late
+from runtime.lua.check import lua_checks
+from runtime.registry import Check, FileSet, Origin, Problem, Registry, WorkflowLua
+from runtime.settings import Settings
+
+if TYPE_CHECKING:
+    from runtime.http import checks as http
+    from runtime.temporal.schedules import checks as schedules
+else:
+    http, schedules = late("runtime.http.checks"), late("runtime.temporal.schedules.checks")
+
+
+def load_registry(
+    settings: Settings,
+    *,
+    checked: bool = True,
+    served: bool = True,
+    lenient: bool = False,
+    files: FileSet | None = None,
+) -> Registry:
+    """The registry, with every script checked unless told otherwise; made of `files` in place of those on this machine.
+
+    Not `served`: of no use to anybody who listens or keeps schedules, so only the scripts are checked.
+
+    Raises `RegistryError` with all that is wrong.
+    """
+    checks: list[Check] = [lua_checks, _http_checks, _schedule_checks] if served else [lua_checks]
+    checks = checks if checked else []
+    if files is not None:
+        with files.laid_out(settings.registry) as origin:
+            return _loaded(settings, checks, lenient, origin)
+    return _loaded(settings, checks, lenient, None)
+
+
+def _loaded(settings: Settings, checks: Sequence[Check], lenient: bool, origin: Origin | None) -> Registry:
+    return Registry.load(
+        settings.registry,
+        environ=settings.environ,
+        overrides=settings.overrides,
+        checks=checks,
+        lenient=lenient,
+        origin=origin,
+    )
+
+
+def _http_checks(registry: Registry) -> Iterable[Problem]:
+    served = any(entry.kind.startswith("http.") for entry in registry.entries.values())
+    typed = any(entry.input_schema is not None for entry in registry.of_kind(WorkflowLua))
+    return http.http_checks(registry) if served or typed else ()
+
+
+def _schedule_checks(registry: Registry) -> Iterable[Problem]:
+    scheduled = any(entry.kind == "temporal.schedule" for entry in registry.entries.values())
+    return schedules.schedule_checks(registry) if scheduled else ()

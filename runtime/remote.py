@@ -1,0 +1,282 @@
+"""Runs on a Temporal server, by way of a registry: what starts them, speaks to them and looks at them, and runs nothing itself.
+
+A command that acts on runs needs no more than this; a `Runtime` is one with hosts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from runtime.errors import Error
+from runtime.late import late
+from runtime.loading import load_registry
+from runtime.lua.kernel import current_kernel
+from runtime.lua.program import Programs
+from runtime.modules.options import workflow_options
+from runtime.modules.principal import Principal
+from runtime.payload import Payload
+from runtime.process.ports import RunDescription, Started, StartRequest
+from runtime.process.run_events import Cursor, EventFeed
+from runtime.registry import (
+    BundleStore,
+    DirectoryStore,
+    FileSet,
+    MemoryStore,
+    Registry,
+    RegistryError,
+    Releases,
+    TemporalClient,
+    open_store,
+)
+from runtime.settings import Settings
+from runtime.temporal.client import Clients
+from runtime.temporal.runs import Runs
+
+if TYPE_CHECKING:
+    from runtime.http import HttpOptions
+    from runtime.temporal import bundleuse
+    from runtime.temporal.schedules import operating
+else:
+    bundleuse, operating = late("runtime.temporal.bundleuse"), late("runtime.temporal.schedules.operating")
+
+EMBEDDED = "embedded"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a runtime brings up, and how. Times in seconds."""
+
+    temporal: str | None = None
+    """`"embedded"` (a server of its own), `"host:port"`, or None: what the registry's `temporal.client` says."""
+
+    state: Path | None = None
+    """Where the embedded server keeps its database; None: in memory, gone with the runtime."""
+
+    bundles: BundleStore | str | Path | None = None
+    """Where bundles are kept: a store, or its directory or URL. None: where the settings say; else in `state`, for an embedded server without one in memory,
+    and for a runtime without workers nowhere: whoever runs a workflow then pins it."""
+
+    workers: bool = True
+    """Whether to poll the task queues of the registry's workers."""
+
+    http: HttpOptions | None = None
+    """How to serve HTTP; None: not at all."""
+
+    services: bool = True
+    """Whether workers come with the `process.service` entries; those that are `everywhere` run in any case."""
+
+    files: FileSet | None = None
+    """What is served in place of the registry's files on this machine, until a reload."""
+
+    shadow: bool = False
+    """Whether workers execute every step twice and compare, where their entry does not say."""
+
+    checked: bool = True
+    """Whether a script that does not compile stops the start. What only acts on runs that exist can do without."""
+
+    lenient: bool = False
+    """Whether mistakes in the definition files stop the start only if they concern where runs live. For what only acts on runs that exist."""
+
+    namespace: str | None = None
+    """With `lenient`: the namespace on the server `temporal` to act in when even that cannot be read."""
+
+    patient: bool = False
+    """Whether to wait for a Temporal server that does not answer at start, rather than to fail."""
+
+    grace: float = 5.0
+    """What functions under way get when the runtime closes. Workers and HTTP have their own."""
+
+
+class Remote:
+    """Made by `from_settings`, of options without workers, HTTP and a server; usable until its context is left.
+
+    A run is addressed by its PID or by its workflow id. Values are JSON values; failures are `runtime.errors.Error`.
+    """
+
+    def __init__(self, settings: Settings, options: Options) -> None:
+        self._settings = settings
+        self._options = options
+        self._registry: Registry
+        self._clients: Clients
+        self._runs: Runs
+        self._programs: Programs
+        self._store: BundleStore | None = None
+        self._deployed = False
+
+    @classmethod
+    @asynccontextmanager
+    async def from_settings(cls, settings: Settings, options: Options) -> AsyncGenerator[Self, None]:
+        """For hosts that have read their settings already."""
+        made = cls(settings, options)
+        async with AsyncExitStack() as stack:
+            await made._bring_up(stack)
+            yield made
+
+    @property
+    def registry(self) -> Registry:
+        return self._registry
+
+    @property
+    def bundles(self) -> BundleStore | None:
+        """The bundle store, if this runtime has one."""
+        return self._store
+
+    @property
+    def current_bundles(self) -> frozenset[str]:
+        """Hashes of the bundles of the registry's workflows as they are now."""
+        return frozenset(self._programs.current)
+
+    @property
+    def current_kernel(self) -> str:
+        """Hash of the kernel of this version of Evermoon."""
+        return current_kernel().hash
+
+    async def bundle_use(self) -> bundleuse.BundleUse:
+        """Which bundles open runs need, in the namespaces of all the registry's clients."""
+        return await bundleuse.bundle_use(self._registry, self._clients)
+
+    @property
+    def schedules(self) -> operating.Schedules:
+        """The schedules on the servers of the registry's workers."""
+        return operating.Schedules(self._registry, self._clients)
+
+    @property
+    def address(self) -> str | None:
+        """The Temporal server in use; None when the registry names none."""
+        if self._server_address is not None:
+            return self._server_address
+        clients = self.registry.of_kind(TemporalClient)
+        return self.registry.resolve(clients[0]).address if clients else None
+
+    async def start(
+        self,
+        entry: str,
+        *args: Any,
+        id: str | None = None,
+        worker: str | None = None,
+        context: Mapping[str, Any] | None = None,
+        actor: str | Mapping[str, Any] | None = None,
+        scope: Sequence[str] | None = None,
+        **options: Any,
+    ) -> Started:
+        """Starts a run: each argument is one payload; `options` are workflow options without prefix, e.g. `execution_timeout="1h"`.
+
+        With an `id`, an open run of that id is used and its PID given back, unless `id_conflict_policy` says otherwise.
+        `actor` (an id, or {id, meta}) is for whom it acts, `scope` (ids of policies and groups) what it may do; None: anything.
+        """
+        request = StartRequest(
+            entry,
+            [Payload.of(arg) for arg in args],
+            id=id,
+            worker=worker,
+            options=workflow_options({f"workflow.{name}": value for name, value in options.items()}),
+            context=context or {},
+            principal=Principal.of(actor, scope),
+        )
+        return await self._runs.start(request)
+
+    async def send(self, run: str, topic: str, *args: Any) -> None:
+        """A message to a run: a signal named `topic`."""
+        await self._runs.signal(run, topic, [Payload.of(arg) for arg in args])
+
+    async def query(self, run: str, name: str, *args: Any) -> Any:
+        return (await self._runs.query(run, name, [Payload.of(arg) for arg in args])).value()
+
+    async def update(self, run: str, name: str, *args: Any) -> Any:
+        return (await self._runs.update(run, name, [Payload.of(arg) for arg in args])).value()
+
+    async def result(self, run: str, timeout: float | None = None) -> Any:
+        """The run's result, through continue-as-new. Raises its failure; TIMEOUT when it still runs after `timeout` seconds."""
+        return (await self._runs.result(run, timeout)).value()
+
+    async def cancel(self, run: str, reason: str = "") -> None:
+        await self._runs.cancel(run, reason)
+
+    async def terminate(self, run: str, reason: str = "") -> None:
+        await self._runs.terminate(run, reason)
+
+    async def describe(self, run: str, *, stack: bool = False) -> RunDescription:
+        return await self._runs.describe(run, stack=stack)
+
+    async def unserved(self, run: str) -> str | None:
+        """The task queue of the run, when no worker polls it."""
+        return await self._runs.unserved(run)
+
+    def list(self, query: str = "", limit: int = 50) -> AsyncIterator[RunDescription]:
+        """Runs as a visibility query finds them, newest first."""
+        return self._runs.list(query, limit)
+
+    async def history(self, run: str) -> dict[str, Any]:
+        """The history, in the form `evermoon replay` reads."""
+        return await self._runs.history(run)
+
+    def follow(
+        self, run: str, after: Cursor | None = None, *, wait: bool = True
+    ) -> AbstractAsyncContextManager[EventFeed]:
+        """What happens to the run, as `RunEvent`s, through continue-as-new: `async with … as feed: async for event in feed`.
+
+        Begins after a cursor (the `id` of an event), or with the start; ends with the run, without `wait` with what has happened so far.
+        """
+        return self._runs.follow(run, after, wait=wait)
+
+    async def _bring_up(self, stack: AsyncExitStack) -> None:
+        self._registry = load_for(self._settings, self._options, served=False)
+        self._connect(stack)
+
+    def _connect(self, stack: AsyncExitStack) -> None:
+        """What the registry's runs are reached with; nothing is said to a server yet."""
+        registry, options = self._registry, self._options
+        self._store = _store(self._settings, options)
+        if self._store is not None and self._store is not options.bundles:
+            stack.callback(self._store.close)
+        self._deployed = not options.workers and self._store is not None and _is_deployed_to(self._store)
+        self._programs = Programs(registry, self._store)
+        self._clients = Clients(registry, address=self._server_address, namespace=options.namespace)
+        self._runs = Runs(registry, self._clients, self._pinning(self._programs))
+
+    def _pinning(self, programs: Programs) -> Programs | None:
+        """What starts are pinned with: a bundle that nobody else could find would keep the run from going on.
+
+        Where code is deployed, whoever only starts runs leaves the choice to the workers: the files here may be those of an author.
+        """
+        return programs if self._store is not None and not self._deployed else None
+
+    @property
+    def _server_address(self) -> str | None:
+        """The address that replaces the registry's, if one does."""
+        return self._options.temporal
+
+
+def load_for(settings: Settings, options: Options, *, served: bool = True) -> Registry:
+    """What options say of loading a registry; `served` as `load_registry` takes it."""
+    checked, files = options.checked, options.files
+    try:
+        return load_registry(settings, checked=checked, served=served, lenient=options.lenient, files=files)
+    except RegistryError as error:
+        if not options.lenient or options.namespace is None:
+            raise
+        return Registry(settings.registry, {}, environ=settings.environ, notes=error.problems)
+
+
+def _store(settings: Settings, options: Options) -> BundleStore | None:
+    if options.bundles is not None:
+        return open_store(options.bundles)
+    if settings.bundles is not None:
+        return open_store(settings.bundles)
+    if options.state is not None:
+        return DirectoryStore(options.state / "bundles")
+    if options.temporal == EMBEDDED:
+        return MemoryStore()
+    return open_store(settings.bundle_place) if options.workers else None
+
+
+def _is_deployed_to(store: BundleStore) -> bool:
+    """A store that does not answer is no place to publish what a start is pinned to, either."""
+    try:
+        return Releases(store).newest() > 0
+    except Error:
+        return True
