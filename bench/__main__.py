@@ -77,7 +77,7 @@ async def _run(asked: Asked) -> int:
     failed = False
     with tempfile.TemporaryDirectory(prefix="evermoon-bench-") as directory:
         async with AsyncExitStack() as stack:
-            plan = Plan(Path(directory), asked.seed, names, asked.quick, lambda _: None, stack, asked.rounds)
+            plan = Plan(Path(directory), asked.seed, names, asked.quick, err.print, err.print, stack, asked.rounds)
             for row in asked.rows:
                 results += (measured := await _measured(row, plan, err))
                 failed = failed or not measured

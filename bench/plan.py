@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
+from bench.contestants.process import Process, python, started
 from bench.result import Result
 from bench.stats import shuffled
-from bench.workers import EVERMOON, SB, TS, UN, Worker, side
+from bench.workers import EVERMOON, SB, TS, UN, Worker, parked, side
 
-#: `tell(text)`: what is being done right now, for people who wait.
+#: `tell(text)`: what is being done right now, for people who wait; `note(text)`: what they should still read when it is over.
 Tell = Callable[[str], None]
 
 
@@ -35,9 +37,12 @@ class Plan:
     names: Sequence[str]
     quick: bool
     tell: Tell
+    note: Tell
     stack: AsyncExitStack
     rounds: int | None = None
     _workers: list[Worker] = field(default_factory=list)
+    _alone: dict[str, Process] = field(default_factory=dict)
+    _histories: dict[tuple[str, ...], str] = field(default_factory=dict)
     _used: int = 0
 
     def size(self, full: int, quick: int) -> int:
@@ -69,3 +74,29 @@ class Plan:
             one = await self.stack.enter_async_context(side(self.directory / "shared"))
             self._workers = await one.workers(self.among(EVERMOON, UN, SB, TS))
         return {worker.name: worker for worker in self._workers}
+
+    async def alone(self, name: str) -> Process:
+        """The contestant without a server; started once."""
+        if name not in self._alone:
+            command = python("alone", name, str(self.directory / "shared"))
+            self._alone[name] = await self.stack.enter_async_context(started(name, command))
+        return self._alone[name]
+
+    async def history(self, name: str, workflow: str, *args: Any, ends: bool = True) -> str:
+        """The file of a history that this contestant's own worker made of the workflow, to its end or until it first waits."""
+        key = (name, workflow, *map(str, args))
+        if key not in self._histories:
+            self.tell(f"recording {workflow} of {name}")
+            worker = (await self.workers())[name]
+            handle = await worker.start(workflow, *args)
+            await (handle.result() if ends else parked([handle]))
+            file = self.directory / f"{'-'.join(key)}.json"
+            file.write_text((await handle.fetch_history()).to_json())
+            self._histories[key] = str(file)
+        return self._histories[key]
+
+    async def histories(self, names: Sequence[str], workflow: str, *args: Any, ends: bool = True) -> dict[str, str]:
+        """As `history`, of several contestants at once."""
+        await self.workers()
+        files = await asyncio.gather(*(self.history(name, workflow, *args, ends=ends) for name in names))
+        return dict(zip(names, files, strict=True))

@@ -52,9 +52,8 @@ def _lines(result: Result) -> Iterator[tuple[str, ...]]:
     names = [name for name in result.values if name != result.base]
     for number, name in enumerate([*names, result.base]):
         title, spread, ratio = result.title if number == 0 else "", result.spread(name), result.ratio(name)
-        target = f"≤ {result.targets[name]:g}" if name in result.targets else ""
         against = (result.base, f"{ratio.median:.2f}", _quartiles(ratio)) if ratio else ("", "", "")
-        yield (title, name, f"{_number(spread.median)} {result.unit}", _quartiles(spread), *against, target)
+        yield (title, name, f"{_number(spread.median)} {result.unit}", _quartiles(spread), *against, result.target(name))
 
 
 def _quartiles(spread: Spread) -> str:

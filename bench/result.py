@@ -13,7 +13,8 @@ from bench.stats import Spread, ratios
 class Result:
     """`values` by contestant, all of the same rounds; ratios are against `base`, one of them.
 
-    `targets` says how much of the base a contestant may take; `remark` what a reader must know of this one measurement.
+    `targets` says how much of the base a contestant may take; with `absolute`, how much of the unit. `remark` is what a reader must
+    know of this one measurement.
     """
 
     title: str
@@ -22,6 +23,13 @@ class Result:
     values: Mapping[str, Sequence[float]]
     targets: Mapping[str, float] = field(default_factory=dict)
     remark: str = ""
+    absolute: bool = False
+
+    def target(self, name: str) -> str:
+        """For people; "" where there is none."""
+        if name not in self.targets:
+            return ""
+        return f"≤ {self.targets[name]:g}{' ' + self.unit if self.absolute else ''}"
 
     def spread(self, name: str) -> Spread:
         return Spread.of(self.values[name])
@@ -47,5 +55,5 @@ class Result:
             "median": spread.median,
             "quartiles": [spread.low, spread.high],
             "ratio": None if ratio is None else {"median": ratio.median, "quartiles": [ratio.low, ratio.high]},
-            "target": self.targets.get(name),
+            "target": self.target(name),
         }

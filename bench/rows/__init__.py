@@ -5,6 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.plan import Row
-from bench.rows import served
+from bench.rows import alone, ordinary, served
 
-ROWS: Sequence[Row] = [*served.ROWS]
+ROWS: Sequence[Row] = [*served.ROWS, *alone.ROWS, *ordinary.ROWS]
