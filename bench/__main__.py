@@ -11,6 +11,7 @@ import traceback
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -77,13 +78,16 @@ async def _run(asked: Asked) -> int:
     failed = False
     with tempfile.TemporaryDirectory(prefix="evermoon-bench-") as directory:
         async with AsyncExitStack() as stack:
-            plan = Plan(Path(directory), asked.seed, names, asked.quick, err.print, err.print, stack, asked.rounds)
+            plan = Plan(Path(directory), asked.seed, names, asked.quick, err.print, stack, asked.rounds)
             for row in asked.rows:
                 results += (measured := await _measured(row, plan, err))
                 failed = failed or not measured
                 printed(out, measured)
+            notes = plan.notes
+            for note in notes:
+                out.print(note, markup=False)
             err.print(f"seed {asked.seed}; ending what was started ...")
-    _kept(asked, machine, results)
+    _kept(asked, {**machine, "notes": notes}, results)
     return 1 if failed else 0
 
 
@@ -108,10 +112,11 @@ async def _measured(row: Row, plan: Plan, err: Console) -> list[Result]:
             return await row.measure(plan)
         except Exception:
             err.print(f"{row.name} failed:\n{traceback.format_exc()}", markup=False)
+            plan.notes.append(f"{row.name}: not measured, it failed")
             return []
 
 
-def _kept(asked: Asked, machine: dict[str, object], results: list[Result]) -> None:
+def _kept(asked: Asked, machine: dict[str, Any], results: list[Result]) -> None:
     if asked.json is not None:
         document = {**machine, "results": [result.document() for result in results]}
         asked.json.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")

@@ -14,7 +14,7 @@ from bench.result import Result
 from bench.stats import shuffled
 from bench.workers import EVERMOON, SB, TS, UN, Worker, parked, side
 
-#: `tell(text)`: what is being done right now, for people who wait; `note(text)`: what they should still read when it is over.
+#: `tell(text)`: what is being done right now, for people who wait.
 Tell = Callable[[str], None]
 
 
@@ -30,16 +30,16 @@ class Row(Protocol):
 
 @dataclass
 class Plan:
-    """`names` are the contestants there are. `rounds`: None is what `quick` says."""
+    """`names` are the contestants there are. `rounds`: None is what `quick` says. `notes` say what could not be measured."""
 
     directory: Path
     seed: int
     names: Sequence[str]
     quick: bool
     tell: Tell
-    note: Tell
     stack: AsyncExitStack
     rounds: int | None = None
+    notes: list[str] = field(default_factory=list)
     _workers: list[Worker] = field(default_factory=list)
     _alone: dict[str, Process] = field(default_factory=dict)
     _histories: dict[tuple[str, ...], str] = field(default_factory=dict)
@@ -53,13 +53,18 @@ class Plan:
         return [name for name in names if name in self.names]
 
     async def interleaved(
-        self, names: Sequence[str], once: Callable[[str], Awaitable[float]], rounds: int | None = None
+        self,
+        names: Sequence[str],
+        once: Callable[[str], Awaitable[float]],
+        rounds: int | None = None,
+        *,
+        warm: bool = True,
     ) -> Mapping[str, list[float]]:
-        """A value of each name in every round, in shuffled order, after a round that does not count: caches fill, code is compiled."""
-        count = rounds or self.rounds or self.size(11, 5)
+        """A value of each name in every round, in shuffled order, after a round that does not count (with `warm`): caches fill, code is compiled."""
+        count = rounds or self.rounds or self.size(11, 3)
         self._used += 1
         values: dict[str, list[float]] = {name: [] for name in names}
-        for number, order in enumerate(shuffled(names, count + 1, self.seed + self._used)):
+        for number, order in enumerate(shuffled(names, count + warm, self.seed + self._used), 1 - warm):
             for name in order:
                 self.tell(f"round {number} of {count}: {name}")
                 value = await once(name)

@@ -29,7 +29,9 @@ def printed(console: Console, results: Sequence[Result]) -> None:
 
 def markdown(machine: Mapping[str, Any], results: Sequence[Result], command: str) -> str:
     """What the page has between its marks."""
-    return "\n".join([*_machine(machine, command), "", *_table(results)]) + "\n"
+    remarks = [f"{result.title}: {result.remark}" for result in results if result.remark]
+    told = [f"- {text}" for text in [*remarks, *machine["notes"]]]
+    return "\n".join([*_machine(machine, command), "", *_table(results), "", *told]) + "\n"
 
 
 def _machine(machine: Mapping[str, Any], command: str) -> Iterator[str]:
@@ -53,7 +55,14 @@ def _lines(result: Result) -> Iterator[tuple[str, ...]]:
     for number, name in enumerate([*names, result.base]):
         title, spread, ratio = result.title if number == 0 else "", result.spread(name), result.ratio(name)
         against = (result.base, f"{ratio.median:.2f}", _quartiles(ratio)) if ratio else ("", "", "")
-        yield (title, name, f"{_number(spread.median)} {result.unit}", _quartiles(spread), *against, result.target(name))
+        yield (
+            title,
+            name,
+            f"{_number(spread.median)} {result.unit}",
+            _quartiles(spread),
+            *against,
+            result.target(name),
+        )
 
 
 def _quartiles(spread: Spread) -> str:

@@ -154,6 +154,16 @@ class Side:
         process = await self._stack.enter_async_context(started(name, self._command(name, queue)))
         return Worker(name, queue, process, self.client, self.runtime if name in (EVERMOON, ASLEEP) else None, count(1))
 
+    async def evermoons(self, registries: Sequence[Path]) -> list[Worker]:
+        """A worker for each of these registries. Their runs are started as any client of Temporal may: without headers."""
+        made = []
+        for registry in registries:
+            queue = f"evermoon-{next(self._ids)}"
+            command = python("served", EVERMOON, self.address, queue, str(self._directory), f"--registry={registry}")
+            process = await self._stack.enter_async_context(started(EVERMOON, command))
+            made.append(Worker(EVERMOON, queue, process, self.client, None, count(1)))
+        return made
+
     def _command(self, name: str, queue: str) -> list[str]:
         if name == TS:
             return node.command(self.address, queue)

@@ -242,7 +242,11 @@ def _next(first: WorkflowActivation) -> WorkflowActivation:
 def _update(first: WorkflowActivation, number: int, data: bytes) -> WorkflowActivation:
     activation = _next(first)
     job = activation.jobs.add().do_update
-    job.id, job.name, job.protocol_instance_id = f"u{number}", "echo", f"u{number}"  # no validator: it would read the value as well
+    job.id, job.name, job.protocol_instance_id = (
+        f"u{number}",
+        "echo",
+        f"u{number}",
+    )  # no validator: it would read the value as well
     job.meta.update_id, job.meta.identity = job.id, "bench"
     job.input.add(metadata={"encoding": b"json/plain"}, data=data)
     return activation

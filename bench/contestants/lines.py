@@ -11,6 +11,7 @@ import gc
 import json
 import sys
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 Handler = Callable[..., Awaitable[Any]]
@@ -19,13 +20,19 @@ Handler = Callable[..., Awaitable[Any]]
 async def answer(handlers: Mapping[str, Handler]) -> None:
     """Answers `{"do": name, …arguments}` by the handler of that name, until the input ends."""
     known: dict[str, Handler] = {"settle": settle, **handlers}
+    with suppress(BrokenPipeError):  # the bench has ended
+        await _answer(known)
+
+
+async def _answer(known: Mapping[str, Handler]) -> None:
     _say({"ready": True})
     while line := await asyncio.to_thread(sys.stdin.readline):
         arguments = json.loads(line)
         try:
-            _say({"answer": await known[arguments.pop("do")](**arguments)})
+            document = {"answer": await known[arguments.pop("do")](**arguments)}
         except Exception as error:
-            _say({"error": f"{type(error).__name__}: {error}"})
+            document = {"error": f"{type(error).__name__}: {error}"}
+        _say(document)
 
 
 async def settle() -> None:

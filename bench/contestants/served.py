@@ -1,7 +1,8 @@
 """A worker in a process of its own: ``python -m bench.contestants.served NAME ADDRESS QUEUE DIRECTORY``.
 
 The worker's own processor time is what is measured, so this process does nothing else. NAME is `un` or `sb` for Python's SDK without
-and with its sandbox; any other is Evermoon, with the rest of the arguments as overrides of its registry.
+and with its sandbox; any other is Evermoon, with the rest of the arguments as overrides of its registry, or
+`--registry=FILE` for another one.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from runtime.app import Runtime
 
 REGISTRY = Path(__file__).parent.parent / "entries"
 CACHED = 60_000
+_REGISTRY = "--registry="
 
 
 def runner(name: str) -> WorkflowRunner:
@@ -30,10 +32,10 @@ def runner(name: str) -> WorkflowRunner:
 
 
 def evermoon(address: str, queue: str, directory: str, overrides: list[str]) -> AbstractAsyncContextManager[Any]:
-    wanted = [f"bench:worker:task_queue={queue}", *overrides]
-    return Runtime.open(
-        REGISTRY / "registry.yaml", temporal=address, bundles=Path(directory) / "bundles", overrides=wanted, environ={}
-    )
+    named = [word.partition("=")[2] for word in overrides if word.startswith(_REGISTRY)]
+    wanted = [f"bench:worker:task_queue={queue}", *(word for word in overrides if not word.startswith(_REGISTRY))]
+    registry = Path(named[0]) if named else REGISTRY / "registry.yaml"
+    return Runtime.open(registry, temporal=address, bundles=Path(directory) / "bundles", overrides=wanted, environ={})
 
 
 async def sdk(name: str, address: str, queue: str) -> AbstractAsyncContextManager[Any]:

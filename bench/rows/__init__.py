@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.plan import Row
-from bench.rows import alone, ordinary, served
+from bench.rows import alone, commands, growth, ordinary, parked, processes, served, web
 
-ROWS: Sequence[Row] = [*served.ROWS, *alone.ROWS, *ordinary.ROWS]
+_SUBJECTS = (served, alone, parked, processes, web, commands, ordinary, growth)
+
+ROWS: Sequence[Row] = [row for subject in _SUBJECTS for row in subject.ROWS]

@@ -72,7 +72,7 @@ async def _items(plan: Plan, items: dict[str, int], target: float) -> list[Resul
         try:
             results.append(await _item(plan, item, turns, target))
         except Ended as ended:
-            plan.note(f"{item}: not measured, {ended}")
+            plan.notes.append(f"{item}: not measured, {ended}")
     return results
 
 
