@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import signal
 import sys
 import tempfile
 import traceback
@@ -48,7 +49,7 @@ class Asked:
 @click.option("--only", metavar="ROW", multiple=True, type=click.Choice(_NAMES), help="Only this row; repeatable.")
 @click.option("--list", "listed", is_flag=True, help="Say what each row measures, and measure nothing.")
 @click.option("--quick", is_flag=True, help="The rows that matter most, with less of everything: under three minutes.")
-@click.option("--rounds", type=click.IntRange(1), help="Rounds of each row.  [default: 11; 5 with --quick]")
+@click.option("--rounds", type=click.IntRange(1), help="Rounds of each row.  [default: 11; 3 with --quick]")
 @click.option("--seed", type=int, help="Of the order within rounds.  [default: another each time; it is recorded]")
 @click.option("--node/--no-node", "with_node", default=True, help="With TypeScript's SDK, where Node is there.")
 @click.option("--json", "json_file", metavar="FILE", type=click.Path(path_type=Path), help="Write every value there.")
@@ -67,6 +68,9 @@ def main(
             click.echo(f"{row.name}{'' if row.quick else ' (not with --quick)'}\n    {(row.__doc__ or '').strip()}")
         return
     chosen = random.getrandbits(32) if seed is None else seed
+    signal.signal(
+        signal.SIGTERM, signal.default_int_handler
+    )  # as Ctrl-C: what was started ends, what was made is removed
     sys.exit(asyncio.run(_run(Asked(only, quick, rounds, chosen, with_node, json_file, page_file))))
 
 

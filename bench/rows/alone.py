@@ -96,7 +96,7 @@ class Coroutines:
     async def measure(self, plan: Plan) -> list[Result]:
         return [
             await _growth(plan, name, "a message to a run of parked coroutines", "coroutines", (1, 3000))
-            for name in plan.among(EVERMOON, UN)
+            for name in plan.among(*([EVERMOON] if plan.quick else [EVERMOON, UN]))
         ]
 
 
@@ -127,7 +127,9 @@ async def _growth(plan: Plan, name: str, what: str, unit: str, sizes: Sequence[i
 
     async def once(label: str) -> float:
         process = await plan.alone(name)
-        return 1e6 * float(await process.ask("signals", history=history, args=[labels[label]], count=100))
+        return 1e6 * float(
+            await process.ask("signals", history=history, args=[labels[label]], count=plan.size(100, 30))
+        )
 
     values = await plan.interleaved(list(labels), once)
     return Result(f"{name}: {what}", "µs", next(iter(labels)), values)

@@ -55,7 +55,7 @@ class Commands:
             command = bare if name == _BARE else [*evermoon, *words[name], *registry]
             return await asyncio.to_thread(_cpu, command, environ)
 
-        values = await plan.interleaved(["start", "send", "ps", "check", _BARE], once, plan.rounds or plan.size(7, 3))
+        values = await plan.interleaved(["start", "send", "ps", "check", _BARE], once, plan.rounds or plan.size(7, 2))
         targets = {name: 0.4 for name in values if name != _BARE}
         return [Result("processor time of a command", "s", _BARE, values, targets, absolute=True)]
 

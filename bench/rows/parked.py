@@ -21,7 +21,7 @@ class Parked:
     quick: ClassVar[bool] = True
 
     async def measure(self, plan: Plan) -> list[Result]:
-        count = plan.size(2000, 300)
+        count = plan.size(2000, 200)
         names = plan.among(EVERMOON, ASLEEP, UN, SB, TS)
 
         async def once(name: str) -> float:

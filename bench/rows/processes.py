@@ -45,7 +45,7 @@ class Messages:
     """A message between two processes of a host, sent, taken and answered: processor time of the host for one of the two."""
 
     name: ClassVar[str] = "messages"
-    quick: ClassVar[bool] = True
+    quick: ClassVar[bool] = False
 
     async def measure(self, plan: Plan) -> list[Result]:
         async with started(EVERMOON, python("host")) as process:

@@ -54,7 +54,7 @@ class Tiny(Served):
     name, title, target = "tiny", "worker CPU per tiny workflow (one activity)", 0.9
 
     def load(self, plan: Plan) -> Load:
-        return _runs(plan.size(200, 60), "steps", 1, items=1)
+        return _runs(plan.size(200, 30), "steps", 1, items=1)
 
 
 class Sequential(Served):
@@ -63,16 +63,16 @@ class Sequential(Served):
     name, title = "sequential", "worker CPU per sequential activity"
 
     def load(self, plan: Plan) -> Load:
-        return _runs(plan.size(8, 4), "steps", 50, items=50)
+        return _runs(plan.size(8, 2), "steps", 50, items=50)
 
 
 class Fan(Served):
-    """One of 300 activities that a workflow calls at once."""
+    """One of 200 activities that a workflow calls at once."""
 
-    name, title = "fan", "worker CPU per activity in a fan-out of 300"
+    name, title = "fan", "worker CPU per activity in a fan-out of 200"
 
     def load(self, plan: Plan) -> Load:
-        return _runs(plan.size(2, 1), "fan", 300, items=300)
+        return _runs(plan.size(3, 1), "fan", 200, items=200)
 
 
 class Timers(Served):
@@ -81,7 +81,7 @@ class Timers(Served):
     name, title, target = "timer", "worker CPU per timer", 0.9
 
     def load(self, plan: Plan) -> Load:
-        return _runs(50, "timers", plan.size(10, 4), items=plan.size(10, 4), at_once=50)
+        return _runs(plan.size(50, 30), "timers", plan.size(10, 3), items=plan.size(10, 3), at_once=50)
 
 
 class Signals(Served):
@@ -90,7 +90,7 @@ class Signals(Served):
     name, title, target = "signal", "worker CPU per signal", 0.7
 
     def load(self, plan: Plan) -> Load:
-        runs, each = plan.size(50, 30), 8
+        runs, each = plan.size(50, 16), 8
 
         async def run(worker: Worker) -> Cost:
             handles = await worker.start_many(runs, "signals", each)
