@@ -68,9 +68,8 @@ def main(
             click.echo(f"{row.name}{'' if row.quick else ' (not with --quick)'}\n    {(row.__doc__ or '').strip()}")
         return
     chosen = random.getrandbits(32) if seed is None else seed
-    signal.signal(
-        signal.SIGTERM, signal.default_int_handler
-    )  # as Ctrl-C: what was started ends, what was made is removed
+    # As Ctrl-C: what was started ends, and what was made is removed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(asyncio.run(_run(Asked(only, quick, rounds, chosen, with_node, json_file, page_file))))
 
 
@@ -87,11 +86,10 @@ async def _run(asked: Asked) -> int:
                 results += (measured := await _measured(row, plan, err))
                 failed = failed or not measured
                 printed(out, measured)
-            notes = plan.notes
-            for note in notes:
+                keep(asked, {**machine, "notes": plan.notes}, results)
+            for note in plan.notes:
                 out.print(note, markup=False)
             err.print(f"seed {asked.seed}; ending what was started ...")
-    _kept(asked, {**machine, "notes": notes}, results)
     return 1 if failed else 0
 
 
@@ -120,7 +118,8 @@ async def _measured(row: Row, plan: Plan, err: Console) -> list[Result]:
             return []
 
 
-def _kept(asked: Asked, machine: dict[str, Any], results: list[Result]) -> None:
+def keep(asked: Asked, machine: dict[str, Any], results: list[Result]) -> None:
+    """After each row: who ends a long run early has what was measured."""
     if asked.json is not None:
         document = {**machine, "results": [result.document() for result in results]}
         asked.json.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
