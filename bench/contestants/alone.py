@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -70,18 +71,20 @@ class Alone:
         return (seconds + await self._on_thread(_lives, instances, told.activations)) / count
 
     async def update(self, history: str, value: Any, count: int) -> float:
-        """Seconds for an update that answers with its value, on an instance that waits."""
+        """Seconds that a value adds to an update which answers with it, on an instance that waits: the median of `count` updates, each
+        less one with `null` right after it."""
         told = await self._listen(history)
         (instance,), _ = told.made(1)
         return await self._on_thread(_updates, instance, _start(told, None), value, count)
 
     async def plain(self, value: Any, count: int) -> float:
-        """Seconds that Python's own JSON takes to read and write the value."""
-        data = json.dumps(value)
-        begun = time.process_time()
+        """Seconds that Python's own JSON takes to read and write the value, the median of `count` times."""
+        data, seconds = json.dumps(value), []
         for _ in range(count):
+            begun = time.thread_time()
             data = json.dumps(json.loads(data))
-        return (time.process_time() - begun) / count
+            seconds.append(time.thread_time() - begun)
+        return statistics.median(seconds)
 
     async def signals(self, history: str, args: Sequence[Any], count: int, each: int = 1) -> float:
         """Seconds for a signal, `each` with one activation, on an instance of the history's workflow begun with other arguments."""
@@ -116,12 +119,22 @@ def _lives(instances: Sequence[WorkflowInstance], activations: Sequence[bytes]) 
 
 
 def _updates(instance: WorkflowInstance, first: WorkflowActivation, value: Any, count: int) -> float:
-    data = json.dumps(value).encode()
-    answers, seconds = _activated(instance, first, [_update(first, number, data) for number in range(count)])
-    completed = answers[-1].successful.commands[-1].update_response.completed
-    if json.loads(completed.data or b"null") != value:
-        raise RuntimeError(f"the update answered {answers[-1]}")
-    return seconds / count
+    instance.activate(first)
+    differences = []
+    for number in range(count):
+        whole, answer = _timed(instance, _update(first, 2 * number, json.dumps(value).encode()))
+        differences.append(whole - _timed(instance, _update(first, 2 * number + 1, b"null"))[0])
+        completed = answer.successful.commands[-1].update_response.completed
+        if json.loads(completed.data or b"null") != value:
+            raise RuntimeError(f"the update answered {answer}")
+    _remove(instance, first)
+    return statistics.median(differences)
+
+
+def _timed(instance: WorkflowInstance, activation: WorkflowActivation) -> tuple[float, Any]:
+    begun = time.thread_time()
+    answer = instance.activate(activation)
+    return time.thread_time() - begun, answer
 
 
 def _messages(instance: WorkflowInstance, first: WorkflowActivation, count: int, each: int) -> float:

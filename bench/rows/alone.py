@@ -64,7 +64,7 @@ ORDER = {
 
 
 class Value:
-    """A value of 1 KB that an update brings and answers with: the step with it less the same step with `null`, in the same round.
+    """A value of 1 KB that an update brings and answers with: the step with it less the same step with `null` right after it.
 
     So what the update itself costs is not in it; reading the value into the script's tables, writing it, and copying it on the way are.
     """
@@ -79,9 +79,8 @@ class Value:
         async def once(name: str) -> float:
             if name == base:
                 return float(await (await plan.alone(EVERMOON)).ask("plain", value=ORDER, count=400)) * 1e6
-            process, history = await plan.alone(name), files[name]
-            whole = await process.ask("update", history=history, value=ORDER, count=100)
-            return float(whole - await process.ask("update", history=history, value=None, count=100)) * 1e6
+            process = await plan.alone(name)
+            return float(await process.ask("update", history=files[name], value=ORDER, count=100)) * 1e6
 
         values = await plan.interleaved([*names, base], once)
         return [Result("1 KB value in and out of a step", "µs", base, values, {EVERMOON: 2})]

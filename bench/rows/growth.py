@@ -42,7 +42,8 @@ class History:
     quick: ClassVar[bool] = False
 
     async def measure(self, plan: Plan) -> list[Result]:
-        steps = {"100 events": 16, "5,000 events": 833}  # an activity and its workflow task leave six events
+        # An activity and its workflow task leave six events.
+        steps = {"100 events": 16, f"{plan.size(5000, 1000):,} events": plan.size(833, 166)}
         names = plan.among(EVERMOON, UN, SB)
         for count in steps.values():
             await plan.histories(names, "steps", count)
