@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 
-.PHONY: setup demo demo-approvals dev check test test-servers fuzz soak bench clean
+.PHONY: setup demo demo-approvals dev check test test-servers fuzz soak bench bench-quick clean
 
 setup: $(VENV)/.ready
 
@@ -48,8 +48,14 @@ SOAK_PROCESSES ?= 10000
 soak: setup
 	EVERMOON_SOAK_RUNS=$(SOAK_RUNS) EVERMOON_SOAK_PROCESSES=$(SOAK_PROCESSES) $(BIN)/python -m pytest -s tests/soak
 
+# What Evermoon costs beside Temporal's SDKs (docs/performance.md): all of it, which takes an hour; or what matters most, in minutes.
+# BENCH has further options, such as `--page docs/performance.md` or `--only tiny`.
+BENCH ?=
 bench: setup
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench $(BENCH)
+
+bench-quick: setup
+	$(BIN)/python -m bench --quick $(BENCH)
 
 clean:
 	rm -rf $(VENV) .evermoon .mypy_cache .ruff_cache .pytest_cache .hypothesis

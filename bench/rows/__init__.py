@@ -1,0 +1,12 @@
+"""What is measured, one file for each subject."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.plan import Row
+from bench.rows import alone, commands, growth, ordinary, parked, processes, served, web
+
+_SUBJECTS = (served, alone, parked, processes, web, commands, ordinary, growth)
+
+ROWS: Sequence[Row] = [row for subject in _SUBJECTS for row in subject.ROWS]
