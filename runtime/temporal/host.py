@@ -8,10 +8,9 @@ from typing import Any
 from weakref import WeakSet
 
 from runtime.errors import NOT_FOUND, Error
+from runtime.lua.hibernation import HibernatingSession, Pool
 from runtime.lua.program import Program, Programs
 from runtime.lua.protocol import Command
-from runtime.lua.session import Session
-from runtime.lua.shadow import ShadowSession
 from runtime.process.workers import queue_of, worker_of
 from runtime.registry import ActivityEntry, Registry, TemporalWorker, WorkflowLua
 from runtime.temporal import activations
@@ -30,7 +29,8 @@ class WorkflowHost:
     entry; it is the first half of their PIDs. `attributes` are the search attributes the worker's client declares.
     Values of more than `stored` bytes are kept in a payload store; None where there is none.
     With `shadow` every step of every run is executed twice and compared. `heard` gets what kernels ask for, where somebody wants to know.
-    `sessions` are those of runs in memory: the SDK drops what it has cached when a worker ends, without a word.
+    `sessions` are those of runs in memory: the SDK drops what it has cached when a worker ends, without a word. `pool` says which of
+    them have an interpreter while they wait.
     """
 
     registry: Registry
@@ -40,17 +40,19 @@ class WorkflowHost:
     shadow: bool = False
     heard: list[Command] | None = None
     stored: int | None = None
-    sessions: WeakSet[Session] = field(default_factory=WeakSet)
+    sessions: WeakSet[HibernatingSession] = field(default_factory=WeakSet)
+    pool: Pool = field(default_factory=Pool)
 
     def use(self, registry: Registry, programs: Programs) -> None:
         """From now on runs that are loaded use these; runs in memory go on as they are."""
         self.registry = registry
         self.programs = programs
 
-    def session(self, program: Program, boot: Mapping[str, Any]) -> Session:
-        """A session for a run, freed with this host at the latest."""
-        kind = ShadowSession if self.shadow else Session
-        session = kind(program, boot, questions=QUESTIONS, spent=activations.spent)
+    def session(self, program: Program, boot: Mapping[str, Any]) -> HibernatingSession:
+        """A session for a run, freed with this host at the latest. Whoever steps it calls its `rest` when the run waits."""
+        session = HibernatingSession(
+            program, boot, pool=self.pool, questions=QUESTIONS, spent=activations.spent, shadow=self.shadow
+        )
         self.sessions.add(session)
         return session
 

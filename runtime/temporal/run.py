@@ -205,6 +205,7 @@ class Run:
             self.advance()
             if self.final is not None:
                 return self.final
+            self._session.rest()
             self._waker = asyncio.get_running_loop().create_future()
             try:
                 await self._waker
@@ -232,7 +233,10 @@ class Run:
     # -- questions from outside
 
     def query(self, name: str, args: Sequence[Payload]) -> Payload:
-        return self._session.query(name, args)
+        try:
+            return self._session.query(name, args)
+        finally:
+            self._session.rest()
 
     def validate(self, name: str, args: Sequence[Payload]) -> None:
         """Raises `Error` when the script rejects. What no script is to blame for does not: the task is tried again.
@@ -245,6 +249,8 @@ class Run:
             raise
         except Exception as bug:
             raise workflow.ReadOnlyContextError(str(bug)) from bug
+        finally:
+            self._session.rest()
 
     @property
     def cancel_requested(self) -> bool:
