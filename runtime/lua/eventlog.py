@@ -1,26 +1,26 @@
 """What a run was told, kept so that it can be told again: its boot, then every step with the answers the host gave in it.
 
-What was told last is kept as it came; the rest is packed, in chunks, so that a step never packs the whole log again. The
+The latest steps are kept one by one; the others are packed, in chunks, so that no step packs the whole log again. The
 log lives in the memory of one worker and is read by the process that wrote it, so its form is nobody else's concern.
 """
 
 from __future__ import annotations
 
-import pickle
+import marshal
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
-from io import BytesIO
 from typing import Any, NamedTuple
 
 from runtime.lua.protocol import Batch, Clock, Event
+from runtime.payload import Payload
 
 #: A log that is longer is not kept: telling it again would take longer than a replay is worth, or as much memory as an
 #: interpreter. Steps; seconds of processor time that they took; bytes, packed.
 MAX_STEPS, MAX_SECONDS, MAX_BYTES = 1000, 0.5, 64 * 1024
 
-#: What is kept as it came, at most: steps, and bytes of values.
-_RECENT_STEPS, _RECENT_BYTES = 128, 64 * 1024
+#: What is kept one by one, at most: steps, and bytes.
+_RECENT_STEPS, _RECENT_BYTES = 64, 32 * 1024
 #: A packed chunk of fewer bytes is opened again for what comes next: many small chunks take more than a large one.
 _SMALL = 4 * 1024
 
@@ -35,11 +35,11 @@ class Answer(NamedTuple):
 
 
 class Told(NamedTuple):
-    """One step."""
+    """One step. Its clock says that it replays."""
 
-    events: tuple[Event, ...]
+    events: list[Event]
     clock: Clock
-    answers: tuple[Answer, ...]
+    answers: list[Answer]
 
 
 def fingerprint(batch: Batch) -> bytes:
@@ -58,71 +58,99 @@ class EventLog:
     `kept` is False once the log has become too long, or was given up for another reason: what it held is gone for good.
     """
 
-    __slots__ = ("_bytes", "_packed", "_recent", "_seconds", "digest", "kept", "steps")
+    __slots__ = ("_packed", "_recent", "_recent_bytes", "_seconds", "digest", "kept", "steps")
 
     def __init__(self, boot: Mapping[str, Any]) -> None:
         self._packed: list[bytes] = []
-        self._recent: list[Any] = [dict(boot)]
-        self._bytes = 0
+        self._recent: list[bytes] = []
+        self._recent_bytes = 0
         self._seconds = 0.0
         self.steps = 0
         self.digest = b""
         self.kept = True
+        self._write(boot)
 
     @property
     def size(self) -> int:
-        """Bytes of what is packed."""
-        return sum(map(len, self._packed))
+        """Bytes of what it holds."""
+        return sum(map(len, self._packed)) + self._recent_bytes
 
-    def add(self, told: Told, batch: Batch, seconds: float) -> None:
-        """A step that took that much processor time, and what came of it."""
+    def add(
+        self, events: Sequence[Event], clock: Clock, answers: Sequence[Answer], batch: Batch, seconds: float
+    ) -> None:
+        """A step that took that much processor time, and what came of it. To be called while the log is kept."""
         self.steps += 1
         self._seconds += seconds
         if self.steps > MAX_STEPS or self._seconds > MAX_SECONDS:
             self.give_up()
-        if not self.kept:
             return
         self.digest = rolled(self.digest, batch)
-        self._recent.append(told)
-        self._bytes += sum(map(_weight, told.events))
-        if len(self._recent) > _RECENT_STEPS or self._bytes > _RECENT_BYTES:
-            self.pack()
+        known = (clock.now, clock.history_length, clock.history_size, clock.continue_as_new_suggested)
+        self._write(events, known, [tuple(answer) for answer in answers])
 
     def give_up(self) -> None:
         self.kept = False
-        self._packed, self._recent = [], []
+        self._packed, self._recent, self._recent_bytes = [], [], 0
 
     def pack(self) -> None:
-        """Leaves nothing as it came. A log that is too large even so, or nested too deeply, is given up."""
+        """Leaves nothing as it came. A log that is too large even so is given up."""
         if not self._recent:
             return
-        try:
-            data = pickle.dumps(self._recent, pickle.HIGHEST_PROTOCOL)
-        except RecursionError:
-            self.give_up()
-            return
-        self._recent, self._bytes = [], 0
-        if self._packed and len(self._packed[-1]) < _SMALL:
-            data = zlib.decompress(self._packed.pop()) + data
-        self._packed.append(zlib.compress(data, 1))
+        former = _opened(self._packed.pop()) if self._packed and len(self._packed[-1]) < _SMALL else []
+        self._packed.append(zlib.compress(marshal.dumps(former + self._recent), 1))
+        self._recent, self._recent_bytes = [], 0
         if self.size > MAX_BYTES:
             self.give_up()
 
-    def read(self) -> Iterator[Any]:
-        """The boot, then each `Told` in order."""
+    def boot(self) -> Any:
+        return marshal.loads(next(self._written()))[0]
+
+    def told(self) -> Iterator[Told]:
+        """Every step, in order."""
+        steps = self._written()
+        next(steps)
+        for step in steps:
+            events, (now, length, size, suggested), answers = marshal.loads(step)
+            clock = Clock(now, length, size, suggested, replaying=True)
+            yield Told([_event(event) for event in events], clock, [Answer(*answer) for answer in answers])
+
+    def _write(self, told: Any, *more: Any) -> None:
+        try:
+            written = marshal.dumps((_plain(told), *more))
+        except (ValueError, RecursionError):  # nested too deeply
+            self.give_up()
+            return
+        self._recent.append(written)
+        self._recent_bytes += len(written)
+        if len(self._recent) > _RECENT_STEPS or self._recent_bytes > _RECENT_BYTES:
+            self.pack()
+
+    def _written(self) -> Iterator[bytes]:
         for chunk in self._packed:
-            yield from _unpacked(zlib.decompress(chunk))
+            yield from _opened(chunk)
         yield from self._recent
 
 
-def _unpacked(data: bytes) -> Iterator[Any]:
-    stream = BytesIO(data)
-    while stream.tell() < len(data):
-        yield from pickle.load(stream)
+def _opened(chunk: bytes) -> list[bytes]:
+    steps: list[bytes] = marshal.loads(zlib.decompress(chunk))
+    return steps
 
 
-def _weight(event: Event) -> int:
-    """Bytes of the values of an event."""
-    values: Sequence[Any] = event.get("args") or ()
-    value = event.get("value")
-    return sum(len(each.data) for each in values) + (len(value.data) if value is not None else 0)
+def _plain(value: Any) -> Any:
+    """The value without classes; a payload is a tuple, and nothing else is."""
+    if isinstance(value, Payload):
+        return (value.encoding, value.data)
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _event(plain: dict[str, Any]) -> Event:
+    """The event that became this. Payloads are where the protocol has them."""
+    if "args" in plain:
+        plain["args"] = [Payload(*item) for item in plain["args"]]
+    if isinstance(plain.get("value"), tuple):
+        plain["value"] = Payload(*plain["value"])
+    return plain

@@ -18,7 +18,7 @@ from typing import Any
 
 from runtime.errors import INTERNAL, Error
 from runtime.lua import protocol
-from runtime.lua.eventlog import Answer, EventLog, Told, rolled
+from runtime.lua.eventlog import Answer, EventLog, rolled
 from runtime.lua.program import Program
 from runtime.lua.session import Questions, Session
 from runtime.lua.shadow import ShadowSession
@@ -138,7 +138,7 @@ class HibernatingSession:
 
     @property
     def log_size(self) -> int:
-        """Bytes of what is packed of its log."""
+        """Bytes of its log."""
         return self._log.size
 
     def step(self, events: Sequence[protocol.Event], clock: protocol.Clock) -> protocol.Batch:
@@ -152,14 +152,11 @@ class HibernatingSession:
             except BaseException:
                 self._log.give_up()  # nobody knows what the interpreter has done of it
                 raise
-            self._keep(Told(tuple(events), clock, tuple(self._answers)), batch, time.thread_time() - begun)
+            if batch.spent is not None:
+                self._log.give_up()  # time and memory end a step elsewhere the next time; it was the last one in any case
+            elif self._log.kept:
+                self._log.add(events, clock, self._answers, batch, time.thread_time() - begun)
             return batch
-
-    def _keep(self, told: Told, batch: protocol.Batch, seconds: float) -> None:
-        if batch.spent is not None:
-            self._log.give_up()  # time and memory end a step elsewhere the next time; it was the last one in any case
-        elif self._log.kept:
-            self._log.add(told, batch, seconds)
 
     def query(self, name: str, args: Sequence[Payload]) -> Payload:
         """As `Session.query`; raises `WokenDiffers` as well."""
@@ -228,12 +225,11 @@ class HibernatingSession:
 
     def _woken(self) -> Session:
         """A new interpreter that was told all that the last one was. Raises `WokenDiffers`."""
-        told = self._log.read()
         self._heard = deque()
         try:
-            session = self._begun(next(told))
+            session = self._begun(self._log.boot())
             try:
-                self._tell_again(session, told)
+                self._tell_again(session)
             except BaseException:
                 session.close()
                 raise
@@ -241,13 +237,13 @@ class HibernatingSession:
             self._heard = self._astray = None
         return session
 
-    def _tell_again(self, session: Session, steps: Iterator[Told]) -> None:
+    def _tell_again(self, session: Session) -> None:
         """With the budget of a replay, which is twice the usual one: what passed passes. Raises `WokenDiffers`."""
         seconds, digest = session.seconds, b""
         session.limit_time(seconds * _PATIENCE)
-        for told in steps:
+        for told in self._log.told():
             self._heard = deque(told.answers)
-            batch = session.step(told.events, replace(told.clock, replaying=True))
+            batch = session.step(told.events, told.clock)
             if self._heard and self._astray is None:
                 self._astray = f"it did not ask for {self._heard[0].name} again"
             digest = rolled(digest, batch)

@@ -58,7 +58,14 @@ def write_registry(
     somebody = {"name": "outside", "kind": "function.py", "source": "py://tests.lua.outside:act", "meta": _OUTSIDE}
     processes = {"name": "processes", "kind": "process.host"}
     sections = {
-        "conformance": [client, {**worker, "worker_options": dict(options or {})}, run, somebody, processes, *_POLICIES],
+        "conformance": [
+            client,
+            {**worker, "worker_options": dict(options or {})},
+            run,
+            somebody,
+            processes,
+            *_POLICIES,
+        ],
         "processes": [
             item for path in sorted((SCRIPTS / "processes").glob("*.lua")) for item in _entries(path, "process.lua")
         ],
