@@ -37,19 +37,22 @@ class WokenDiffers(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Of one pool: runs with and without an interpreter, how often one woke, and how many steps that repeated."""
+    """Of one pool: runs with and without an interpreter, how often one woke, how many steps that repeated, and how often
+    something came out differently."""
 
     live: int = 0
     asleep: int = 0
     wakes: int = 0
     replayed: int = 0
+    differed: int = 0
 
 
 class Pool:
     """Who of the runs of a worker is awake. Thread-safe.
 
     `most` is how many may wait with an interpreter, 0 for none at all; None for as many as Lua needs 256 MiB for. A run that
-    is being stepped does not wait; one that cannot sleep, since its log is too long, does not count.
+    is being stepped does not wait; one that cannot sleep, since its log is too long, does not count. Where a run comes out
+    differently its task fails, and those of the same bundle sleep no more: what goes on after its history must not fail again.
     """
 
     def __init__(self, most: int | None = None) -> None:
@@ -58,6 +61,7 @@ class Pool:
         self._bytes = 0
         self._lock = threading.Lock()
         self._counts = Counts()
+        self._unfit: set[str] = set()
 
     @property
     def counts(self) -> Counts:
@@ -69,6 +73,14 @@ class Pool:
             self._counts = replace(
                 self._counts, **{name: getattr(self._counts, name) + by for name, by in more.items()}
             )
+
+    def may_sleep(self, bundle: str) -> bool:
+        return bundle not in self._unfit
+
+    def differed(self, bundle: str) -> None:
+        """A run of this bundle came out differently."""
+        self.count(differed=1)
+        self._unfit.add(bundle)
 
     def waits(self, session: HibernatingSession, size: int) -> None:
         """From now on the session waits, with `size` bytes. Puts others to sleep, or this one."""
@@ -136,10 +148,9 @@ class HibernatingSession:
     def is_asleep(self) -> bool:
         return self._session is None and not self._closed
 
-    @property
-    def log_size(self) -> int:
-        """Bytes of its log."""
-        return self._log.size
+    def memory_used(self) -> int:
+        """Bytes that Lua holds for it."""
+        return self._session.memory_used() if self._session is not None else 0
 
     def step(self, events: Sequence[protocol.Event], clock: protocol.Clock) -> protocol.Batch:
         """As `Session.step`; raises `WokenDiffers` as well."""
@@ -171,10 +182,10 @@ class HibernatingSession:
     def rest(self) -> None:
         """To be called when all that came was taken: the run waits, and its pool may put it to sleep until it is needed."""
         with self._lock:
-            if self._session is None or not self._log.kept:
+            if self._session is None or not self._log.kept or not self._pool.may_sleep(self._program.bundle):
                 return
             self._waits = True
-            size = self._session.memory_used()
+            size = self.memory_used()
         self._pool.waits(self, size)
 
     def sleep(self) -> None:
@@ -245,16 +256,17 @@ class HibernatingSession:
             self._heard = deque(told.answers)
             batch = session.step(told.events, told.clock)
             if self._heard and self._astray is None:
-                self._astray = f"it did not ask for {self._heard[0].name} again"
+                self._astray = f"It did not ask {self._heard[0].name} again."
             digest = rolled(digest, batch)
         session.limit_time(seconds)
         if self._astray is not None or digest != self._log.digest:
+            self._pool.differed(self._program.bundle)
             raise WokenDiffers(self._difference())
 
     def _difference(self) -> str:
-        why = self._astray or "look for what Lua leaves open, with shadow execution: see docs/determinism.md"
+        why = self._astray or "Look for what Lua leaves open, with shadow execution: see docs/determinism.md."
         steps = f"the {self._log.steps} steps" if self._log.steps != 1 else "the one step"
-        return f"{self._program.entry} differs after hibernation: {steps} it had taken came out differently; {why}"
+        return f"{self._program.entry} differs after hibernation: {steps} of the run came out differently. Runs of this bundle do not sleep any more. {why}"
 
     def _begun(self, boot: Mapping[str, Any]) -> Session:
         kind = ShadowSession if self._shadow else Session
@@ -280,7 +292,7 @@ class HibernatingSession:
     def _answer(self, name: str, args: tuple[Any, ...]) -> Any:
         known = self._heard.popleft() if self._heard else None
         if known is None or (known.name, known.args) != (name, args):
-            self._astray = self._astray or f"it asked {name}({', '.join(map(str, args))}), which it had not"
+            self._astray = self._astray or f"It asked {name}({', '.join(map(str, args))}), which it had not."
             raise Error(INTERNAL, self._astray)
         if known.error is not None:
             raise Error(*known.error)

@@ -42,6 +42,12 @@ async def test_it_replays_with_the_code_of_today(path: Path, registry: Registry)
     assert result.failure is None
 
 
+@pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
+async def test_it_replays_asleep_between_its_tasks(path: Path, registry: Registry) -> None:
+    [result] = await replay([path], registry, Programs(registry, BUNDLES), max_live_interpreters=0)
+    assert result.failure is None
+
+
 async def test_a_history_whose_bundle_is_nowhere_does_not(registry: Registry) -> None:
     history = json.loads((FOLDER / "order_completed.json").read_text())
     fields = history["events"][0]["workflowExecutionStartedEventAttributes"]["header"]["fields"]

@@ -101,3 +101,4 @@ async def test_those_runs_slept(without_interpreters: TemporalSite) -> None:
     counts = without_interpreters.workers.counts["conformance:worker"]
     assert counts.wakes > 100
     assert counts.replayed > counts.wakes
+    assert counts.differed == 0

@@ -39,8 +39,8 @@ answers = st.lists(
 )
 
 
-def add(log: EventLog, events: list[Event], clock: Clock = Clock(1), answers: list[Answer] | None = None) -> None:
-    log.add(events, clock, answers or [], BATCH, 0.0)
+def add(log: EventLog, events: list[Event], clock: Clock | None = None, answers: list[Answer] | None = None) -> None:
+    log.add(events, clock or Clock(1), answers or [], BATCH, 0.0)
 
 
 @given(steps=st.lists(st.tuples(st.lists(events, max_size=2), clocks, answers, st.booleans()), max_size=20))

@@ -56,6 +56,13 @@ async def test_it_replays(name: str, registry: Registry) -> None:
 
 
 @_of_each_feature()
+async def test_it_replays_asleep_between_its_tasks(name: str, registry: Registry) -> None:
+    histories = files(name, FEATURES[name])
+    results = await replay(histories, registry, latest=True, max_live_interpreters=0)
+    assert [result.failure for result in results] == [None] * len(histories)
+
+
+@_of_each_feature()
 def test_the_recording_shows_what_it_is_of(name: str) -> None:
     feature = FEATURES[name]
     histories = [json.loads(path.read_text()) for path in files(name, feature)]
