@@ -17,6 +17,7 @@ from typing import Any
 from runtime.errors import UNAVAILABLE, Error
 from runtime.http import Backend, HttpOptions, HttpServer, http_checks
 from runtime.lua.check import lua_checks
+from runtime.lua.hibernation import Counts
 from runtime.lua.kernel import current_kernel
 from runtime.lua.program import Programs
 from runtime.modules.options import workflow_options
@@ -474,10 +475,13 @@ class Runtime:
             await self._schedules.matched()
 
     async def _start_http(self, stack: AsyncExitStack, options: HttpOptions) -> None:
-        backend = Backend(self._registry, self._host, self._runs, self.missing, self._host)
+        backend = Backend(self._registry, self._host, self._runs, self.missing, self._host, self._hibernation)
         self._http = HttpServer(backend, options)
         stack.push_async_callback(self._http.stop)
         await self._http.start()
+
+    def _hibernation(self) -> Mapping[str, Counts]:
+        return self._workers.counts if self._workers is not None else {}
 
     def _pinning(self, programs: Programs) -> Programs | None:
         """What starts are pinned with: a bundle that nobody else could find would keep the run from going on.

@@ -55,21 +55,26 @@ async def replay(
     *,
     latest: bool = False,
     shadow: bool = False,
-    max_live_interpreters: int | None = None,
+    pool: Pool | None = None,
 ) -> list[ReplayResult]:
     """Replays each history (JSON as the Temporal UI or `GET …/history` exports it, or the path of such a file).
 
     A run is replayed with the bundle it began with: of the store of `programs`, or of the registry when the hash matches. With
     `latest` it is replayed with the code that the registry has now: would a run that follows it go on?
     With `shadow` every step is executed twice, in two interpreters, and a difference is a failure too. With
-    `max_live_interpreters` 0 the run sleeps between any two tasks, as it may have done on its worker.
+    `pool` it may sleep between two tasks, as on a worker.
     Raises `Error` INVALID for what is no history at all, naming it; a divergence, or a missing bundle, is in the results.
     """
     programs = programs or Programs(registry)
     with ThreadPoolExecutor(2, thread_name_prefix="replay") as threads:
-        pool = Pool(max_live_interpreters)
         one = partial(
-            _one, registry=registry, programs=programs, latest=latest, shadow=shadow, pool=pool, threads=threads
+            _one,
+            registry=registry,
+            programs=programs,
+            latest=latest,
+            shadow=shadow,
+            pool=pool or Pool(),
+            threads=threads,
         )
         return [await one(name, history) for name, history in _read(histories)]
 
