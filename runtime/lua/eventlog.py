@@ -25,6 +25,9 @@ _RECENT_STEPS, _RECENT_BYTES = 64, 32 * 1024
 _SMALL = 4 * 1024
 
 
+_SCALARS = frozenset({str, int, bytes, float, bool, type(None)})
+
+
 class Answer(NamedTuple):
     """A question that a step put to its host, and what it was told: a value, or the kind and message of an error."""
 
@@ -137,13 +140,16 @@ def _opened(chunk: bytes) -> list[bytes]:
 
 
 def _plain(value: Any) -> Any:
-    """The value without classes; a payload is a tuple, and nothing else is."""
-    if isinstance(value, Payload):
+    """The value without classes; a payload is a tuple, and nothing else is. On the way of every step, so exact types come first."""
+    kind = type(value)
+    if kind in _SCALARS:
+        return value
+    if kind is Payload:
         return (value.encoding, value.data)
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
+    if kind is list or kind is tuple:
         return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: item if type(item) in _SCALARS else _plain(item) for key, item in value.items()}
     return value
 
 

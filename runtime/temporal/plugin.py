@@ -10,7 +10,7 @@ from temporalio.client import Client
 from temporalio.plugin import SimplePlugin
 from temporalio.worker import ReplayerConfig, Worker, WorkerConfig
 
-from runtime.lua.hibernation import Pool
+from runtime.lua.hibernation import Counts, Pool
 from runtime.lua.program import Programs
 from runtime.process.host import ProcessHost
 from runtime.process.pids import new_node
@@ -69,7 +69,13 @@ class LuaPlugin(SimplePlugin):
         self._programs = Programs(self._registry, store)
         super().__init__("evermoon", interceptors=[Interceptor()])
         self._most = max_live_interpreters
+        self._pools: dict[str, Pool] = {}
         self._hosts: list[tuple[ProcessHost, Client]] = []
+
+    @property
+    def counts(self) -> Mapping[str, Counts]:
+        """How many runs of each worker have an interpreter, and how many sleep, by task queue."""
+        return {queue: pool.counts for queue, pool in self._pools.items()}
 
     def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
         config = super().configure_worker(config)
@@ -100,13 +106,9 @@ class LuaPlugin(SimplePlugin):
             attributes = declared(self._registry, worker.client)
             shadow = bool(worker.worker_options.shadow)
             most = worker.worker_options.max_live_interpreters if most is None else most
+        pool = self._pools[queue] = Pool(most)
         host = WorkflowHost(
-            self._registry,
-            self._programs,
-            worker_of(self._registry, queue),
-            attributes,
-            shadow=shadow,
-            pool=Pool(most),
+            self._registry, self._programs, worker_of(self._registry, queue), attributes, shadow=shadow, pool=pool
         )
         return Hosting(host)
 
