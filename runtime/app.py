@@ -15,6 +15,7 @@ from typing import Any
 from runtime.errors import UNAVAILABLE, Error
 from runtime.http import Backend, HttpOptions, HttpServer
 from runtime.loading import load_registry
+from runtime.lua.hibernation import Counts
 from runtime.lua.program import Programs
 from runtime.modules.principal import Principal
 from runtime.modules.queue import put
@@ -272,10 +273,13 @@ class Runtime(Remote):
             await self._schedules.matched()
 
     async def _start_http(self, stack: AsyncExitStack, options: HttpOptions) -> None:
-        backend = Backend(self._registry, self._host, self._runs, self.missing, self._host)
+        backend = Backend(self._registry, self._host, self._runs, self.missing, self._host, self._hibernation)
         self._http = HttpServer(backend, options)
         stack.push_async_callback(self._http.stop)
         await self._http.start()
+
+    def _hibernation(self) -> Mapping[str, Counts]:
+        return self._workers.counts if self._workers is not None else {}
 
     @property
     def _server_address(self) -> str | None:

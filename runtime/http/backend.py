@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from runtime.http.guarded import Guarded
+from runtime.http.hibernation import Hibernation, no_hibernation
 from runtime.modules.principal import Principal
 from runtime.payload import Payload
 from runtime.process.describing import ProcessDescription
@@ -56,6 +57,7 @@ class Backend:
     workflows: Workflows
     ready: Readiness = always_ready
     processes: Processes | None = None
+    hibernation: Hibernation = no_hibernation
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     def workflows_for(self, principal: Principal) -> Workflows:

@@ -15,6 +15,7 @@ from runtime.http.endpoints import Times, endpoint_routes
 from runtime.http.entries import Entries
 from runtime.http.events import RunEvents
 from runtime.http.health import Health
+from runtime.http.hibernation import HibernationCollector
 from runtime.http.listen import Address
 from runtime.http.middleware.metrics import Meters
 from runtime.http.mount import Mounts
@@ -83,7 +84,7 @@ class HttpServer:
         self._options = options or HttpOptions()
         self._services: list[Service] = []
         self._leaving: set[asyncio.Task[None]] = set()
-        self._mounts = Mounts()
+        self._mounts = Mounts(Meters(HibernationCollector(backend.hibernation)))
 
     @property
     def urls(self) -> Mapping[str, str]:

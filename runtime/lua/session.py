@@ -112,6 +112,10 @@ class Session:
         """Seconds of processor time that one event may take from now on."""
         self.seconds = seconds
 
+    def memory_used(self) -> int:
+        """Bytes that Lua holds for it."""
+        return self._interpreter.memory_used() if self._interpreter is not None else 0
+
     def close(self) -> None:
         """Frees the interpreter. Idempotent."""
         if self._interpreter is not None:

@@ -75,6 +75,9 @@ class ShadowSession(Session):
         except Error as error:
             self._go_on_alone(str(error))
 
+    def memory_used(self) -> int:
+        return super().memory_used() + (self._shadow.memory_used() if self._shadow is not None else 0)
+
     def close(self) -> None:
         super().close()
         self._end_shadow()

@@ -10,6 +10,7 @@ from temporalio.client import Client
 from temporalio.plugin import SimplePlugin
 from temporalio.worker import ReplayerConfig, Worker, WorkerConfig, WorkflowRunner
 
+from runtime.lua.hibernation import Counts, Pool
 from runtime.lua.program import Programs
 from runtime.process.host import ProcessHost
 from runtime.process.pids import new_node
@@ -46,6 +47,8 @@ class LuaPlugin(SimplePlugin):
     Give it to the worker, or to the client (the SDK then passes it on to that client's workers), not to both. `environ` is
     what placeholders in the registry see; default: the process's environment as settings read it, so pass your own in tests.
     `bundles` is the bundle store, or its directory or URL (default: EVERMOON_BUNDLES, else `.evermoon/bundles`).
+    `max_live_interpreters` is how many runs of a worker may wait with an interpreter (default: what the `temporal.worker` entry of the
+    queue says, else as many as Lua needs 256 MiB for); the others sleep.
     Workflow tasks run on threads that Evermoon limits, unless the worker has a `workflow_task_executor`; the SDK's deadlock
     detection acts after 30 s instead of 2, also for the worker's Python workflows, since a Lua step that obeys its limits may take longer.
     The runs' PIDs name the `temporal.worker` entry that has the worker's task queue, else the queue.
@@ -57,13 +60,21 @@ class LuaPlugin(SimplePlugin):
         *,
         environ: Mapping[str, str] | None = None,
         bundles: BundleStore | str | Path | None = None,
+        max_live_interpreters: int | None = None,
     ) -> None:
         settings = Settings.read(environ=environ)
         self._registry = Registry.load(path, environ=settings.environ)
         store = open_store(bundles if bundles is not None else settings.bundle_place)
         self._programs = Programs(self._registry, store)
         super().__init__("evermoon", interceptors=[Interceptor()])
+        self._most = max_live_interpreters
+        self._pools: dict[str, Pool] = {}
         self._hosts: list[tuple[ProcessHost, Client]] = []
+
+    @property
+    def counts(self) -> Mapping[str, Counts]:
+        """How many runs of each worker have an interpreter, and how many sleep, by task queue."""
+        return {queue: pool.counts for queue, pool in self._pools.items()}
 
     def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
         config = super().configure_worker(config)
@@ -89,12 +100,16 @@ class LuaPlugin(SimplePlugin):
     def _runner(self, queue: str, others: WorkflowRunner | None) -> LuaRunner:
         worker = self._registry.get(worker_of(self._registry, queue))
         attributes: Mapping[str, str] = {}
-        shadow = False
+        shadow, most = False, self._most
         if isinstance(worker, TemporalWorker):
             attributes = declared(self._registry, worker.client)
             shadow = bool(worker.worker_options.shadow)
-        place = worker_of(self._registry, queue)
-        return LuaRunner(WorkflowHost(self._registry, self._programs, place, attributes, shadow=shadow), others)
+            most = worker.worker_options.max_live_interpreters if most is None else most
+        pool = self._pools[queue] = Pool(most)
+        host = WorkflowHost(
+            self._registry, self._programs, worker_of(self._registry, queue), attributes, shadow=shadow, pool=pool
+        )
+        return LuaRunner(host, others)
 
     async def run_worker(self, worker: Worker, next: Callable[[Worker], Awaitable[None]]) -> None:
         leave_time_to(worker)

@@ -15,6 +15,7 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
 from runtime.errors import invalid
+from runtime.lua.hibernation import Pool
 from runtime.lua.program import Programs
 from runtime.process.workers import worker_of
 from runtime.registry import Registry, TemporalWorker
@@ -52,17 +53,27 @@ async def replay(
     *,
     latest: bool = False,
     shadow: bool = False,
+    pool: Pool | None = None,
 ) -> list[ReplayResult]:
     """Replays each history (JSON as the Temporal UI or `GET …/history` exports it, or the path of such a file).
 
     A run is replayed with the bundle it began with: of the store of `programs`, or of the registry when the hash matches. With
     `latest` it is replayed with the code that the registry has now: would a run that follows it go on?
-    With `shadow` every step is executed twice, in two interpreters, and a difference is a failure too.
+    With `shadow` every step is executed twice, in two interpreters, and a difference is a failure too. With
+    `pool` it may sleep between two tasks, as on a worker.
     Raises `Error` INVALID for what is no history at all, naming it; a divergence, or a missing bundle, is in the results.
     """
     programs = programs or Programs(registry)
     with ThreadPoolExecutor(2, thread_name_prefix="replay") as threads:
-        one = partial(_one, registry=registry, programs=programs, latest=latest, shadow=shadow, threads=threads)
+        one = partial(
+            _one,
+            registry=registry,
+            programs=programs,
+            latest=latest,
+            shadow=shadow,
+            pool=pool or Pool(),
+            threads=threads,
+        )
         return [await one(name, history) for name, history in _read(histories)]
 
 
@@ -90,6 +101,7 @@ async def _one(
     programs: Programs,
     latest: bool,
     shadow: bool,
+    pool: Pool,
     threads: ThreadPoolExecutor,
 ) -> ReplayResult:
     started = _start_of(name, history)
@@ -104,6 +116,7 @@ async def _one(
     entry = registry.find_workflow(workflow_type) if latest else None
     recorded = Recorded(registry, programs, parsed, entry.id if entry is not None else None)
     host = _host(registry, recorded, queue, shadow)
+    host.pool = pool
     watch = Watch(host)
     replayer = Replayer(
         workflows=[LuaWorkflow],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +12,7 @@ from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import PollerBehaviorSimpleMaximum, Worker, WorkerDeploymentConfig
 
 from runtime.errors import UNAVAILABLE, Error
+from runtime.lua.hibernation import Counts, Pool
 from runtime.lua.program import Programs
 from runtime.process.host import ProcessHost
 from runtime.process.ports import Workflows
@@ -82,7 +83,12 @@ class Workers:
         chosen = entry.worker_options.shadow
         shadow = self._shadow if chosen is None else chosen
         return WorkflowHost(
-            self._registry, self._programs, entry.id, declared(self._registry, entry.client), shadow=shadow
+            self._registry,
+            self._programs,
+            entry.id,
+            declared(self._registry, entry.client),
+            shadow=shadow,
+            pool=Pool(entry.worker_options.max_live_interpreters),
         )
 
     async def _build(self, host: WorkflowHost) -> Worker:
@@ -140,6 +146,11 @@ class Workers:
     def waiting(self) -> list[str]:
         """The workers that were started and do not take tasks (yet, or any more)."""
         return [name for name, served in self._served.items() if not served.polling]
+
+    @property
+    def counts(self) -> Mapping[str, Counts]:
+        """How many runs of each worker have an interpreter, and how many sleep."""
+        return {name: served.host.pool.counts for name, served in self._served.items()}
 
     async def stop(self) -> None:
         """Takes no new tasks, gives running activities their `graceful_shutdown_timeout`, and ends. Idempotent."""

@@ -17,7 +17,11 @@ import yaml
 
 from runtime import Runtime
 from runtime.errors import Error
+from runtime.lua.hibernation import Pool
+from runtime.lua.program import Programs
+from runtime.registry import DirectoryStore, Registry
 from runtime.temporal.devserver import DevServer
+from runtime.temporal.replay import replay
 from tests.determinism.programs import FOLDER, MODULES, PROGRAMS
 
 ROOT = FOLDER.parent.parent.parent
@@ -99,3 +103,12 @@ def test_every_history_replays_in_a_fresh_process(seed: str, recorded: Path) -> 
     assert [(result["name"], result["failure"]) for result in results if not result["ok"]] == []
     assert len(results) == len(NAMES)
     assert done.returncode == 0
+
+
+async def test_every_history_replays_asleep_between_its_tasks(recorded: Path) -> None:
+    registry = Registry.load(recorded / "registry.yaml", environ={})
+    programs, pool = Programs(registry, DirectoryStore(recorded / "bundles")), Pool(0)
+    results = await replay([recorded / f"{name}.json" for name in NAMES], registry, programs, pool=pool)
+    assert [(result.name, result.failure) for result in results if not result.ok] == []
+    assert pool.counts.wakes > len(NAMES)
+    assert pool.counts.differed == 0

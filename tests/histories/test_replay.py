@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from runtime.lua.hibernation import Pool
 from runtime.lua.program import Programs
 from runtime.registry import DirectoryStore, Registry
 from runtime.temporal.replay import replay
@@ -40,6 +41,15 @@ async def test_it_replays_with_the_code_and_the_kernel_it_began_with(path: Path,
 async def test_it_replays_with_the_code_of_today(path: Path, registry: Registry) -> None:
     [result] = await replay([path], registry, latest=True)
     assert result.failure is None
+
+
+@pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
+async def test_it_replays_asleep_between_its_tasks(path: Path, registry: Registry) -> None:
+    pool = Pool(0)
+    [result] = await replay([path], registry, Programs(registry, BUNDLES), pool=pool)
+    assert result.failure is None
+    assert pool.counts.wakes > 2
+    assert pool.counts.live == pool.counts.asleep == 0
 
 
 async def test_a_history_whose_bundle_is_nowhere_does_not(registry: Registry) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,20 +44,28 @@ _POLICIES = [
 _SAYS = re.compile(r"^-- (\w+): (.*)$", re.MULTILINE)
 
 
-def write_registry(directory: Path, *, programs_as: str = "workflow.lua", cached: bool = True) -> Path:
+def write_registry(
+    directory: Path, *, programs_as: str = "workflow.lua", options: Mapping[str, Any] | None = None
+) -> Path:
     """A registry over the scripts: ``fn:<file>.<method>`` are activities, ``programs:<file>.<method>`` run by themselves.
 
-    A file's own comments say its methods, modules and options (``-- methods:``, ``-- modules:``, ``-- local:``, …).
+    `options` are those of the worker. A file's own comments say its methods, modules and options (``-- methods:``, ``-- modules:``, ``-- local:``, …).
     """
     queue = f"conformance-{uuid.uuid4()}"
-    options = {} if cached else {"max_cached_workflows": 0}
     client = {"name": "temporal", "kind": "temporal.client", "address": "127.0.0.1:1"}
     worker = {"name": "worker", "kind": "temporal.worker", "client": "temporal", "task_queue": queue}
     run = {"name": "run", "kind": "library.lua", "source": "file://lib/run.lua", "modules": ["funcs", "workflow"]}
     somebody = {"name": "outside", "kind": "function.py", "source": "py://tests.lua.outside:act", "meta": _OUTSIDE}
     processes = {"name": "processes", "kind": "process.host"}
     sections = {
-        "conformance": [client, {**worker, "worker_options": options}, run, somebody, processes, *_POLICIES],
+        "conformance": [
+            client,
+            {**worker, "worker_options": dict(options or {})},
+            run,
+            somebody,
+            processes,
+            *_POLICIES,
+        ],
         "processes": [
             item for path in sorted((SCRIPTS / "processes").glob("*.lua")) for item in _entries(path, "process.lua")
         ],
@@ -108,6 +116,7 @@ class TemporalSite:
 
     registry: Registry
     runs: Runs
+    workers: Workers
     outcomes: dict[Case, Outcome] = field(default_factory=dict)
 
     async def run(self, cases: Sequence[Case]) -> None:
@@ -133,10 +142,10 @@ class TemporalSite:
 
 @asynccontextmanager
 async def temporal_site(
-    directory: Path, suite: Suite, address: str, *, cached: bool = True
+    directory: Path, suite: Suite, address: str, *, options: Mapping[str, Any] | None = None
 ) -> AsyncIterator[TemporalSite]:
-    """With every case of the suite run that is for Temporal."""
-    registry = with_tests(load(directory, cached=cached), suite.files, worker="conformance:worker")
+    """With every case of the suite run that is for Temporal. `options` are those of the worker."""
+    registry = with_tests(load(directory, options=options), suite.files, worker="conformance:worker")
     programs = Programs(registry)
     clients = Clients(registry, address=address)
     runs = Runs(registry, clients, programs)
@@ -145,7 +154,7 @@ async def temporal_site(
     await workers.start()
     outside.use(runs)
     try:
-        site = TemporalSite(registry, runs)
+        site = TemporalSite(registry, runs, workers)
         await site.run([case for case in suite.cases if "temporal" in case.on])
         yield site
     finally:

@@ -43,7 +43,18 @@ async def without_cache(
     tmp_path_factory: pytest.TempPathFactory, temporal_server: DevServer
 ) -> AsyncIterator[TemporalSite]:
     directory = tmp_path_factory.mktemp("uncached")
-    async with temporal_site(directory, SUITE, temporal_server.address, cached=False) as site:
+    async with temporal_site(directory, SUITE, temporal_server.address, options={"max_cached_workflows": 0}) as site:
+        yield site
+
+
+@pytest.fixture(scope="session")
+async def without_interpreters(
+    tmp_path_factory: pytest.TempPathFactory, temporal_server: DevServer
+) -> AsyncIterator[TemporalSite]:
+    directory = tmp_path_factory.mktemp("asleep")
+    async with temporal_site(
+        directory, SUITE, temporal_server.address, options={"max_live_interpreters": 0, "shadow": False}
+    ) as site:
         yield site
 
 
@@ -78,3 +89,16 @@ async def test_on_temporal(case: Case, temporal: TemporalSite) -> None:
 async def test_without_a_cache(case: Case, without_cache: TemporalSite) -> None:
     """With `max_cached_workflows: 0` every task of a run begins with a replay of all before it."""
     _passed(without_cache.outcomes[case])
+
+
+@_on("temporal")
+async def test_asleep_whenever_it_waits(case: Case, without_interpreters: TemporalSite) -> None:
+    """With `max_live_interpreters: 0` every run that waits gives its interpreter up, and is told everything again when something comes."""
+    _passed(without_interpreters.outcomes[case])
+
+
+async def test_those_runs_slept(without_interpreters: TemporalSite) -> None:
+    counts = without_interpreters.workers.counts["conformance:worker"]
+    assert counts.wakes > 100
+    assert counts.replayed > counts.wakes
+    assert counts.differed == 0

@@ -147,10 +147,13 @@ async def host(folder: Path, attacks: Sequence[Attack]) -> AsyncIterator[Host]:
 
 
 async def on_temporal(
-    folder: Path, address: str, workflows: Sequence[Attack], activities: Sequence[Attack]
+    folder: Path, address: str, workflows: Sequence[Attack], activities: Sequence[Attack], **options: int
 ) -> dict[tuple[str, str], Answer]:
-    """How each attack ended, by place and name. After each a canary has run on the same worker, and answered as it should."""
-    files = Files(folder).worker(shadow=False)
+    """How each attack ended, by place and name. After each a canary has run on the same worker, and answered as it should.
+
+    `options` are those of the worker.
+    """
+    files = Files(folder).worker(shadow=False, **options)
     files.workflow("canary", CANARY).workflow("calls", "return function(id) return funcs.call(id) end")
     for attack in workflows:
         files.workflow(attack.name, attack.source, limits=_limits(light(attack)), modules=list(MODULES))

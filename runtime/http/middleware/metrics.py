@@ -7,6 +7,7 @@ import time
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
 
 from runtime.errors import Error
 from runtime.http.middleware.chain import Serve
@@ -18,11 +19,13 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 
 class Meters:
-    """What a server counts, over all its services."""
+    """What a server counts, over all its services, and what others count."""
 
-    def __init__(self) -> None:
+    def __init__(self, *others: Collector) -> None:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
+        for other in others:
+            self._registry.register(other)
         labels = ("router", "method", "route")
         self.requests = Counter(
             "evermoon_http_requests_total", "Requests answered", (*labels, "status"), registry=self._registry

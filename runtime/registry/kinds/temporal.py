@@ -92,6 +92,8 @@ class WorkerOptions(Model):
     max_concurrent_workflow_task_pollers: int | None = Field(default=None, ge=2)
     max_concurrent_activity_task_pollers: int | None = Field(default=None, ge=1)
     max_cached_workflows: int = Field(default=1000, ge=0)
+    max_live_interpreters: int | None = Field(default=None, ge=0)
+    """Runs that may wait with an interpreter; None: as many as Lua needs 256 MiB for."""
     sticky_schedule_to_start_timeout: Duration = timedelta(seconds=5)
     worker_activities_per_second: float | None = Field(default=None, gt=0)
     task_queue_activities_per_second: float | None = Field(default=None, gt=0)

@@ -8,10 +8,10 @@ from typing import Any
 from weakref import WeakSet
 
 from runtime.errors import NOT_FOUND, Error
+from runtime.lua.hibernation import HibernatingSession, Pool
 from runtime.lua.program import Program, Programs
 from runtime.lua.protocol import Command
-from runtime.lua.session import Questions, Session
-from runtime.lua.shadow import ShadowSession
+from runtime.lua.session import Questions
 from runtime.process.workers import queue_of, worker_of
 from runtime.registry import ActivityEntry, Registry, TemporalWorker, WorkflowLua
 from runtime.temporal import activations
@@ -42,8 +42,8 @@ class WorkflowHost:
     entry; it is the first half of their PIDs. `attributes` are the search attributes the worker's client declares.
     Values of more than `stored` bytes are kept in a payload store; None where there is none.
     With `shadow` every step of every run is executed twice and compared. `heard` gets what kernels ask for, where somebody wants to know.
-    `sessions` are those of runs in memory: the SDK drops what it has cached when a worker ends, without a word. `callees`: what
-    calls of these entries have in common, kept by who makes them.
+    `sessions` are those of runs in memory: the SDK drops what it has cached when a worker ends, without a word. `pool` says which of
+    them have an interpreter while they wait. `callees`: what calls of these entries have in common, kept by who makes them.
     """
 
     registry: Registry
@@ -53,7 +53,8 @@ class WorkflowHost:
     shadow: bool = False
     heard: list[Command] | None = None
     stored: int | None = None
-    sessions: WeakSet[Session] = field(default_factory=WeakSet)
+    sessions: WeakSet[HibernatingSession] = field(default_factory=WeakSet)
+    pool: Pool = field(default_factory=Pool)
     callees: dict[object, object] = field(default_factory=dict)
 
     def use(self, registry: Registry, programs: Programs) -> None:
@@ -62,10 +63,11 @@ class WorkflowHost:
         self.programs = programs
         self.callees = {}
 
-    def session(self, program: Program, boot: Mapping[str, Any], questions: Questions) -> Session:
-        """A session for a run, freed with this host at the latest."""
-        kind = ShadowSession if self.shadow else Session
-        session = kind(program, boot, questions=questions, spent=activations.spent)
+    def session(self, program: Program, boot: Mapping[str, Any], questions: Questions) -> HibernatingSession:
+        """A session for a run, freed with this host at the latest. Whoever steps it calls its `rest` when the run waits."""
+        session = HibernatingSession(
+            program, boot, pool=self.pool, questions=questions, spent=activations.spent, shadow=self.shadow
+        )
         self.sessions.add(session)
         return session
 

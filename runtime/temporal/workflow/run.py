@@ -29,8 +29,9 @@ from temporalio.worker import PatchActivationInput, WorkflowInstanceDetails
 
 from runtime.errors import Error
 from runtime.lua import protocol
+from runtime.lua.hibernation import HibernatingSession
 from runtime.lua.protocol import Batch, Clock, Command, Event
-from runtime.lua.session import Questions, Session
+from runtime.lua.session import Questions
 from runtime.modules.calls import waits
 from runtime.modules.security_rules import denied, is_allowed
 from runtime.payload import Payload
@@ -102,7 +103,7 @@ class Run:
         self.cancel_reason: str | None = None
         self.own_cancellation: str | None = None  # the reason for which the run asked for its own cancellation
         self.replaying = False
-        self._session: Session | None = None
+        self._session: HibernatingSession | None = None
         self._converters = converters
         self._handlers = handlers
         self._conclude = conclude
@@ -138,9 +139,11 @@ class Run:
         self._success, self._flags = success, act.available_internal_flags
 
     def leave(self) -> None:
-        """Keeps nothing of the activation: a parked run should hold little."""
+        """Keeps nothing of the activation: a parked run should hold little. It may sleep from here on."""
         del self.turns, self.commands
         self._success, self._flags = None, ()
+        if self._session is not None:
+            self._session.rest()
 
     @property
     def now(self) -> int:
@@ -276,7 +279,7 @@ class Run:
         return self._session is not None
 
     @property
-    def session(self) -> Session:
+    def session(self) -> HibernatingSession:
         """Of a run that has begun."""
         assert self._session is not None
         return self._session

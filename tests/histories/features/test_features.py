@@ -10,6 +10,7 @@ import pytest
 from temporalio.client import Client
 
 from runtime import Registry, Runtime
+from runtime.lua.hibernation import Pool
 from runtime.temporal.devserver import DevServer
 from runtime.temporal.replay import replay
 from tests.histories.features.outside import REGISTRY, Feature, perform, stage, types
@@ -22,11 +23,12 @@ def registry() -> Registry:
     return Registry.load(REGISTRY, environ={})
 
 
-@pytest.fixture(scope="module")
-async def uncached(temporal_server: DevServer) -> AsyncIterator[tuple[Runtime, Client]]:
-    """A worker that keeps no run in memory: each task begins with a replay of all before it."""
-    overrides = ["features:worker:worker_options.max_cached_workflows=0"]
-    async with stage(temporal_server.address, overrides) as staged:
+@pytest.fixture(scope="module", params=["max_cached_workflows", "max_live_interpreters"])
+async def forgetful(
+    request: pytest.FixtureRequest, temporal_server: DevServer
+) -> AsyncIterator[tuple[Runtime, Client]]:
+    """A worker that keeps no run in memory, so that each task begins with a replay of all before it; or no interpreter."""
+    async with stage(temporal_server.address, [f"features:worker:worker_options.{request.param}=0"]) as staged:
         yield staged
 
 
@@ -56,6 +58,13 @@ async def test_it_replays(name: str, registry: Registry) -> None:
 
 
 @_of_each_feature()
+async def test_it_replays_asleep_between_its_tasks(name: str, registry: Registry) -> None:
+    histories = files(name, FEATURES[name])
+    results = await replay(histories, registry, latest=True, pool=Pool(0))
+    assert [result.failure for result in results] == [None] * len(histories)
+
+
+@_of_each_feature()
 def test_the_recording_shows_what_it_is_of(name: str) -> None:
     feature = FEATURES[name]
     histories = [json.loads(path.read_text()) for path in files(name, feature)]
@@ -63,9 +72,9 @@ def test_the_recording_shows_what_it_is_of(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NEW)
-async def test_it_works_without_a_cache(name: str, uncached: tuple[Runtime, Client]) -> None:
+async def test_it_works_on_a_worker_that_keeps_nothing(name: str, forgetful: tuple[Runtime, Client]) -> None:
     feature = FEATURES[name]
-    gave, histories = await perform(*uncached, name, feature)
+    gave, histories = await perform(*forgetful, name, feature)
     assert gave == feature.gives
     _check(feature, histories)
     assert [cause for history in histories for cause in _failed_tasks(history)] == []

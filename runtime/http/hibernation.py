@@ -1,0 +1,41 @@
+"""The runs of this host's workers, awake and asleep, in the form Prometheus reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from runtime.lua.hibernation import Counts
+
+#: How many runs of each worker, by its entry id, are awake and asleep now.
+Hibernation = Callable[[], Mapping[str, Counts]]
+
+_METRICS = [
+    ("live", GaugeMetricFamily, "evermoon_runs_live", "Runs in memory with an interpreter"),
+    ("asleep", GaugeMetricFamily, "evermoon_runs_asleep", "Runs in memory without one"),
+    ("wakes", CounterMetricFamily, "evermoon_run_wakes", "How often a run got an interpreter again"),
+    ("replayed", CounterMetricFamily, "evermoon_run_wake_steps", "Steps that were repeated for that"),
+    ("differed", CounterMetricFamily, "evermoon_run_wakes_differed", "How often something came out differently then"),
+]
+
+
+def no_hibernation() -> Mapping[str, Counts]:
+    return {}
+
+
+class HibernationCollector(Collector):
+    """Asks whenever it is read: nothing is counted twice."""
+
+    def __init__(self, of_workers: Hibernation) -> None:
+        self._of_workers = of_workers
+
+    def collect(self) -> Iterable[Metric]:
+        of_workers = self._of_workers()
+        for field, kind, name, text in _METRICS:
+            family = kind(name, text, labels=("worker",))
+            for worker, counts in of_workers.items():
+                family.add_metric((worker,), getattr(counts, field))
+            yield family
