@@ -74,10 +74,9 @@ return function(K)
     error(SPENT, 0)
   end
 
-  -- A new event has a new budget. Where it shares its time with others and little is left, the host is asked at once.
-  function limits.begin()
+  -- A new event has a new budget. Where it is `hurried`, since little is left of the time it shares, the host is asked at once.
+  function limits.begin(hurried)
     limits.used, ticks, asked = 0, 0, 0
-    local _, hurried = host("begin")
     limits.since = hurried and 0 or time()
   end
 
