@@ -103,8 +103,8 @@ return function(K)
   -- A key, a text or a number as it usually is, and what must follow it, each taken in one call; what does not fit is looked
   -- at again by the slower functions, which know every form and say what is wrong.
   local KEY = '^"([^"\\\0-\31]*)"[ \n\r\t]*:[ \n\r\t]*()'
-  local TEXT = '^"([^"\\\0-\31]*)"[ \n\r\t]*([,}%]])[ \n\r\t]*()'
-  local DIGITS = "^(-?[1-9]%d*)[ \n\r\t]*([,}%]])[ \n\r\t]*()"
+  local TEXT = '^"([^"\\\0-\31]*)"[ \n\r\t]*([,}])[ \n\r\t]*()'
+  local DIGITS = "^(-?[1-9]%d*)[ \n\r\t]*([,}])[ \n\r\t]*()"
 
   local function object(s, i, depth)
     local fields = {}
@@ -131,7 +131,7 @@ return function(K)
       if stop then fields[key] = value
       else
         fields[key], at = read(s, at, depth)
-        stop, i = match(s, "^([,}%]])[ \n\r\t]*()", at)
+        stop, i = match(s, "^([,}])[ \n\r\t]*()", at)
       end
       if stop ~= "," then
         if stop ~= "}" then bad(at, "expected ',' or '}'") end
@@ -153,14 +153,15 @@ return function(K)
       return (c == 123 and object or array)(s, i, depth + 1)
     elseif c == nil then
       bad(i, "unexpected end")
+    elseif c == 116 and sub(s, i, i + 3) == "true" then
+      return true, match(s, "^[ \n\r\t]*()", i + 4)
+    elseif c == 102 and sub(s, i, i + 4) == "false" then
+      return false, match(s, "^[ \n\r\t]*()", i + 5)
+    elseif c == 110 and sub(s, i, i + 3) == "null" then
+      return nil, match(s, "^[ \n\r\t]*()", i + 4)
     end
-    local word, at = match(s, "^(%l+)[ \n\r\t]*()", i)
-    if word == "true" then return true, at
-    elseif word == "false" then return false, at
-    elseif word == "null" then return nil, at end
     -- The usual numbers, and what cannot follow one.
-    local digits
-    digits, at = match(s, "^(-?[1-9]%d*%.?%d*)[ \n\r\t]*()[,%]}]", i)
+    local digits, at = match(s, "^(-?[1-9]%d*%.?%d*)[ \n\r\t]*()[,%]}]", i)
     if digits and byte(digits, -1) ~= 46 then return tonumber(digits), at end
     return read_number(s, i)
   end

@@ -198,5 +198,3 @@ def as_unread(event: Event) -> dict[str, Any]:
 
 def update(update_id: str, name: str, args: Sequence[Payload]) -> Event:
     return {"t": "update", "id": update_id, "name": name, "args": list(args)}
-
-
