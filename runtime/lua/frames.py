@@ -56,6 +56,9 @@ class Frames:
         header = {"name": name, "args": list(args), **_fields(clock)}
         return _answer(interpreter.call(kind.encode(), encode(header)))
 
+    def told(self, name: str, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        return (self._program.units[args[0].decode()].code,) if name == "source" else None
+
     def read(self, answer: Answer) -> Batch:
         header = json.loads(answer[0])
         blobs = []

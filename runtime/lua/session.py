@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from runtime.errors import INTERNAL, LIMIT_EXCEEDED, UNAVAILABLE, Error, invalid
 from runtime.lua import frames, protocol, steps
@@ -34,8 +34,30 @@ _FAIR_SECONDS = 1.0
 _HURRIED = 0.2
 
 
+class Kernel(Protocol):
+    """How a session speaks to its kernel: what the two protocols have in common."""
+
+    def arguments(self) -> tuple[Any, ...]: ...
+    def begin(self, interpreter: Interpreter) -> None: ...
+    def step(
+        self,
+        interpreter: Interpreter,
+        events: Sequence[protocol.Event],
+        clock: protocol.Clock,
+        begin: Callable[[], bool],
+    ) -> protocol.Answer: ...
+    def ask(
+        self, interpreter: Interpreter, kind: str, name: str, args: Sequence[Payload], clock: protocol.Clock
+    ) -> protocol.Answer: ...
+    def read(self, answer: protocol.Answer) -> protocol.Batch: ...
+    def told(self, name: str, args: tuple[Any, ...]) -> tuple[Any, ...] | None: ...
+
+
 #: How kernels are spoken to, by the protocol they say they speak.
-_SPOKEN: Mapping[int, type[frames.Frames | steps.Steps]] = {frames.VERSION: frames.Frames, steps.VERSION: steps.Steps}
+_SPOKEN: Mapping[int, Callable[[Program, Mapping[str, Any]], Kernel]] = {
+    frames.VERSION: frames.Frames,
+    steps.VERSION: steps.Steps,
+}
 
 
 class Session:
@@ -70,7 +92,7 @@ class Session:
         if kernel.protocol not in _SPOKEN:
             speaks = f"it speaks protocol {kernel.protocol}, the host {' and '.join(map(str, _SPOKEN))}"
             raise self._unfit(speaks)
-        self._kernel = _SPOKEN[kernel.protocol](program, boot)
+        self._kernel: Kernel = _SPOKEN[kernel.protocol](program, boot)
         self._begin()
         try:
             self._interpreter = Interpreter(
@@ -181,10 +203,13 @@ class Session:
     def _answer(self, name: str, args: tuple[Any, ...]) -> tuple[Any, ...]:
         if name == "overdue":
             return (True, self._is_overdue())
-        if name in _OF_THE_KERNEL:
-            return (True, *_OF_THE_KERNEL[name](self, args[0].decode()))
         if name == "begin":
             return (True, self._begin())
+        if name == "chunk":
+            return (True, self._program.kernel.chunk(args[0].decode()))
+        told = self._kernel.told(name, args)
+        if told is not None:
+            return (True, *told)
         question = self._questions.get(name)
         if question is not None:
             value = question(*(arg.decode() if isinstance(arg, bytes) else arg for arg in args))
@@ -208,14 +233,3 @@ def _scalar(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float | bytes):
         return value
     raise TypeError(f"a host function gave a {type(value).__name__}")
-
-
-#: What a kernel asks for its own sake; scripts cannot.
-_OF_THE_KERNEL: Mapping[str, Callable[[Session, str], tuple[Any, ...]]] = {
-    "chunk": lambda session, name: (session._program.kernel.chunk(name),),
-    "gives": lambda session, name: (session._program.kernel.giver(name),),
-    "boot": lambda session, key: session._kernel.told(key),
-    "unit": lambda session, id: session._kernel.unit(id),
-    "source": lambda session, id: (session._program.units[id].code,),
-    "clock": lambda session, field: (getattr(session._clock, field),),
-}

@@ -26,6 +26,7 @@ class Steps:
     def __init__(self, program: Program, boot: Mapping[str, Any]) -> None:
         self._program = program
         self._boot = dict(boot)
+        self._clock = Clock(now=0)
 
     def arguments(self) -> tuple[Any, ...]:
         """What the kernel's first chunk is given beside the host function. All else it asks for when it needs it."""
@@ -36,7 +37,19 @@ class Steps:
     def begin(self, interpreter: Interpreter) -> None:
         """Nothing is left to say."""
 
-    def told(self, key: str) -> tuple[Any, ...]:
+    def told(self, name: str, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        """What a kernel asks for its own sake: an answer, or None when this is no such question."""
+        if name == "gives":
+            return (self._program.kernel.giver(args[0].decode()),)
+        if name == "boot":
+            return self._word(args[0].decode())
+        if name == "unit":
+            return self._unit(args[0].decode())
+        if name == "clock":
+            return (getattr(self._clock, args[0].decode()),)
+        return None
+
+    def _word(self, key: str) -> tuple[Any, ...]:
         """A word of the boot table: its form ("text", "json") and value."""
         program = self._program
         if key == "method":
@@ -48,7 +61,7 @@ class Steps:
             return (None, None)
         return (b"text", text(value)) if isinstance(value, str) else (b"json", _json(value))
 
-    def unit(self, id: str) -> tuple[bytes, bytes, bytes, bytes]:
+    def _unit(self, id: str) -> tuple[bytes, bytes, bytes, bytes]:
         """A file: its name, bytecode, modules and imports, one a line, an alias before what it stands for."""
         unit = self._program.units[id]
         imports = sorted((text(alias), text(target)) for alias, target in unit.imports.items())
@@ -59,6 +72,7 @@ class Steps:
         self, interpreter: Interpreter, events: Sequence[Event], clock: Clock, begin: Callable[[], bool]
     ) -> Answer:
         """`begin()` at each event: it starts the clock of the event, and says whether little time is left."""
+        self._clock = clock
         flags = _REPLAYING if clock.replaying else 0
         if not events:
             return _answer(interpreter.call(b"nothing", clock.now, flags))
