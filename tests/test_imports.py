@@ -122,6 +122,15 @@ def test_a_library_is_only_imported_in_its_folder() -> None:
     assert strays == []
 
 
+def test_the_protobuf_types_of_the_sdk_core_stay_in_one_room() -> None:
+    strays = [
+        str(found)
+        for found in IMPORTS
+        if found.target.startswith("temporalio.bridge") and not found.importer.startswith("temporal.workflow")
+    ]
+    assert strays == []
+
+
 def test_the_environment_is_only_read_in_settings() -> None:
     readers = {
         name

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
 
 from temporalio.worker import Worker
 
@@ -37,19 +36,13 @@ class ActivationTooLong(Exception):
 
 
 class Activations(ThreadPoolExecutor):
-    """An executor for the SDK's worker, which hands it one piece of work for each activation.
-
-    Activations of one run wait for each other. The SDK means to wait with the eviction of a run that it calls deadlocked until the
-    thread is done with it, but on Python 3.11 its wait ends with the timeout; and a run evicted while it runs is stuck for good.
-    """
+    """An executor for the SDK's worker, which hands it one piece of work for each activation."""
 
     def __init__(self) -> None:
         super().__init__(WORKFLOW_THREADS, thread_name_prefix="workflow")
-        self._locks: WeakKeyDictionary[object, threading.Lock] = WeakKeyDictionary()
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
-        lock = self._locks.setdefault(getattr(fn, "__self__", fn), threading.Lock())
-        return super().submit(_timed, time.monotonic(), lock, fn, *args, **kwargs)
+        return super().submit(_timed, time.monotonic(), fn, *args, **kwargs)
 
 
 def leave_time_to(worker: Worker) -> None:
@@ -77,10 +70,9 @@ def check() -> None:
         raise ActivationTooLong("the events of one workflow task took too long together: do less for each")
 
 
-def _timed(asked: float, lock: threading.Lock, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
-    with lock:
-        _current.since = time.thread_time(), asked
-        try:
-            return fn(*args, **kwargs)
-        finally:
-            _current.since = None
+def _timed(asked: float, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+    _current.since = time.thread_time(), asked
+    try:
+        return fn(*args, **kwargs)
+    finally:
+        _current.since = None

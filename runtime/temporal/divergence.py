@@ -14,10 +14,11 @@ from itertools import chain
 from typing import Any
 
 from temporalio.client import WorkflowHistory
-from temporalio.worker import UnsandboxedWorkflowRunner, WorkflowInstance, WorkflowInstanceDetails
+from temporalio.worker import WorkflowInstance, WorkflowInstanceDetails
 
 from runtime.lua.protocol import Command
 from runtime.temporal.deeds import Commands, Deed, of_history
+from runtime.temporal.workflow import LuaRunner, WorkflowHost
 
 _SHOWN = 300
 
@@ -41,15 +42,16 @@ class Divergence:
     actual: str | None = None
 
 
-class Watch(UnsandboxedWorkflowRunner):
+class Watch(LuaRunner):
     """Runs the workflow of one replay and keeps what it says, by workflow task.
 
-    Give it to a Replayer, with a host whose `heard` is this one's; replay; then ask for `divergence`.
+    Give it to a Replayer; replay; then ask for `divergence`.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, host: WorkflowHost) -> None:
+        super().__init__(host)
         self.heard: list[Command] = []
+        host.heard = self.heard
         self._tasks: dict[int, list[Any]] = {}
         self._failed: str | None = None
 
@@ -65,7 +67,6 @@ class Watch(UnsandboxedWorkflowRunner):
                 self._failed = completion.failed.failure.message
             return completion
 
-        # The SDK asks its instances for more than their public class has, so what it made stays what it is.
         setattr(instance, "activate", watched)  # noqa: B010
         return instance
 

@@ -9,12 +9,9 @@ import logging
 
 from temporalio.exceptions import FailureError
 
-from runtime.temporal.ending import ScriptFailed
 from runtime.temporal.failures import SOURCE
-from runtime.temporal.host import BundleUnavailable
-from runtime.temporal.pinning import UnknownWorkflowType
 
-_LOGGERS = ("temporalio.activity", "temporalio.worker._workflow_instance")
+_LOGGER = "temporalio.activity"
 
 
 class _Quiet(logging.Filter):
@@ -30,9 +27,7 @@ def _head(record: logging.LogRecord) -> str:
 
 
 def _is_of_a_script(error: BaseException) -> bool:
-    if isinstance(error, FailureError):
-        return error.failure is not None and error.failure.source == SOURCE
-    return isinstance(error, ScriptFailed | UnknownWorkflowType | BundleUnavailable)
+    return isinstance(error, FailureError) and error.failure is not None and error.failure.source == SOURCE
 
 
 _QUIET = _Quiet()
@@ -40,5 +35,4 @@ _QUIET = _Quiet()
 
 def quiet() -> None:
     """Applies to the whole process. Idempotent."""
-    for name in _LOGGERS:
-        logging.getLogger(name).addFilter(_QUIET)
+    logging.getLogger(_LOGGER).addFilter(_QUIET)

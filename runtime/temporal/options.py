@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from google.protobuf.duration_pb2 import Duration
+from temporalio.api.common.v1 import Priority as PriorityProto
+from temporalio.api.common.v1 import RetryPolicy as PolicyProto
 from temporalio.common import Priority, RetryPolicy, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.workflow import ParentClosePolicy
 
 Options = Mapping[str, Any]
 
-DEFAULT_START_TO_CLOSE = timedelta(minutes=10)
+#: Milliseconds that an attempt of an activity may take where nobody says.
+START_TO_CLOSE = 10 * 60 * 1000
 
 CONFLICT = {
     "fail": WorkflowIDConflictPolicy.FAIL,
@@ -56,6 +60,33 @@ def priority(options: Options) -> Priority:
         fairness_key=chosen.get("fairness_key"),
         fairness_weight=chosen.get("fairness_weight"),
     )
+
+
+def put_span(field: Duration, options: Options, name: str, default: int | None = None) -> None:
+    """A duration option in a command of the SDK's core; a field that nobody sets stays out of it."""
+    value = options.get(name)
+    if not value:
+        value = default
+    if value:
+        field.FromMilliseconds(value)
+
+
+def put_retry_policy(field: PolicyProto, options: Options) -> None:
+    policy = retry_policy(options)
+    if policy is not None:
+        policy.apply_to_proto(field)
+
+
+def put_priority(field: PriorityProto, options: Options) -> None:
+    chosen = options.get("priority")
+    if not chosen:
+        return
+    checked = priority(options)
+    field.priority_key = checked.priority_key or 0
+    if checked.fairness_key is not None:
+        field.fairness_key = checked.fairness_key
+    if checked.fairness_weight is not None:
+        field.fairness_weight = checked.fairness_weight
 
 
 def conflict(options: Options, *, named: bool) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from temporalio.client import Client
 from temporalio.plugin import SimplePlugin
-from temporalio.worker import ReplayerConfig, Worker, WorkerConfig
+from temporalio.worker import ReplayerConfig, Worker, WorkerConfig, WorkflowRunner
 
 from runtime.lua.program import Programs
 from runtime.process.host import ProcessHost
@@ -20,10 +20,9 @@ from runtime.temporal.activations import Activations, leave_time_to
 from runtime.temporal.activities import lua_activities
 from runtime.temporal.client import Clients, declared
 from runtime.temporal.headers import Interceptor
-from runtime.temporal.host import WorkflowHost
 from runtime.temporal.nodes import Delivered, node_worker
 from runtime.temporal.runs import Runs
-from runtime.temporal.workflow import Hosting, LuaWorkflow
+from runtime.temporal.workflow import LuaRunner, LuaWorkflow, WorkflowHost
 
 
 def _with_headers(client: Client) -> Client:
@@ -75,7 +74,7 @@ class LuaPlugin(SimplePlugin):
         host = ProcessHost(self._registry, self._programs, workflows=runs, node=new_node())
         self._hosts.append((host, _plain(client)))
         config["workflows"] = [*config.get("workflows", []), LuaWorkflow]
-        config["interceptors"] = [*config.get("interceptors", []), self._hosting(queue)]
+        config["unsandboxed_workflow_runner"] = self._runner(queue, config.get("unsandboxed_workflow_runner"))
         config["activities"] = [*config.get("activities", []), *lua_activities(host, runs)]
         if config.get("workflow_task_executor") is None:
             config["workflow_task_executor"] = Activations()
@@ -84,19 +83,18 @@ class LuaPlugin(SimplePlugin):
     def configure_replayer(self, config: ReplayerConfig) -> ReplayerConfig:
         config = super().configure_replayer(config)
         config["workflows"] = [*config.get("workflows", []), LuaWorkflow]
-        config["interceptors"] = [*config.get("interceptors", []), self._hosting("replay")]
+        config["unsandboxed_workflow_runner"] = self._runner("replay", config.get("unsandboxed_workflow_runner"))
         return config
 
-    def _hosting(self, queue: str) -> Hosting:
+    def _runner(self, queue: str, others: WorkflowRunner | None) -> LuaRunner:
         worker = self._registry.get(worker_of(self._registry, queue))
         attributes: Mapping[str, str] = {}
         shadow = False
         if isinstance(worker, TemporalWorker):
             attributes = declared(self._registry, worker.client)
             shadow = bool(worker.worker_options.shadow)
-        return Hosting(
-            WorkflowHost(self._registry, self._programs, worker_of(self._registry, queue), attributes, shadow=shadow)
-        )
+        place = worker_of(self._registry, queue)
+        return LuaRunner(WorkflowHost(self._registry, self._programs, place, attributes, shadow=shadow), others)
 
     async def run_worker(self, worker: Worker, next: Callable[[Worker], Awaitable[None]]) -> None:
         leave_time_to(worker)

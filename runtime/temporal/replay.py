@@ -20,11 +20,9 @@ from runtime.process.workers import worker_of
 from runtime.registry import Registry, TemporalWorker
 from runtime.temporal.client import declared
 from runtime.temporal.divergence import Divergence, Watch
-from runtime.temporal.headers import Interceptor
-from runtime.temporal.host import WorkflowHost
 from runtime.temporal.payloads import opened, travel
 from runtime.temporal.recorded import Recorded
-from runtime.temporal.workflow import Hosting, LuaWorkflow
+from runtime.temporal.workflow import LuaWorkflow, WorkflowHost
 
 History = Mapping[str, Any] | str | Path
 
@@ -105,12 +103,10 @@ async def _one(
     parsed = await _opened(registry, queue, parsed)
     entry = registry.find_workflow(workflow_type) if latest else None
     recorded = Recorded(registry, programs, parsed, entry.id if entry is not None else None)
-    watch = Watch()
     host = _host(registry, recorded, queue, shadow)
-    host.heard = watch.heard
+    watch = Watch(host)
     replayer = Replayer(
         workflows=[LuaWorkflow],
-        interceptors=[Interceptor(), Hosting(host)],
         unsandboxed_workflow_runner=watch,
         workflow_task_executor=threads,
         debug_mode=True,  # a slow machine is no divergence: what a step may take is the kernel's to say

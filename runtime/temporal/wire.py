@@ -11,9 +11,11 @@ unwraps the envelope and never parses what is inside, so integers, floats and em
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
+from google.protobuf.internal.containers import MessageMap, RepeatedCompositeFieldContainer
 from temporalio.api.common.v1 import Payload as Proto
 from temporalio.common import RawValue
 
@@ -100,6 +102,9 @@ UNTYPED = "Internal"
 QUERY_STACK = "__lua_stack"
 QUERY_STATUS = "__status"
 QUERY_INBOX = "__inbox"
+#: Queries that Temporal's UI and CLI ask any run.
+QUERY_STACK_TRACE = "__stack_trace"
+QUERY_METADATA = "__temporal_workflow_metadata"
 
 #: The server refuses a blob over 2 MiB; refusing it ourselves, a little earlier, lets the script know.
 MAX_BLOB = 2 * 1024 * 1024 - 16 * 1024
@@ -116,7 +121,8 @@ ANSWER_ERROR = "json/evermoon-error"
 CLEAR = "evermoon-clear"
 
 _ENCODING = "encoding"
-_PROTOBUF_JSON = "json/protobuf"
+_JSONS = (JSON.encode(), b"json/protobuf")
+_NULL = NULL.encode()
 
 
 def to_proto(payload: Payload) -> Proto:
@@ -125,12 +131,35 @@ def to_proto(payload: Payload) -> Proto:
 
 def from_proto(proto: Proto) -> Payload:
     """Whatever a Temporal client wrote. JSON of protobuf messages is JSON to a script; unknown encodings are bytes."""
-    encoding = proto.metadata.get(_ENCODING, b"").decode(errors="replace")
-    if encoding in (JSON, _PROTOBUF_JSON):
+    encoding = proto.metadata.get(_ENCODING, b"")
+    if encoding in _JSONS:
         return Payload(JSON, proto.data)
-    if encoding == NULL:
+    if encoding == _NULL:
         return Payload(JSON, b"null")
     return Payload(BINARY, proto.data)
+
+
+def payloads(protos: Iterable[Proto]) -> list[Payload]:
+    return [from_proto(proto) for proto in protos]
+
+
+def put(payloads: Sequence[Payload], field: RepeatedCompositeFieldContainer[Proto]) -> None:
+    """Values as the arguments of a command of the SDK's core."""
+    for payload in payloads:
+        proto = field.add()
+        proto.metadata[_ENCODING] = payload.encoding.encode()
+        proto.data = payload.data
+
+
+def put_headers(headers: Mapping[str, Proto], field: MessageMap[str, Proto]) -> None:
+    for name, proto in headers.items():
+        field[name].CopyFrom(proto)
+
+
+@lru_cache(maxsize=4096)
+def summary(text: str) -> Proto:
+    """A text as the SDK writes it, for the UI or the memo. Shared: copy it, never change it."""
+    return Proto(metadata={_ENCODING: JSON.encode()}, data=json.dumps(text).encode())
 
 
 def raw(payload: Payload) -> RawValue:
@@ -150,9 +179,9 @@ def unraws(values: Sequence[RawValue]) -> list[Payload]:
     return [from_proto(value.payload) for value in values]
 
 
-def raw_error(error: Error) -> RawValue:
+def whole_error(error: Error) -> Proto:
     """An error as the answer to a query that asks for `WHOLE_ERRORS`."""
-    return raw(Payload(ANSWER_ERROR, Payload.of(error.to_wire()).data))
+    return to_proto(Payload(ANSWER_ERROR, Payload.of(error.to_wire()).data))
 
 
 def answer(value: RawValue | None) -> Payload:
@@ -288,6 +317,8 @@ def carry(unread: Mapping[str, Any]) -> dict[str, Proto]:
 
 def carried(headers: Mapping[str, Proto]) -> dict[str, Any]:
     """The inverse of `carry`."""
+    if CARRIED not in headers and CARRIED_EVENTS not in headers:
+        return {}
     messages, events = read_header(headers, CARRIED) or [], read_header(headers, CARRIED_EVENTS) or []
     return {
         "messages": [{**message, "args": [_unpacked(arg) for arg in message["args"]]} for message in messages],

@@ -21,8 +21,7 @@ from runtime.temporal import logs
 from runtime.temporal.activations import Activations, leave_time_to
 from runtime.temporal.activities import lua_activities
 from runtime.temporal.client import Clients, declared
-from runtime.temporal.host import WorkflowHost
-from runtime.temporal.workflow import Hosting, LuaWorkflow
+from runtime.temporal.workflow import LuaRunner, LuaWorkflow, WorkflowHost
 
 _log = logging.getLogger(__name__)
 
@@ -94,7 +93,7 @@ class Workers:
         worker = Worker(
             client,
             workflows=[LuaWorkflow],
-            interceptors=[Hosting(host)],
+            unsandboxed_workflow_runner=LuaRunner(host),
             activities=lua_activities(self._process_host, self._workflows, host.stored),
             workflow_task_executor=self._threads,
             **worker_options(self._registry, entry),

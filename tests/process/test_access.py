@@ -10,7 +10,7 @@ from runtime.lua.protocol import Command
 from runtime.modules.catalogue import COMMANDS
 from runtime.process.access import OWN, asked, of_pid
 from runtime.process.operations import OPERATIONS
-from runtime.temporal.commands.table import HANDLERS
+from runtime.temporal.workflow.commands.handlers import HANDLERS
 
 #: Commands with which nobody can do anything to anybody else.
 HARMLESS = {

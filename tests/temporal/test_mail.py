@@ -15,9 +15,9 @@ from temporalio.worker import Worker
 from runtime import LuaPlugin, Runtime
 from runtime.process.ports import Started
 from runtime.temporal import wire
-from runtime.temporal.commands import system
 from runtime.temporal.devserver import DevServer
 from runtime.temporal.nodes import Delivered
+from runtime.temporal.workflow import system_activities
 from tests.temporal.stage import Files, eventually, staged
 
 # Spawns a run that sends to it, and reads what comes.
@@ -133,7 +133,7 @@ async def test_what_a_process_that_ended_does_not_get_is_logged(
 async def test_a_run_gives_up_on_a_node_that_does_not_answer(
     files: Files, temporal_server: DevServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(system, "SEND_GRACE", timedelta(seconds=2))
+    monkeypatch.setattr(system_activities, "SEND_GRACE", 2)
     files.workflow("late", LATE)
     with caplog.at_level(logging.WARNING, "evermoon.script"):
         async with staged(files, temporal_server.address) as stage:
@@ -251,7 +251,7 @@ async def test_a_run_terminates_a_process_of_a_host(files: Files, temporal_serve
 async def test_cancelling_on_a_node_that_does_not_answer_is_a_timeout(
     files: Files, temporal_server: DevServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(system, "SEND_GRACE", timedelta(seconds=2))
+    monkeypatch.setattr(system_activities, "SEND_GRACE", 2)
     files.workflow(
         "ender",
         """return { main = function(to)

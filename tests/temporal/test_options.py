@@ -4,39 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import temporalio.worker
-from temporalio import workflow
-from temporalio.worker import Worker
+import pytest
 
-from runtime import LuaPlugin
 from runtime.temporal.devserver import DevServer
+from runtime.temporal.workflow.instance import LuaInstance
 from tests.temporal.stage import Files, staged
 
 
-class _Scheduled(temporalio.worker.Interceptor):
-    """Remembers what activities were scheduled with."""
-
-    def __init__(self) -> None:
-        self.inputs: list[temporalio.worker.StartActivityInput] = []
-
-    def workflow_interceptor_class(
-        self, input: temporalio.worker.WorkflowInterceptorClassInput
-    ) -> type[temporalio.worker.WorkflowInboundInterceptor]:
-        inputs = self.inputs
-
-        class Outbound(temporalio.worker.WorkflowOutboundInterceptor):
-            def start_activity(self, input: temporalio.worker.StartActivityInput) -> workflow.ActivityHandle[Any]:
-                inputs.append(input)
-                return super().start_activity(input)
-
-        class Inbound(temporalio.worker.WorkflowInboundInterceptor):
-            def init(self, outbound: temporalio.worker.WorkflowOutboundInterceptor) -> None:
-                super().init(Outbound(outbound))
-
-        return Inbound
-
-
-async def test_eager_execution_of_one_activity_is_switched_off(files: Files, temporal_server: DevServer) -> None:
+async def test_eager_execution_of_one_activity_is_switched_off(
+    files: Files, temporal_server: DevServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     files.activity("plain", "return { main = function() return 1 end }")
     files.activity("lazy", "return { main = function() return 2 end }", {"activity.disable_eager_execution": True})
     files.workflow(
@@ -46,11 +23,21 @@ async def test_eager_execution_of_one_activity_is_switched_off(files: Files, tem
              return funcs.call('t:plain') + funcs.call('t:lazy') + lazy:call('t:plain')
            end }""",
     )
-    async with staged(files, temporal_server.address, serving=False) as stage:
-        plugin, seen = LuaPlugin(files.directory / "registry.yaml", environ={}), _Scheduled()
-        async with Worker(stage.client, task_queue=files.queue, plugins=[plugin], interceptors=[seen]):
-            assert await stage.run("main") == 4
-    assert [input.disable_eager_execution for input in seen.inputs] == [False, True, True]
+    scheduled: list[bool] = []
+    activate = LuaInstance.activate
+
+    def watched(self: LuaInstance, act: Any) -> Any:
+        completion = activate(self, act)
+        commands = completion.successful.commands
+        scheduled.extend(
+            item.schedule_activity.do_not_eagerly_execute for item in commands if item.HasField("schedule_activity")
+        )
+        return completion
+
+    monkeypatch.setattr(LuaInstance, "activate", watched)
+    async with staged(files, temporal_server.address) as stage:
+        assert await stage.run("main") == 4
+    assert scheduled == [False, True, True]
 
 
 async def test_a_run_starts_eagerly_on_this_very_host(files: Files, temporal_server: DevServer) -> None:

@@ -11,37 +11,20 @@ right only for runs without a pin, and the server's history refuses it for all o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from temporalio import workflow
-
 from runtime.errors import Error
-from runtime.lua.program import Program
 from runtime.registry import LATEST, WorkflowLua
 from runtime.temporal import wire
-from runtime.temporal.host import BundleUnavailable, WorkflowHost
+from runtime.temporal.workflow.environment import BundleUnavailable, Pinned
+from runtime.temporal.workflow.run import Run
 
 
 class UnknownWorkflowType(Exception):
     """Fails the workflow task, not the run: a deploy may add the type."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pinned:
-    """`bundle` is None for a run that takes the newest code at any time. `entry` is None when the registry has it no more."""
-
-    program: Program
-    bundle: str | None
-    entry: WorkflowLua | None
-
-    @property
-    def on_error(self) -> str:
-        return self.entry.workflow.on_error if self.entry is not None else "fail"
-
-
-def pin(host: WorkflowHost) -> Pinned:
+def pin(run: Run) -> Pinned:
     """The code of the run that is being loaded. Raises `BundleUnavailable` or `UnknownWorkflowType`."""
-    info = workflow.info()
+    info, host = run.info, run.host
     entry = host.registry.find_workflow(info.workflow_type)
     # The runs of a cron schedule all have the headers of the first start, but each is a run that begins anew.
     chosen = "" if info.cron_schedule else wire.bundle_of(info.headers)
@@ -50,26 +33,27 @@ def pin(host: WorkflowHost) -> Pinned:
             return Pinned(host.programs.bundle(chosen), chosen, entry)
         if entry is None:
             raise UnknownWorkflowType(f'no entry of the registry runs workflow type "{info.workflow_type}"')
-        return _newest(host, entry) if chosen else _recorded(host, entry)
+        return _newest(run, entry) if chosen else _recorded(run, entry)
     except Error as error:
         raise BundleUnavailable(f"workflow type {info.workflow_type}: {error.message}") from None
 
 
-def _newest(host: WorkflowHost, entry: WorkflowLua) -> Pinned:
-    return Pinned(host.programs.get(entry.id), None, entry)
+def _newest(run: Run, entry: WorkflowLua) -> Pinned:
+    return Pinned(run.host.programs.get(entry.id), None, entry)
 
 
-def _recorded(host: WorkflowHost, entry: WorkflowLua) -> Pinned:
+def _recorded(run: Run, entry: WorkflowLua) -> Pinned:
     """The bundle that history records; at the first task, the newest one, recorded now."""
-    if workflow.unsafe.is_replaying():
-        hash = next((known for known in host.programs.known(entry.id) if _marked(known)), LATEST)
+    programs = run.host.programs
+    if run.replaying:
+        hash = next((known for known in programs.known(entry.id) if _marked(run, known)), LATEST)
     else:
-        hash = host.programs.pin(entry.id)
-    if hash == LATEST or not _marked(hash):
-        return _newest(host, entry)
-    workflow.upsert_memo({wire.MEMO_BUNDLE: hash})
-    return Pinned(host.programs.bundle(hash), hash, entry)
+        hash = programs.pin(entry.id)
+    if hash == LATEST or not _marked(run, hash):
+        return _newest(run, entry)
+    run.upsert_memo({wire.MEMO_BUNDLE: wire.summary(hash)})
+    return Pinned(programs.bundle(hash), hash, entry)
 
 
-def _marked(hash: str) -> bool:
-    return workflow.patched(wire.PIN_MARKER.format(hash=hash))
+def _marked(run: Run, hash: str) -> bool:
+    return run.patched(wire.PIN_MARKER.format(hash=hash))

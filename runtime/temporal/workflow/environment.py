@@ -1,4 +1,4 @@
-"""What the workflow class of one worker knows of its surroundings."""
+"""What the runs of one worker know of their surroundings."""
 
 from __future__ import annotations
 
@@ -10,16 +10,28 @@ from weakref import WeakSet
 from runtime.errors import NOT_FOUND, Error
 from runtime.lua.program import Program, Programs
 from runtime.lua.protocol import Command
-from runtime.lua.session import Session
+from runtime.lua.session import Questions, Session
 from runtime.lua.shadow import ShadowSession
 from runtime.process.workers import queue_of, worker_of
 from runtime.registry import ActivityEntry, Registry, TemporalWorker, WorkflowLua
 from runtime.temporal import activations
-from runtime.temporal.decisions import QUESTIONS
 
 
 class BundleUnavailable(Exception):
     """Fails the workflow task, not the run, and is nothing a script gets to see: the store may have the bundle later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """The code a run has. `bundle` is None for a run that takes the newest code at any time; `entry` when the registry has it no more."""
+
+    program: Program
+    bundle: str | None
+    entry: WorkflowLua | None
+
+    @property
+    def on_error(self) -> str:
+        return self.entry.workflow.on_error if self.entry is not None else "fail"
 
 
 @dataclass(slots=True)
@@ -30,7 +42,8 @@ class WorkflowHost:
     entry; it is the first half of their PIDs. `attributes` are the search attributes the worker's client declares.
     Values of more than `stored` bytes are kept in a payload store; None where there is none.
     With `shadow` every step of every run is executed twice and compared. `heard` gets what kernels ask for, where somebody wants to know.
-    `sessions` are those of runs in memory: the SDK drops what it has cached when a worker ends, without a word.
+    `sessions` are those of runs in memory: the SDK drops what it has cached when a worker ends, without a word. `callees`: what
+    calls of these entries have in common, kept by who makes them.
     """
 
     registry: Registry
@@ -41,16 +54,18 @@ class WorkflowHost:
     heard: list[Command] | None = None
     stored: int | None = None
     sessions: WeakSet[Session] = field(default_factory=WeakSet)
+    callees: dict[object, object] = field(default_factory=dict)
 
     def use(self, registry: Registry, programs: Programs) -> None:
         """From now on runs that are loaded use these; runs in memory go on as they are."""
         self.registry = registry
         self.programs = programs
+        self.callees = {}
 
-    def session(self, program: Program, boot: Mapping[str, Any]) -> Session:
+    def session(self, program: Program, boot: Mapping[str, Any], questions: Questions) -> Session:
         """A session for a run, freed with this host at the latest."""
         kind = ShadowSession if self.shadow else Session
-        session = kind(program, boot, questions=QUESTIONS, spent=activations.spent)
+        session = kind(program, boot, questions=questions, spent=activations.spent)
         self.sessions.add(session)
         return session
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from temporalio import workflow
 from temporalio.common import SearchAttributeUpdate
+from temporalio.converter import encode_typed_search_attribute_value
 
 from runtime.errors import Error, invalid
 from runtime.lua.protocol import Command
 from runtime.payload import NOTHING, Payload
 from runtime.process.lua_run import MAX_LINE
 from runtime.process.services import log_line
-from runtime.temporal import attributes, decisions, wire
-from runtime.temporal.run import Run
+from runtime.temporal import attributes, wire
+from runtime.temporal.workflow.run import Run
+from runtime.temporal.workflow.updates import answer
 
 _TRUE = Payload.of(True)
 
@@ -33,14 +34,17 @@ def attrs(run: Run, command: Command) -> None:
             problem.append(error)
         return bool(problem)
 
-    if decisions.refused(wire.REFUSED_MARKER.format(op="attrs", seq=command.seq), check):
+    if run.refused(wire.REFUSED_MARKER.format(op="attrs", seq=command.seq), check):
         check()
         raise problem[0] if problem else invalid("workflow.attrs was refused")
     if search and not changes and check():  # a replay: the record says it was accepted
         changes[:] = attributes.inferred(search)
-    workflow.upsert_search_attributes(changes)
+    if changes:
+        fields = run.emit().upsert_workflow_search_attributes.search_attributes.indexed_fields
+        for change in changes:
+            fields[change.key.name].CopyFrom(encode_typed_search_attribute_value(change.key, change.value))
     if memo:
-        workflow.upsert_memo(memo)
+        run.upsert_memo({name: None if value is None else run.payload_of(value) for name, value in memo.items()})
     run.settle(command.seq, _TRUE)
 
 
@@ -52,7 +56,7 @@ def _table(items: list[dict[str, Any]] | None) -> dict[str, Any]:
 def status(run: Run, command: Command) -> None:
     """The run's current details: text as it is, anything else as JSON."""
     value = command.data["value"].value()
-    workflow.set_current_details(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2))
+    run.current_details = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
 
 
 def update_accepted(run: Run, command: Command) -> None:
@@ -60,18 +64,18 @@ def update_accepted(run: Run, command: Command) -> None:
 
 
 def update_done(run: Run, command: Command) -> None:
-    done = run.updates.pop(command.data["id"], None)
-    if done is None or done.done():
-        return
-    if "error" in command.data:
-        done.set_exception(Error.from_wire(command.data["error"]))
-    else:
-        done.set_result(command.data.get("value", NOTHING))
+    """The server is told in the next turn; of an update that has its answer nobody is told again."""
+    instance = run.updates.pop(command.data["id"], None)
+    if instance is not None:
+        outcome = (
+            Error.from_wire(command.data["error"]) if "error" in command.data else command.data.get("value", NOTHING)
+        )
+        run.turns.soon(answer, run, instance, outcome)
 
 
 def log(run: Run, command: Command) -> None:
     """Silent while replaying: the line was written when it happened. What one step may log, the kernel bounds."""
-    if workflow.unsafe.is_replaying():
+    if run.replaying:
         return
     data = command.data
     about: dict[str, Any] = {"pid": run.pid, "entry": run.entry_id, "run_id": run.info.run_id, "at": command.at}

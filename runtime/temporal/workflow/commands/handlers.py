@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from runtime.temporal.commands import about, activities, children, messages, timers
-from runtime.temporal.run import Handler
+from runtime.temporal.workflow.commands import activities, children, messages, metadata, timers
+from runtime.temporal.workflow.run import Handler
 
 HANDLERS: dict[str, Handler] = {
     "call": activities.call,
@@ -14,10 +14,10 @@ HANDLERS: dict[str, Handler] = {
     "send": messages.send,
     "cancel_process": messages.cancel_process,
     "terminate": messages.terminate,
-    "attrs": about.attrs,
-    "status": about.status,
-    "handler": about.handler,
-    "log": about.log,
-    "update_accepted": about.update_accepted,
-    "update_done": about.update_done,
+    "attrs": metadata.attrs,
+    "status": metadata.status,
+    "handler": metadata.handler,
+    "log": metadata.log,
+    "update_accepted": metadata.update_accepted,
+    "update_done": metadata.update_done,
 }

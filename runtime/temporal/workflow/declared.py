@@ -11,15 +11,14 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from temporalio import workflow
-from temporalio.api.sdk.v1 import WorkflowInteractionDefinition, WorkflowMetadata
+from temporalio.api.sdk.v1 import WorkflowDefinition, WorkflowInteractionDefinition, WorkflowMetadata
 
 from runtime.errors import Error
 from runtime.modules.json import validate
 from runtime.payload import JSON, NOTHING, Payload
 from runtime.process.services import log_line
 from runtime.temporal import wire
-from runtime.temporal.run import Run
+from runtime.temporal.workflow.run import Run
 
 SIGNAL, QUERY, UPDATE = "signal", "query", "update"
 
@@ -27,6 +26,8 @@ _BUILT_IN = {
     wire.QUERY_STACK: "every coroutine of the run: where it is and what it waits for",
     wire.QUERY_STATUS: "the last workflow.status",
     wire.QUERY_INBOX: "topics of unread messages",
+    wire.QUERY_STACK_TRACE: "the same as text, for the Temporal UI",
+    wire.QUERY_METADATA: "what a run can be sent and asked",
 }
 
 
@@ -46,7 +47,7 @@ def check(run: Run, what: str, name: str, args: Sequence[Payload]) -> None:
 
 def warn(run: Run, name: str, args: Sequence[Payload]) -> None:
     """The check for a signal, which is delivered in any case."""
-    if workflow.unsafe.is_replaying():
+    if run.replaying:
         return
     try:
         check(run, SIGNAL, name, args)
@@ -55,20 +56,21 @@ def warn(run: Run, name: str, args: Sequence[Payload]) -> None:
         log_line("warn", f"{error.message}; delivered nevertheless", {**about, "at": None, "fields": {}})
 
 
-def describe(run: Run, metadata: WorkflowMetadata) -> None:
-    """Adds what the entry declares, and what the script has announced, to the lists that the Temporal UI shows."""
-    for what, known in (
-        (SIGNAL, metadata.definition.signal_definitions),
-        (QUERY, metadata.definition.query_definitions),
-        (UPDATE, metadata.definition.update_definitions),
-    ):
-        schemas = _schemas(run, what)
-        names = {*schemas, *run.announced.get(what, ()), *(_BUILT_IN if what == QUERY else ())}
-        named = [item for item in known if item.name]  # the dynamic handlers are listed too, as ""
-        missing = names - {item.name for item in named}
-        everything = [*named, *_definitions(missing, schemas)]
-        del known[:]
-        known.extend(sorted(everything, key=lambda item: item.name))
+def describe(run: Run) -> WorkflowMetadata:
+    """What the Temporal UI shows of a run: what the entry declares, what the script has announced, and what every run answers."""
+    definition = WorkflowDefinition(
+        type=run.info.workflow_type,
+        signal_definitions=_named(run, SIGNAL),
+        query_definitions=_named(run, QUERY),
+        update_definitions=_named(run, UPDATE),
+    )
+    return WorkflowMetadata(definition=definition, current_details=run.current_details)
+
+
+def _named(run: Run, what: str) -> list[WorkflowInteractionDefinition]:
+    schemas = _schemas(run, what)
+    names = {*schemas, *run.announced.get(what, ()), *(_BUILT_IN if what == QUERY else ())}
+    return list(_definitions(sorted(names), schemas))
 
 
 def _definitions(names: Iterable[str], schemas: Mapping[str, Any]) -> Iterable[WorkflowInteractionDefinition]:

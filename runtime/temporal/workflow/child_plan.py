@@ -1,0 +1,198 @@
+"""A child workflow as a command asks for it, with all that can be refused checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, cast
+
+from temporalio.api.enums.v1 import WorkflowIdReusePolicy
+from temporalio.bridge.proto.child_workflow import ChildWorkflowCancellationType, ParentClosePolicy
+from temporalio.common import TypedSearchAttributes, WorkflowIDReusePolicy
+from temporalio.converter import encode_typed_search_attribute_value
+
+from runtime import errors
+from runtime.errors import Error, invalid
+from runtime.lua.protocol import Command
+from runtime.modules.calls import options_of
+from runtime.modules.options import workflow_options
+from runtime.process.pids import Pid
+from runtime.process.workers import check_host
+from runtime.registry import LATEST, WorkflowLua
+from runtime.temporal import attributes, options, wire
+from runtime.temporal.workflow.run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The workflow that a child is a run of."""
+
+    id: str
+    name: str
+    type: str
+    bundle: str
+    worker: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, run: Run, entry: WorkflowLua | None, wanted: str) -> Target:
+        """Without an entry this is a replay after it went away: what the child was started with no longer matters."""
+        if entry is None:
+            return cls(wanted, wanted.rpartition(":")[2], wanted, LATEST, None, options_of(run.calls, wanted, {}))
+        kept = None if run.calls is None else run.calls.get(entry.id, {}).get("type", entry.id)
+        type = kept or run.host.registry.workflow_type(entry)
+        own = options_of(run.calls, entry.id, workflow_options(entry.options))
+        return cls(entry.id, entry.name, type, run.host.bundle(entry.id), entry.workflow.worker, own)
+
+
+def target_of(run: Run, command: Command) -> Target:
+    wanted = command.data["id"]
+    marker = wire.UNKNOWN_MARKER.format(id=wanted, seq=command.seq)
+
+    def unknown() -> bool:
+        return run.host.registry.find_workflow(wanted) is None
+
+    if run.refused(marker, unknown):
+        raise Error(
+            errors.NOT_FOUND, f"workflow {wanted} not found in the registry", retryable=True, details={"id": wanted}
+        )
+    return Target.of(run, run.host.registry.find_workflow(wanted), wanted)
+
+
+def _search_attributes(run: Run, command: Command, values: Mapping[str, Any]) -> TypedSearchAttributes | None:
+    """Checked against what the client declares when live; a replay goes by what was decided then."""
+    found: list[TypedSearchAttributes | None] = []
+    problem: list[Error] = []
+
+    def check() -> bool:
+        try:
+            found[:] = [attributes.typed(run.host.attributes, values)]
+        except Error as error:
+            problem.append(error)
+        return bool(problem)
+
+    if not values:
+        return None
+    if run.refused(wire.REFUSED_MARKER.format(op="child", seq=command.seq), check):
+        check()
+        raise problem[0] if problem else invalid("the search attributes were refused")
+    if not found and check():
+        return attributes.inferred_start(values)
+    return found[0]
+
+
+def _delay(run: Run, chosen: Mapping[str, Any]) -> timedelta | None:
+    """How long a child is to wait for its start; it then has no run yet that could outlive its parent's."""
+    span = options.span(chosen, "start_delay")
+    if span is None or not run.patched(wire.DELAY_MARKER):
+        return None
+    if chosen.get("parent_close_policy") == "abandon":
+        raise invalid(
+            'options "workflow.start_delay" and "workflow.parent_close_policy" abandon exclude each other: a child that has '
+            "not started ends with its parent",
+            option="workflow.start_delay",
+        )
+    return span
+
+
+def _check_host(run: Run, command: Command, entry_id: str) -> None:
+    """As live; a replay goes by what was decided then."""
+    problem: list[Error] = []
+
+    def check() -> bool:
+        try:
+            check_host(run.host.registry, entry_id, host)
+        except Error as error:
+            problem.append(error)
+        return bool(problem)
+
+    host: str = command.data.get("host") or ""
+    if host and run.refused(wire.REFUSED_MARKER.format(op="host", seq=command.seq), check):
+        check()
+        text = f"temporal.worker {host} not found"
+        raise problem[0] if problem else Error(errors.NOT_FOUND, text, retryable=False, details={"host": host})
+
+
+class Plan:
+    """A child as it will be started: everything that can be refused is refused here, before any command is sent."""
+
+    def __init__(self, run: Run, command: Command, entry: Target) -> None:
+        data = command.data
+        chosen: Mapping[str, Any] = {**entry.options, **data.get("options", {})}
+        if chosen.get("namespace") not in (None, run.info.namespace):
+            raise invalid(
+                f'option "workflow.namespace": a child runs in the namespace of its parent, {run.info.namespace}',
+                option="workflow.namespace",
+            )
+        _check_host(run, command, entry.id)
+        host = data.get("host") or entry.worker
+        named = chosen.get("id") or data.get("name")
+        self.options = chosen
+        self.delay = _delay(run, chosen)
+        self.type = entry.type
+        self.args = command.args
+        self.id: str = named or f"{entry.name}-{run.uuid4()}"
+        self.queue = run.host.queue(chosen.get("task_queue") or host)
+        place = self.queue or host
+        self.pid = str(Pid(run.host.worker_of(place) if place else run.host.worker_id, self.id))
+        self.conflict = options.conflict(chosen, named=bool(named))
+        self.takes_closed_ids = chosen.get("id_reuse_policy", "allow_duplicate") == "allow_duplicate"
+        self.replaces = self.conflict == "terminate_existing" and self.takes_closed_ids
+        self.at = command.at
+        self.linked, self.monitored = bool(data.get("link")), bool(data.get("monitor"))
+        self.messages = data.get("messages") or []
+        self.search = _search_attributes(run, command, chosen.get("search_attributes") or {})
+        self.memo = {wire.MEMO_BUNDLE: entry.bundle, **(chosen.get("memo") or {})}
+        self.headers = wire.headers(
+            context=data.get("ctx") or run.context,
+            principal=run.principal.changed_by(data),
+            sender=run.pid,
+            bundle=entry.bundle,
+        )
+
+    def write(self, run: Run, number: int) -> None:
+        """Emits the command that starts the child."""
+        chosen, emitted = self.options, run.emit()
+        start = emitted.start_child_workflow_execution
+        start.seq, start.namespace = number, run.info.namespace
+        start.workflow_id, start.workflow_type = self.id, self.type
+        start.task_queue = self.queue or run.info.task_queue
+        wire.put(self.args, start.input)
+        wire.put_headers(self.headers, start.headers)
+        options.put_span(start.workflow_execution_timeout, chosen, "execution_timeout")
+        options.put_span(start.workflow_run_timeout, chosen, "run_timeout")
+        options.put_span(start.workflow_task_timeout, chosen, "task_timeout")
+        options.put_retry_policy(start.retry_policy, chosen)
+        options.put_priority(start.priority, chosen)
+        start.parent_close_policy = _close_policy(chosen)
+        start.workflow_id_reuse_policy = _reuse_policy(self)
+        start.cancellation_type = _WAIT if chosen.get("wait_for_cancellation") else _TRY
+        start.cron_schedule = chosen.get("cron_schedule", "")
+        for name, value in self.memo.items():
+            if value is not None:
+                start.memo[name].CopyFrom(run.payload_of(value))
+        for pair in self.search or ():
+            encoded = encode_typed_search_attribute_value(pair.key, pair.value)
+            start.search_attributes.indexed_fields[pair.key.name].CopyFrom(encoded)
+        summary, details = chosen.get("summary") or self.at, chosen.get("details")
+        if summary:
+            emitted.user_metadata.summary.CopyFrom(wire.summary(summary))
+        if details:
+            emitted.user_metadata.details.CopyFrom(wire.summary(details))
+
+
+def _close_policy(chosen: Mapping[str, Any]) -> ParentClosePolicy.ValueType:
+    policy = options.PARENT_CLOSE[chosen.get("parent_close_policy", "terminate")]
+    return cast("ParentClosePolicy.ValueType", int(policy))
+
+
+def _reuse_policy(plan: Plan) -> WorkflowIdReusePolicy.ValueType:
+    policy = _TERMINATE if plan.replaces else options.reuse(plan.options)
+    return cast("WorkflowIdReusePolicy.ValueType", int(policy))
+
+
+#: Children know no conflict policy; this reuse policy says the same.
+_TERMINATE = WorkflowIDReusePolicy.TERMINATE_IF_RUNNING
+_WAIT = ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED
+_TRY = ChildWorkflowCancellationType.TRY_CANCEL

@@ -1,0 +1,261 @@
+"""`spawn` and `exec`: child workflows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from temporalio.bridge.proto.child_workflow import ChildWorkflowResult, StartChildWorkflowExecutionFailedCause
+from temporalio.bridge.proto.workflow_activation import ResolveChildWorkflowExecutionStart
+
+from runtime import errors
+from runtime.errors import Error
+from runtime.lua import protocol
+from runtime.lua.protocol import EXIT, LINK_DOWN, Command
+from runtime.payload import NOTHING, Payload
+from runtime.temporal import failures, wire
+from runtime.temporal.workflow import system_activities
+from runtime.temporal.workflow.activity import Activity, Outcome
+from runtime.temporal.workflow.child_plan import Plan, target_of
+from runtime.temporal.workflow.commands import messages
+from runtime.temporal.workflow.delayed_start import DelayedStart
+from runtime.temporal.workflow.pending import PendingChild
+from runtime.temporal.workflow.recorded_choices import check_size
+from runtime.temporal.workflow.run import Run
+from runtime.temporal.workflow.timer import Timer
+from runtime.temporal.workflow.turns import CHILD_STARTED, FOLLOWED, RESULT
+
+_ALREADY_EXISTS = (
+    StartChildWorkflowExecutionFailedCause.START_CHILD_WORKFLOW_EXECUTION_FAILED_CAUSE_WORKFLOW_ALREADY_EXISTS
+)
+
+
+def spawn(run: Run, command: Command) -> None:
+    """Starts a child; the result is its PID as soon as it has started, and an event follows when it ends."""
+    _begin(run, command, is_spawned=True)
+
+
+def execute(run: Run, command: Command) -> None:
+    """Starts a child and waits for its value."""
+    _begin(run, command, is_spawned=False)
+
+
+def _begin(run: Run, command: Command, *, is_spawned: bool) -> None:
+    target, seq = target_of(run, command), command.seq
+    assert seq is not None
+    check_size(run, f"arguments of {target.id}", command.args, str(seq))
+    child = Child(run, seq, Plan(run, command, target), is_spawned)
+    run.outstanding[seq] = child.cancel
+    run.turns.soon(child.begin)
+
+
+class Child:
+    """One child, from its plan to its end: delayed, perhaps, then started, found open already, or refused.
+
+    What the script hears of a spawned one is its PID, then its end; of one that is executed its value.
+    """
+
+    def __init__(self, run: Run, seq: int, plan: Plan, is_spawned: bool) -> None:
+        self._run, self._seq, self._plan, self._is_spawned = run, seq, plan, is_spawned
+        self._number = 0
+        self._is_over = False  # nobody waits for it any more
+        self._delay: DelayedStart | None = None
+        self._is_greeted = False
+        self._give_up: Callable[[], object] = self._abandon  # what a cancellation does now
+
+    def begin(self) -> None:
+        if self._is_over:
+            self._run.turns.soon(self._tell_abandoned)
+        elif self._plan.delay is None:
+            self._start()
+        else:
+            self._begin_delayed(self._plan.delay.total_seconds())
+
+    def cancel(self) -> None:
+        """The script gives it up. It hears of it by the outcome."""
+        self._give_up()
+
+    def _abandon(self) -> None:
+        self._is_over = True
+
+    def _tell_abandoned(self) -> None:
+        if self._seq in self._run.outstanding:
+            self._run.resolve(self._seq, Error(errors.CANCELED, "workflow canceled", retryable=False))
+
+    # -- a delayed start
+
+    def _begin_delayed(self, seconds: float) -> None:
+        run, plan = self._run, self._plan
+        if self._is_spawned:  # the PID is known at once; a start that is refused in the end is an end
+            run.resolve(self._seq, Payload.of(plan.pid))
+        other = run.delays.get(plan.id)
+        if other is not None:  # one of that id waits already: who starts first decides, as without a delay
+            self._give_up = lambda: run.turns.soon(self._end_abandoned)
+            other.when_started(lambda _: run.turns.after(FOLLOWED, self._start_if_wanted))
+            return
+        self._delay = run.delays[plan.id] = DelayedStart(lambda error: run.turns.after(FOLLOWED, self._delayed, error))
+        self._greet()  # what the script sends meanwhile comes after that
+        self._timer = Timer(run, seconds, plan.at, self._delay.skip, RESULT - 1)
+        run.turns.soon(self._timer.begin)
+        self._give_up = lambda: run.turns.soon(self._cancel_delay)
+
+    def _delayed(self, error: Error | None) -> None:
+        """The delay is over."""
+        self._timer.cancel()
+        if self._is_over:
+            return
+        if error is not None:
+            self._refuse(error)
+        else:
+            self._start()
+
+    def _cancel_delay(self) -> None:
+        if not self._is_over:
+            self._timer.cancel()
+            self._end_abandoned()
+
+    def _end_abandoned(self) -> None:
+        self._is_over = True
+        self._settle_delay(started=False)
+        self._run.turns.soon(self._tell_abandoned)
+
+    def _settle_delay(self, *, started: bool) -> None:
+        if self._delay is not None:
+            del self._run.delays[self._plan.id]
+            self._delay.settle(started)
+            self._delay = None
+
+    # -- the start
+
+    def _start_if_wanted(self) -> None:
+        if not self._is_over:
+            self._start()
+
+    def _start(self) -> None:
+        run, plan = self._run, self._plan
+        self._number = run.pending.next("child_workflow")
+        run.pending.children[self._number] = PendingChild(plan.id, plan.type, self._resolve_start, self._resolve)
+        plan.write(run, self._number)
+        self._give_up = lambda: run.turns.soon(self._cancel_start)
+
+    def _cancel_start(self) -> None:
+        self._cancel_child()
+        if self._run.cancel_requested and not self._is_over:
+            self._end_abandoned()
+
+    def _cancel_child(self) -> None:
+        self._run.emit().cancel_child_workflow_execution.child_workflow_seq = self._number
+
+    def _resolve_start(self, start: ResolveChildWorkflowExecutionStart) -> None:
+        how = start.WhichOneof("status")
+        after = self._run.turns.after
+        if how == "succeeded":
+            after(CHILD_STARTED, self._started)
+        elif how == "cancelled":
+            after(
+                CHILD_STARTED, self._start_failed, failures.from_failure(self._run.failure_of(start.cancelled.failure))
+            )
+        elif start.failed.cause == _ALREADY_EXISTS:
+            after(CHILD_STARTED, self._exists)
+        else:
+            text = f'workflow "{self._plan.id}" was not started: Unknown child start fail cause: {start.failed.cause}'
+            after(CHILD_STARTED, self._start_failed, Error(errors.INVALID, text, retryable=False))
+
+    def _start_failed(self, error: Error) -> None:
+        if not self._is_over:
+            self._refuse(error)
+
+    def _started(self) -> None:
+        """The child runs, or another of its id does that is to be used."""
+        if self._is_over:
+            return
+        run, plan = self._run, self._plan
+        self._settle_delay(started=True)
+        self._greet()
+        if self._is_spawned and plan.delay is None:
+            run.resolve(self._seq, Payload.of(plan.pid))
+        self._give_up = lambda: run.turns.soon(self._cancel_child)
+
+    def _greet(self) -> None:
+        if self._is_greeted:
+            return
+        self._is_greeted = True
+        for item in self._plan.messages:
+            messages.deliver(self._run, self._plan.id, item["topic"], item.get("args") or [])
+
+    # -- an id that is taken
+
+    def _exists(self) -> None:
+        if self._is_over:
+            return
+        plan = self._plan
+        if plan.conflict != "use_existing":
+            self._name_the_other()
+        elif plan.takes_closed_ids:
+            self._adopt()
+        else:  # the policy also refuses the id of a run that has closed
+            self._wait_for(system_activities.find_run(self._run, plan.id, self._found_open, is_open=True))
+
+    def _found_open(self, outcome: Outcome) -> None:
+        if isinstance(outcome, Payload):
+            self._adopt()
+        else:
+            self._name_the_other()
+
+    def _adopt(self) -> None:
+        """It belongs to somebody else: a system activity waits for it."""
+        self._started()
+        self._wait_for(system_activities.await_run(self._run, self._plan.id, self._adopted_ended))
+
+    def _adopted_ended(self, outcome: Outcome) -> None:
+        self._ended(outcome if isinstance(outcome, Payload) else failures.from_failure(outcome))
+
+    def _name_the_other(self) -> None:
+        """The server's refusal does not name the run that is in the way. One that is gone by now has no id to tell."""
+        self._wait_for(system_activities.find_run(self._run, self._plan.id, self._refuse_taken))
+
+    def _refuse_taken(self, outcome: Outcome) -> None:
+        details = {"workflow_id": self._plan.id}
+        if isinstance(outcome, Payload):
+            details["run_id"] = outcome.value()
+        text = f'workflow "{self._plan.id}" already started'
+        self._refuse(Error(errors.ALREADY_EXISTS, text, retryable=False, details=details))
+
+    def _wait_for(self, activity: Activity) -> None:
+        self._give_up = activity.cancel
+
+    # -- the end
+
+    def _refuse(self, error: Error) -> None:
+        """It never started."""
+        self._settle_delay(started=False)
+        if self._is_spawned and self._plan.delay is not None:
+            self._announce(error)
+        else:
+            self._run.resolve(self._seq, error)
+
+    def _resolve(self, result: ChildWorkflowResult) -> None:
+        how = result.WhichOneof("status") or "failed"
+        value: Payload | Error
+        if how == "completed":
+            done = result.completed
+            value = wire.from_proto(done.result) if done.HasField("result") else NOTHING
+        else:
+            value = failures.from_failure(self._run.failure_of(getattr(result, how).failure))
+        self._run.turns.after(RESULT, self._ended, value)
+
+    def _ended(self, value: Payload | Error) -> None:
+        if self._is_over:
+            return
+        if self._is_spawned:
+            self._announce(value)
+        else:
+            self._run.resolve(self._seq, value)
+
+    def _announce(self, value: Payload | Error) -> None:
+        run, pid = self._run, self._plan.pid
+        if isinstance(value, Payload):
+            run.post(protocol.process_exit(pid, run.now, value, kind=EXIT))
+            return
+        if self._plan.linked:
+            run.post(protocol.process_exit(pid, run.now, error=value, kind=LINK_DOWN))
+        run.post(protocol.process_exit(pid, run.now, error=value, kind=EXIT))

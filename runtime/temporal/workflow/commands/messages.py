@@ -1,0 +1,204 @@
+"""`send`, `cancel_process` and `terminate`: what a run does to other runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from temporalio.api.failure.v1 import Failure
+
+from runtime import errors
+from runtime.errors import Error
+from runtime.lua import protocol
+from runtime.lua.protocol import Command
+from runtime.payload import Payload
+from runtime.process.pids import Pid
+from runtime.temporal import wire
+from runtime.temporal.workflow import system_activities
+from runtime.temporal.workflow.activity import Outcome
+from runtime.temporal.workflow.commands import letters
+from runtime.temporal.workflow.pending import PendingRequest
+from runtime.temporal.workflow.recorded_choices import check_size
+from runtime.temporal.workflow.run import Run
+from runtime.temporal.workflow.turns import FOLLOWED, RESULT
+
+_TRUE = Payload.of(True)
+
+#: Hears whether a request was taken.
+Answered = Callable[[bool], None]
+
+
+def send(run: Run, command: Command) -> None:
+    """An external signal, answered when it is acknowledged; to a process a letter; to the run itself, its own mailbox."""
+    topic, seq = command.data["topic"], command.seq
+    assert seq is not None
+    check_size(run, f'message "{topic}"', command.args, str(seq))
+    to = Pid.parse(command.data["to"])
+    if to is not None and to.node is not None:
+        letters.post(run, command, to)
+        run.settle(seq, _TRUE)
+        return
+    target = _workflow_id(command)
+    if target == run.info.workflow_id:
+        run.post(protocol.message(topic, run.pid, command.args, run.now))
+        run.settle(seq, _TRUE)
+        return
+    if target in run.delays:
+        run.delays[target].skip()
+    deliver(run, target, topic, command.args, partial(_answer, run, command))
+
+
+def deliver(run: Run, target: str, topic: str, args: Sequence[Payload], answered: Answered | None = None) -> None:
+    """Signals another run, after what was sent to it before; a closing run waits for it. A refused greeting is nobody's failure."""
+    signal = Signal(run, target, topic, args, answered)
+    before, delay = run.sends.get(target), run.delays.get(target)
+    run.sends[target] = signal
+
+    def begin() -> None:
+        if before is not None:
+            before.when_done(after_delay)
+        else:
+            after_delay()
+
+    def after_delay() -> None:
+        if delay is not None:
+            delay.when_started(lambda started: run.turns.after(FOLLOWED, signal.emit if started else signal.refuse))
+        else:
+            signal.emit()
+
+    run.turns.soon(begin)
+
+
+class Signal:
+    """A signal to another run. The server carries out the signals of one workflow task side by side, so order has to be made here."""
+
+    __slots__ = ("_answered", "_args", "_followers", "_is_done", "_run", "_target", "_topic")
+
+    def __init__(self, run: Run, target: str, topic: str, args: Sequence[Payload], answered: Answered | None) -> None:
+        self._run, self._target, self._topic, self._args, self._answered = run, target, topic, args, answered
+        self._followers: list[Callable[[], None]] = []
+        self._is_done = False
+
+    def emit(self) -> None:
+        run = self._run
+        number = run.pending.next("external_signal")
+        run.pending.signals[number] = PendingRequest(self._target, self._resolve)
+        signal = run.emit().signal_external_workflow_execution
+        signal.seq, signal.signal_name = number, self._topic
+        signal.workflow_execution.namespace = run.info.namespace
+        signal.workflow_execution.workflow_id = self._target
+        wire.put(self._args, signal.args)
+        wire.put_headers(wire.headers(sender=run.pid), signal.headers)
+
+    def _resolve(self, failure: Failure | None) -> None:
+        self._run.turns.after(RESULT - 1, self._end, failure is None)
+
+    def refuse(self) -> None:
+        """It will never be sent."""
+        self._end(False)
+
+    def _end(self, taken: bool) -> None:
+        self._is_done = True
+        self._run.turns.soon(self._tell, taken)
+
+    def _tell(self, taken: bool) -> None:
+        run = self._run
+        if run.sends.get(self._target) is self:
+            del run.sends[self._target]
+        if self._answered is not None:
+            self._answered(taken)
+        for follower in self._followers:
+            run.turns.soon(follower)
+
+    def when_done(self, follower: Callable[[], None]) -> None:
+        if self._is_done:
+            self._run.turns.after(FOLLOWED, follower)
+        else:
+            self._followers.append(follower)
+
+    def give_up(self) -> None:
+        """The server carries it out or not: nobody is told."""
+
+
+def cancel_process(run: Run, command: Command) -> None:
+    """Requests the cancellation of a run, with its reason.
+
+    An activity does it: the server takes the command of a workflow for a run that has ended as well, and lets no run
+    cancel itself.
+    """
+    if _ends_process(run, command, wire.CANCEL_PROCESS):
+        return
+    target, reason = _workflow_id(command), command.data.get("reason") or ""
+    if _was_delayed(run, target, "workflow canceled"):
+        run.settle(command.seq, _TRUE)
+        return
+    own = target == run.info.workflow_id
+    if run.patched(wire.CANCEL_MARKER):
+        if own:
+            run.own_cancellation = reason
+    elif not own:
+        run.turns.soon(_cancel_by_command, run, command, target, reason)
+        return
+    system_activities.cancel(run, target, reason, partial(_ended, run, command))
+
+
+def _cancel_by_command(run: Run, command: Command, target: str, reason: str) -> None:
+    """For runs that have cancelled others so before there was an activity for it."""
+    number = run.pending.next("external_cancel")
+
+    def resolve(failure: Failure | None) -> None:
+        run.turns.after(RESULT - 1, _answer, run, command, failure is None)
+
+    run.pending.cancels[number] = PendingRequest(target, resolve)
+    request = run.emit().request_cancel_external_workflow_execution
+    request.seq, request.reason = number, reason
+    request.workflow_execution.namespace = run.info.namespace
+    request.workflow_execution.workflow_id = target
+
+
+def terminate(run: Run, command: Command) -> None:
+    """Terminates another run. Temporal has no such command, so an activity of this worker does it."""
+    if _ends_process(run, command, wire.TERMINATE_PROCESS):
+        return
+    target, reason = _workflow_id(command), command.data.get("reason") or ""
+    if _was_delayed(run, target, "workflow terminated"):
+        run.settle(command.seq, _TRUE)
+        return
+    system_activities.terminate(run, target, reason, partial(_ended, run, command))
+
+
+def _was_delayed(run: Run, target: str, why: str) -> bool:
+    """Whether that was a child that had not started, which now never will."""
+    delay = run.delays.get(target)
+    return delay is not None and delay.give_up(why)
+
+
+def _ends_process(run: Run, command: Command, activity: str) -> bool:
+    """Whether the destination is a process of a host: an activity on the queue of its node then does it."""
+    to = Pid.parse(command.data["to"])
+    if to is None or to.node is None or not run.patched(wire.END_PROCESS_MARKER):
+        return False
+    letters.end(run, command, to, activity)
+    return True
+
+
+def _ended(run: Run, command: Command, outcome: Outcome) -> None:
+    _answer(run, command, isinstance(outcome, Payload))
+
+
+def _answer(run: Run, command: Command, taken: bool) -> None:
+    assert command.seq is not None
+    run.resolve(command.seq, _TRUE if taken else _not_found(command))
+
+
+def _workflow_id(command: Command) -> str:
+    """The run a PID names. Raises `Error` NOT_FOUND for what is no PID of a workflow."""
+    pid = Pid.parse(command.data["to"])
+    if pid is None or pid.node is not None:  # a process of a host: no run has that address
+        raise _not_found(command)
+    return pid.id
+
+
+def _not_found(command: Command) -> Error:
+    destination = command.data["to"]
+    return Error(errors.NOT_FOUND, f"not found: {destination}", retryable=False, details={"destination": destination})

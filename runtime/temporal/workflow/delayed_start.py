@@ -1,0 +1,54 @@
+"""`workflow.start_delay` of a child. Temporal's command for children has no such field, so the run waits on a timer of its own.
+
+Meanwhile the child has a PID and no run: what is done to it is done here. As with Temporal's own delay, a message ends it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from runtime import errors
+from runtime.errors import Error
+
+
+class DelayedStart:
+    """Of one child, by its workflow id in `Run.delays` until it has started, or will not.
+
+    `over` is called once, with None when the child is to start and the error when it is not to. What is for the child waits by
+    `when_started`, and hears whether it has.
+    """
+
+    __slots__ = ("_followers", "_is_over", "_over", "started")
+
+    def __init__(self, over: Callable[[Error | None], None]) -> None:
+        self.started: bool | None = None
+        self._over = over
+        self._is_over = False
+        self._followers: list[Callable[[bool], None]] = []
+
+    def skip(self) -> None:
+        """The child is to start now."""
+        self.end(None)
+
+    def give_up(self, why: str) -> bool:
+        """Whether it was not too late."""
+        return self.end(Error(errors.CANCELED, why, retryable=False))
+
+    def end(self, error: Error | None) -> bool:
+        if self._is_over:
+            return False
+        self._is_over = True
+        self._over(error)
+        return True
+
+    def when_started(self, follower: Callable[[bool], None]) -> None:
+        if self.started is None:
+            self._followers.append(follower)
+        else:
+            follower(self.started)
+
+    def settle(self, started: bool) -> None:
+        """Tells everybody who waits. Once."""
+        self.started = started
+        for follower in self._followers:
+            follower(started)

@@ -1,0 +1,58 @@
+"""What makes an SDK worker run Lua workflows: one definition for every type, and a runner that knows what to do with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from temporalio import workflow
+from temporalio.common import RawValue, VersioningBehavior
+from temporalio.converter import FailureConverter, PayloadConverter
+from temporalio.worker import (
+    UnsandboxedWorkflowRunner,
+    WorkflowInstance,
+    WorkflowInstanceDetails,
+    WorkflowRunner,
+)
+
+from runtime.temporal.workflow.commands.handlers import HANDLERS
+from runtime.temporal.workflow.completion import conclude
+from runtime.temporal.workflow.environment import WorkflowHost
+from runtime.temporal.workflow.instance import LuaInstance
+from runtime.temporal.workflow.run import Run
+
+
+@workflow.defn(dynamic=True, sandboxed=False)
+class LuaWorkflow:
+    """Every Lua type, to the worker that registers it: dynamic, so that a new type needs no new worker. Nothing ever makes one."""
+
+    @workflow.dynamic_config
+    def config(self) -> workflow.DynamicWorkflowConfig:
+        # anything but UNSPECIFIED is refused by the server when the worker has no deployment version
+        return workflow.DynamicWorkflowConfig(versioning_behavior=VersioningBehavior.UNSPECIFIED)
+
+    @workflow.run
+    async def run(self, args: Sequence[RawValue]) -> RawValue:
+        raise NotImplementedError("a worker with LuaWorkflow needs LuaRunner as its unsandboxed_workflow_runner")
+
+
+class LuaRunner(WorkflowRunner):
+    """Runs `LuaWorkflow`, as the `unsandboxed_workflow_runner` of one worker; other workflows that opt out of the sandbox go to `others`."""
+
+    def __init__(self, host: WorkflowHost, others: WorkflowRunner | None = None) -> None:
+        self._host = host
+        self._others = others if others is not None else UnsandboxedWorkflowRunner()
+        self._converters: tuple[FailureConverter, PayloadConverter] | None = None
+
+    def prepare_workflow(self, defn: workflow._Definition) -> None:
+        if defn.cls is not LuaWorkflow:
+            self._others.prepare_workflow(defn)
+
+    def set_worker_level_failure_exception_types(self, types: Sequence[type[BaseException]]) -> None:
+        self._others.set_worker_level_failure_exception_types(types)
+
+    def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
+        if det.defn.cls is not LuaWorkflow:
+            return self._others.create_instance(det)
+        if self._converters is None:  # one worker has one of each
+            self._converters = det.failure_converter_class(), det.payload_converter_factory()
+        return LuaInstance(Run(self._host, det, self._converters, HANDLERS, conclude))
