@@ -3,7 +3,7 @@
 -- The host compiles it together with the files that every program needs: they are in CORE, by name, as functions of their
 -- environment, since fetching and loading each by itself is a good part of what a new interpreter costs.
 -- Speaks protocol 2.
-local host, seed, instructions, class, entry = ...
+local host, seed, instructions, class, entry, name, code, modules, imports = ...
 local CORE = CORE or {}
 
 local raw_load, type, error, rawget, pcall = load, type, error, rawget, pcall
@@ -28,7 +28,9 @@ local K = {
   host_function = host, clock_seconds = clock_seconds, cpu_seconds = cpu_seconds, collect = collect,
   -- What is read often and mostly nil has a value, so that reading it loads nothing.
   current = false, readonly = false, loading = false, continuation = false, process_options = false,
-  events_wanted = false, updates_wanted = false,
+  events_wanted = false, updates_wanted = false, env = false,
+  -- The entry's own file, as the host tells of any other that is asked for.
+  unit = { true, name, code, modules, imports },
 }
 _G.debug = nil
 local setmetatable = K.raw.setmetatable
@@ -64,28 +66,29 @@ local function take(t, key)
   end
 end
 
-local function load_file(name)
+local function load_file(file, bytecode)
   local value
-  local core = CORE[name]
+  local core = CORE[file]
   if core then
-    CORE[name] = nil
+    CORE[file] = nil
     value = core(K.env or _G)
   else
-    local ok, code = host("chunk", name)
-    if not ok then error("evermoon: no chunk " .. name, 0) end
-    value = raw_load(code, "=evermoon/" .. name, "b", K.env or _G)()
+    local _
+    if not bytecode then _, bytecode = host("chunk", file) end
+    if not bytecode then error("evermoon: no chunk " .. file, 0) end
+    value = raw_load(bytecode, "=evermoon/" .. file, "b", K.env or _G)()
   end
   if type(value) == "function" then value = value(K) end
   if value == nil then value = true end
-  loaded[name] = value
+  loaded[file] = value
   return value
 end
 
 function find(t, key)
   if t == K then
-    local _, name = host("gives", key)
-    if not name then return nil end
-    local _ = loaded[name]
+    local _, file, bytecode = host("gives", key)
+    if not file then return nil end
+    if rawget(loaded, file) == nil then load_file(file, bytecode) end
     return rawget(K, key)
   elseif t == loaded then
     return load_file(key)

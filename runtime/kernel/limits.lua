@@ -84,13 +84,15 @@ return function(K)
   -- within `sheltered`, since nobody would catch what the hook raises elsewhere, which includes the few instructions of
   -- `sheltered` itself around its pcall. Answers as pcall does.
   local sheltering = false
-  sethook(function()
+  local function in_shelter()
     if not sheltering then return end
     local ok, err = raw.pcall(hook)
     if not ok and getinfo(2, "f").func ~= limits.sheltered then error(err, 0) end
-  end, "", TICK)
+  end
+  sethook(in_shelter, "", TICK)
   function limits.sheltered(fn, ...)
     sheltering = true
+    sethook(in_shelter, "", TICK) -- counts from here, whatever was done before
     local ok, first, second = raw.pcall(fn, ...)
     sheltering = false
     if not ok and first == "not enough memory" then spend("memory") end

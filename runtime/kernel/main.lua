@@ -88,7 +88,13 @@ return function(K)
 
   -- Runs an entry's file in an environment of its own and gives what it returns, and the file's name.
   function run_file(id)
-    local ok, name, code, listed, imported = host("unit", id)
+    local ok, name, code, listed, imported
+    if id == K.boot.entry and K.unit then
+      ok, name, code, listed, imported = unpack(K.unit)
+      K.unit = false
+    else
+      ok, name, code, listed, imported = host("unit", id)
+    end
     if not ok then raw.error("evermoon: no source for " .. id, 0) end
     local env = K.new_env()
     for i = 1, #ALWAYS do env[ALWAYS[i]] = module(ALWAYS[i]) end

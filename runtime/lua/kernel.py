@@ -78,7 +78,7 @@ class Kernel:
         """Text that puts the core into a local of the chunk it begins. A kernel that knows no such local asks for each file."""
         names = [first or second for first, second in _USED.findall(self._sources[_BOOT])]
         functions = "".join(f'["{name}"] = function(_ENV) {self._sources[name]}\nend,\n' for name in names)
-        return f"local CORE = {{\n{functions}}}\n" if "CORE[name]" in self._sources[_BOOT] else ""
+        return f"local CORE = {{\n{functions}}}\n" if "CORE[" in self._sources[_BOOT] else ""
 
 
 @cache

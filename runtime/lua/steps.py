@@ -32,7 +32,8 @@ class Steps:
         """What the kernel's first chunk is given beside the host function. All else it asks for when it needs it."""
         program = self._program
         kind = text(str(self._boot.get("class") or ""))
-        return (int(self._boot["seed"]), program.instructions, kind, text(program.entry))
+        entry = program.entry
+        return (int(self._boot["seed"]), program.instructions, kind, text(entry), *self._unit(entry))
 
     def begin(self, interpreter: Interpreter) -> None:
         """Nothing is left to say."""
@@ -40,7 +41,9 @@ class Steps:
     def told(self, name: str, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
         """What a kernel asks for its own sake: an answer, or None when this is no such question."""
         if name == "gives":
-            return (self._program.kernel.giver(args[0].decode()),)
+            kernel = self._program.kernel
+            file = kernel.giver(args[0].decode())
+            return (text(file), kernel.chunk(file)) if file is not None else (None, None)
         if name == "boot":
             return self._word(args[0].decode())
         if name == "unit":
