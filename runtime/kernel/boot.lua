@@ -1,11 +1,13 @@
 -- The first chunk of an interpreter. Takes the host function, takes away what no Lua here may use, builds K (what kernel
--- and modules share) and answers the kernel's entry points. Scripts never see K, the host function or this environment.
+-- and modules share) and answers the kernel's entry point. Scripts never see K, the host function or this environment.
 -- The host compiles it together with the files that every program needs: they are in CORE, by name, as functions of their
 -- environment, since fetching and loading each by itself is a good part of what a new interpreter costs.
-local host = ...
+-- Speaks protocol 2.
+local host, seed, instructions, class, entry, name, code, modules, imports = ...
 local CORE = CORE or {}
 
-local raw_load, type, error, rawget, next, ipairs, setmetatable = load, type, error, rawget, next, ipairs, setmetatable
+local raw_load, type, error, rawget, pcall = load, type, error, rawget, pcall
+local wrap, yield = coroutine.wrap, coroutine.yield
 local debug, clock_seconds, cpu_seconds = debug, os.time, os.clock
 
 -- Loading makes no garbage worth looking for; the collector starts when the program does.
@@ -23,72 +25,99 @@ local K = {
     traceback = debug.traceback, string = string, table = table, math = math, utf8 = utf8, coroutine = coroutine,
     select = select, error = error, tonumber = tonumber, ipairs = ipairs, assert = assert,
   },
+  host_function = host, clock_seconds = clock_seconds, cpu_seconds = cpu_seconds, collect = collect,
+  -- What is read often and mostly nil has a value, so that reading it loads nothing.
+  current = false, readonly = false, loading = false, continuation = false, process_options = false,
+  events_wanted = false, updates_wanted = false, env = false,
+  -- The entry's own file, as the host tells of any other that is asked for.
+  unit = { true, name, code, modules, imports },
 }
 _G.debug = nil
+local setmetatable = K.raw.setmetatable
+math.randomseed(seed)
 
--- Kernel and module chunks come from the host as bytecode that it compiled itself, each at most once.
-local loaded = {}
-function K.use(name)
-  local value = loaded[name]
-  if value == nil then
-    local core = CORE[name]
-    if core then
-      CORE[name] = nil
-      value = core(K.env or _G)
-    else
-      local ok, code = host("chunk", name)
-      if not ok then error("evermoon: no chunk " .. name, 0) end
-      value = raw_load(code, "=evermoon/" .. name, "b", K.env or _G)()
+-- On demand ----------------------------------------------------------------------------------------------------------
+-- Loading is most of what a new run costs, and a parked run needs little of the kernel. So what is missing in one of these
+-- tables is got when it is first looked up: a name of K with the file that gives it (the host knows which), a file with
+-- its value, a word of `boot` with what the host says, a library with its exports.
+-- Whether something is loaded already may not count: a query may have loaded it, and no replay repeats a query. The lookup
+-- is one instruction either way, since `__index` is a function of C, and what goes on behind it is in a coroutine that has no hook.
+local loaded, boot = {}, { class = class, entry = entry }
+local missing, unopened = {}, {} -- the metatables: of these tables, and of libraries that nobody has looked into
+local find, demand
+
+local function look_up_by(way) missing.__index, unopened.__index = way, way end
+
+local function take(t, key)
+  while true do
+    local limits = rawget(K, "limits")
+    local used, budget = limits and limits.used, limits and limits.instructions
+    if limits then limits.used, limits.instructions = 0, math.maxinteger end
+    look_up_by(find) -- a file looks up others
+    local ok, value = pcall(find, t, key)
+    if limits then limits.used, limits.instructions = used, budget end
+    if not ok then
+      demand = wrap(take)
+      look_up_by(demand)
+      error(value, 0)
     end
-    if type(value) == "function" then value = value(K) end
-    loaded[name] = value == nil and true or value
+    look_up_by(demand)
+    t, key = yield(value)
   end
+end
+
+local function load_file(file, bytecode)
+  local value
+  local core = CORE[file]
+  if core then
+    CORE[file] = nil
+    value = core(K.env or _G)
+  else
+    local _
+    if not bytecode then _, bytecode = host("chunk", file) end
+    if not bytecode then error("evermoon: no chunk " .. file, 0) end
+    value = raw_load(bytecode, "=evermoon/" .. file, "b", K.env or _G)()
+  end
+  if type(value) == "function" then value = value(K) end
+  if value == nil then value = true end
+  loaded[file] = value
   return value
 end
 
-K.host_function, K.clock_seconds, K.cpu_seconds, K.collect = host, clock_seconds, cpu_seconds, collect
-
--- Many runs need only a part of the kernel, and loading is most of what a new run costs: these files are loaded when the
--- first of their names is used.
-local LAZY = {}
-for chunk, names in next, {
-  ["kernel/channel"] = { "channel", "external", "channel_module", "list" },
-  ["kernel/future"] = { "future", "future_class", "await_all", "await_any" },
-  ["kernel/mailbox"] = {
-    "inbox", "listen", "listens_with_messages", "unlisten", "deliver", "unread", "events", "unread_events",
-    "deliver_process_event", "message_class",
-  },
-  ["modules/process"] = { "launch_process" },
-  ["kernel/questions"] = {
-    "register_query", "answer_query", "register_update", "validate_update", "finish_update", "start_update",
-    "reply_update", "watch", "wake_watchers", "continue_answer",
-  },
-} do
-  for _, name in ipairs(names) do LAZY[name] = chunk end
-end
-setmetatable(K, { __index = function(_, name)
-  local chunk = LAZY[name]
-  if chunk then
-    K.use(chunk)
-    return rawget(K, name)
+function find(t, key)
+  if t == K then
+    local _, file, bytecode = host("gives", key)
+    if not file then return nil end
+    if rawget(loaded, file) == nil then load_file(file, bytecode) end
+    return rawget(K, key)
+  elseif t == loaded then
+    return load_file(key)
+  elseif t == boot then
+    local _, form, value = host("boot", key)
+    if form == "json" then value = K.json_value(value) end
+    if value == nil then value = false end
+    boot[key] = value
+    return value
   end
-end })
+  return K.open_library(t)[key]
+end
 
--- What is read often and mostly nil has a value, so that reading it loads nothing.
-K.current, K.readonly, K.loading, K.continuation = false, false, false, false
-K.events_wanted, K.updates_wanted = false, false
+demand = wrap(take)
+look_up_by(find) -- what is loaded at once sets the hook of this coroutine, the kernel's own
+K.boot, K.unopened = setmetatable(boot, missing), unopened
+setmetatable(loaded, missing)
+setmetatable(K, missing)
+function K.use(name) return loaded[name] end
 
 K.use("kernel/limits")
+K.limits.instructions, K.budget = instructions, instructions
 K.use("kernel/order")
 K.use("kernel/base")
-K.use("kernel/errors")
-K.use("kernel/json")
-K.use("kernel/values")
 K.use("kernel/scheduler")
-K.use("kernel/commands")
 K.use("kernel/sandbox")
-local entry = K.use("kernel/main")
+local enter = K.use("kernel/main")
+look_up_by(demand)
 -- As after a collection: the next is due when there is half as much again, not with the next allocation.
 collect("restart")
 collect("step", -(collect("count") // 2 | 0))
-return entry
+return enter

@@ -1,3 +1,4 @@
+-- On first use of: cancellation is_cancelled_here emit_line emit drop_commands take_commands settled command on_done await request cancel apply_result apply_failure has_pending cancel_all
 -- Commands out, results in: everything a script asks of the world is a numbered command with at most one result.
 return function(K)
   local raw = K.raw
@@ -174,14 +175,14 @@ return function(K)
     return true
   end
 
-  function K.apply_result(event)
-    local p = pending[event.seq]
-    if not p then return end -- cancelled earlier
-    if event.error then
-      finish(p, false, nil, K.error_from_wire(event.error))
-      return
-    end
-    local encoding, bytes = K.event_blob(event.value)
+  -- The outcome of a command; of one that was cancelled earlier nobody wants to know.
+  function K.apply_failure(number, wire)
+    local p = pending[number]
+    if p then finish(p, false, nil, K.error_from_wire(wire)) end
+  end
+  function K.apply_result(number, encoding, bytes)
+    local p = pending[number]
+    if not p then return end
     local value, problem = K.decode(encoding, bytes)
     if problem then
       finish(p, false, nil, K.error({ kind = kinds.INVALID, message = problem, retryable = false }))

@@ -1,14 +1,10 @@
+-- On first use of: error_class text_of error is_error invalid canceled error_to_wire error_from_wire error_from_raise error_from_return errors
 -- Error objects: kind, message, retryable, details, the stack where they were made, and what they wrap.
 return function(K)
   local raw = K.raw
-  local type, concat = raw.type, raw.table.concat
+  local type = raw.type
 
-  local kinds = {
-    NOT_FOUND = "NotFound", ALREADY_EXISTS = "AlreadyExists", INVALID = "Invalid", PERMISSION_DENIED = "PermissionDenied",
-    UNAVAILABLE = "Unavailable", INTERNAL = "Internal", CANCELED = "Canceled", CONFLICT = "Conflict",
-    TIMEOUT = "Timeout", RATE_LIMITED = "RateLimited", UNKNOWN = "", LIMIT_EXCEEDED = "LimitExceeded",
-  }
-  K.kinds = kinds
+  local kinds = K.kinds
 
   local class
 
@@ -110,11 +106,6 @@ return function(K)
     })
   end
 
-  -- The text behind the position of kernel code ("?:-1: "), which says nothing to an author; nil when there is none.
-  function K.without_kernel_position(message)
-    return raw.string.match(message, "^%?:%-1: (.*)$")
-  end
-
   -- Whatever a script raised, as an error object. Text keeps the position Lua gave it.
   function K.error_from_raise(value, frames)
     if class.state(value) then
@@ -196,5 +187,4 @@ return function(K)
   end
 
   K.errors = errors
-  K.concat = concat
 end

@@ -1,3 +1,4 @@
+-- On first use of: future future_class await_all await_any
 -- Futures: a command's outcome that a script may poll, select on, await or cancel.
 return function(K)
   local raw = K.raw

@@ -74,10 +74,9 @@ return function(K)
     error(SPENT, 0)
   end
 
-  -- A new event has a new budget. Where it shares its time with others and little is left, the host is asked at once.
-  function limits.begin()
+  -- A new event has a new budget. Where it is `hurried`, since little is left of the time it shares, the host is asked at once.
+  function limits.begin(hurried)
     limits.used, ticks, asked = 0, 0, 0
-    local _, hurried = host("begin")
     limits.since = hurried and 0 or time()
   end
 
@@ -85,13 +84,15 @@ return function(K)
   -- within `sheltered`, since nobody would catch what the hook raises elsewhere, which includes the few instructions of
   -- `sheltered` itself around its pcall. Answers as pcall does.
   local sheltering = false
-  sethook(function()
+  local function in_shelter()
     if not sheltering then return end
     local ok, err = raw.pcall(hook)
     if not ok and getinfo(2, "f").func ~= limits.sheltered then error(err, 0) end
-  end, "", TICK)
+  end
+  sethook(in_shelter, "", TICK)
   function limits.sheltered(fn, ...)
     sheltering = true
+    sethook(in_shelter, "", TICK) -- counts from here, whatever was done before
     local ok, first, second = raw.pcall(fn, ...)
     sheltering = false
     if not ok and first == "not enough memory" then spend("memory") end

@@ -1,3 +1,4 @@
+-- On first use of: inbox listen listens_with_messages unlisten deliver unread events unread_events deliver_process_event message_class
 -- Messages and process events. A message goes to the channel that listens to its topic, else to the inbox once somebody
 -- asked for it, else it waits in arrival order; nothing is dropped. It leaves the mailbox only when its channel has room.
 return function(K)

@@ -1,3 +1,4 @@
+-- On first use of: register_query answer_query register_update validate_update finish_update start_update reply_update watch wake_watchers continue_answer
 -- What others ask of a run and what it waits to become true: queries, updates, `workflow.wait`, continue-as-new.
 return function(K)
   local raw = K.raw
@@ -8,7 +9,7 @@ return function(K)
   local queries = {}
   local builtin = {
     __lua_stack = function() return K.stacks() end,
-    __status = function() return K.status_value end,
+    __status = function() return raw.rawget(K, "status_value") end,
     __inbox = function()
       local topics = {}
       for i, item in ipairs(K.unread()) do topics[i] = item.topic end
@@ -147,6 +148,6 @@ return function(K)
       end
       answer.events[i] = item
     end
-    return { state = "continue", ["continue"] = answer }
+    return K.ended("continue", { ["continue"] = answer })
   end
 end

@@ -144,10 +144,11 @@ return function(K)
   -- The string metatable is shared by every string: scripts reach the wrapped functions through it and nothing else.
   local string_meta = getmetatable("")
   for key in raw.next, string_meta do string_meta[key] = nil end
-  string_meta.__index = function(_, name)
+  -- By way of a library that is not opened yet: whether the strings' functions are there already may not count.
+  string_meta.__index = K.library("string", function()
     string_meta.__index = K.use("kernel/text").strings
-    return string_meta.__index[name]
-  end
+    return string_meta.__index
+  end)
   string_meta.__metatable = false
 
   -- Arithmetic on numeric strings goes through the metatable that was just emptied; keep Lua's own rule for it.

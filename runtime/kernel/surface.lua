@@ -1,16 +1,11 @@
+-- On first use of: pid now log detached random_bytes random_int uuid object parse_duration check_duration with_prefix copy
 -- What modules need beyond the kernel proper: the clock, log lines, random numbers, durations, copies of tables.
 return function(K)
   local raw = K.raw
   local type = raw.type
 
   function K.pid() return K.boot.pid or "" end
-  function K.now() return K.clock.now end
-
-  local started_at
-  function K.started_at()
-    started_at = started_at or K.clock.now
-    return started_at
-  end
+  function K.now() return K.time end
 
   function K.log(level, message, fields, name)
     if K.readonly then return end
@@ -67,14 +62,6 @@ return function(K)
     if kind ~= "string" and kind ~= "number" and not (class and class.name == "Duration") then
       K.misuse("bad argument #%d to '%s' (duration expected: text, nanoseconds or Duration; got %s)", n, fname, K.type(value))
     end
-  end
-
-  -- A copy of `base` with `overlay` on top; for contexts and options.
-  function K.merged(base, overlay)
-    local copy = {}
-    for k, v in raw.next, base or {} do copy[k] = v end
-    for k, v in raw.next, overlay or {} do copy[k] = v end
-    return K.object(copy)
   end
 
   -- The options that the host knows something of: under `prefix` or its alias, and `timeout`. Others are nobody's concern here.

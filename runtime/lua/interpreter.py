@@ -8,7 +8,7 @@ denied altogether, because a Python callable in a script's reach is a way out.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
 from typing import Any, NoReturn
 
@@ -82,6 +82,10 @@ def compile_lua(source: bytes, chunk_name: bytes, strip: bool = False) -> bytes:
     return code
 
 
+def _bytes_of(values: Sequence[Any]) -> int:
+    return sum([len(value) for value in values if type(value) is bytes])
+
+
 def _closed(*_args: Any) -> tuple[Any, ...]:
     return (False,)
 
@@ -89,25 +93,33 @@ def _closed(*_args: Any) -> tuple[Any, ...]:
 class Interpreter:
     """A Lua state with a kernel in it, begun by the kernel's boot chunk. One owner at a time; `close` frees it on the caller's thread.
 
-    `call(name, frame)` enters the kernel; it raises `LuaError` only for a fault in the kernel itself, and
-    `LuaMemoryError` when not even the kernel could allocate. `padded`: the heap begins with things that nobody uses.
+    `arguments` go to the boot chunk, behind the host function. `call` enters the kernel, with scalars and bytes; it raises
+    `LuaError` only for a fault in the kernel itself, and `LuaMemoryError` when not even the kernel could allocate.
+    `padded`: the heap begins with things that nobody uses.
     """
 
-    def __init__(self, host: HostFunction, memory: int, boot_chunk: bytes, *, padded: bool = False) -> None:
+    def __init__(
+        self,
+        host: HostFunction,
+        memory: int,
+        boot_chunk: bytes,
+        arguments: Sequence[Any] = (),
+        *,
+        padded: bool = False,
+    ) -> None:
         self._lua = _runtime(memory)
         self._host = host
         self._limit = memory + _KERNEL_BYTES
         self._raised = False
         self._padding = self._lua.execute(_PADDING) if padded else None
         boot = self._lua.compile(boot_chunk, name=b"=evermoon/kernel/boot", mode=b"b")
-        self._entry = boot(self._answered)
+        self._entry = boot(self._answered, *arguments)
 
-    def call(self, name: bytes, frame: bytes) -> bytes:
+    def call(self, *arguments: Any) -> Any:
         self._restore_limit()
         # lupa pushes arguments unprotected: where Lua has no memory left for them, it would abort the process.
-        self._make_room(len(frame))
-        answer: bytes = self._entry(name, frame)
-        return answer
+        self._make_room(_bytes_of(arguments))
+        return self._entry(*arguments)
 
     def _answered(self, *args: Any) -> tuple[Any, ...]:
         """What the host answers, with room made for it.
@@ -117,7 +129,7 @@ class Interpreter:
         """
         self._restore_limit()
         values = self._host(*args)
-        self._make_room(sum(len(value) for value in values if isinstance(value, bytes)))
+        self._make_room(_bytes_of(values))
         return values
 
     def _make_room(self, size: int) -> None:

@@ -6,8 +6,9 @@ A run keeps the kernel it began with, so there may be several in one process; ea
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 
 from runtime.errors import invalid
@@ -16,18 +17,25 @@ from runtime.registry.bundles import canonical, sha256
 
 _PACKAGES = ("kernel", "modules")
 _BOOT = "kernel/boot"
-#: What `kernel/boot` loads at once, in one chunk with it.
-_CORE = ["limits", "order", "base", "errors", "json", "values", "scheduler", "commands", "sandbox", "main", "surface"]
+#: What `kernel/boot` loads at once, and is therefore put into one chunk with it.
+_USED = re.compile(r'^K\.use\("(kernel/\w+)"\)|= K\.use\("(kernel/\w+)"\)', re.MULTILINE)
+#: What a kernel says of itself, and a file of what it gives.
+_SPEAKS = re.compile(r"^-- Speaks protocol (\d+)\.$", re.MULTILINE)
+_GIVES = re.compile(r"^-- On first use of: (.+)$", re.MULTILINE)
 
 
 class Kernel:
-    """`sources` by chunk name (``kernel/limits``, ``modules/time``). `data` is the stored form, `hash` its SHA-256. Thread-safe."""
+    """`sources` by chunk name (``kernel/limits``, ``modules/time``). `data` is the stored form, `hash` its SHA-256,
+    `protocol` how it is spoken to. Thread-safe.
+    """
 
     def __init__(self, sources: Mapping[str, str]) -> None:
         self._sources = dict(sources)
         self._chunks: dict[str, bytes] = {}
         self.data = canonical(self._sources)
         self.hash = sha256(self.data)
+        spoken = _SPEAKS.search(self._sources.get(_BOOT, ""))
+        self.protocol = int(spoken[1]) if spoken else 1
 
     @classmethod
     def read(cls, data: bytes) -> Kernel:
@@ -53,11 +61,24 @@ class Kernel:
             self._chunks[name] = code
         return code
 
+    @cached_property
+    def _givers(self) -> Mapping[str, str]:
+        return {
+            given: file
+            for file, source in self._sources.items()
+            for line in _GIVES.findall(source)
+            for given in line.split()
+        }
+
+    def giver(self, name: str) -> str | None:
+        """The file that gives this name of the kernel's, for one that loads its files on demand."""
+        return self._givers.get(name)
+
     def _core(self) -> str:
         """Text that puts the core into a local of the chunk it begins. A kernel that knows no such local asks for each file."""
-        names = [f"kernel/{name}" for name in _CORE if f"kernel/{name}" in self._sources]
+        names = [first or second for first, second in _USED.findall(self._sources[_BOOT])]
         functions = "".join(f'["{name}"] = function(_ENV) {self._sources[name]}\nend,\n' for name in names)
-        return f"local CORE = {{\n{functions}}}\n" if "CORE[name]" in self._sources[_BOOT] else ""
+        return f"local CORE = {{\n{functions}}}\n" if "CORE[" in self._sources[_BOOT] else ""
 
 
 @cache

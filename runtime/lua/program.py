@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from runtime.errors import INVALID, Error
 from runtime.lua.interpreter import compile_lua
@@ -40,7 +39,6 @@ class Program:
     memory: int
     instructions: int
     units: Mapping[str, Unit]
-    boot_units: Mapping[str, Any] = field(default_factory=dict)
     kernel: Kernel = field(default_factory=current_kernel)
     calls: Calls | None = None
     """What the entries it may call said when it began; None of a program that goes by what they say."""
@@ -186,10 +184,6 @@ def _program(bundle: Bundle, kernel: Kernel) -> Program:
         )
         for id, script in bundle.scripts.items()
     }
-    shapes = {
-        id: {"name": unit.name, "modules": list(unit.modules), "imports": dict(unit.imports)}
-        for id, unit in units.items()
-    }
     return Program(
         entry=bundle.entry,
         method=bundle.method,
@@ -197,7 +191,6 @@ def _program(bundle: Bundle, kernel: Kernel) -> Program:
         memory=bundle.memory,
         instructions=bundle.instructions,
         units=units,
-        boot_units=shapes,
         kernel=kernel,
         calls=bundle.calls,
     )

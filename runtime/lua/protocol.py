@@ -1,9 +1,10 @@
 """What crosses between a kernel and its host: events in, commands out. The one place for these names and shapes.
 
-A *frame* is one byte string: a line of JSON (the header) and, after it, the bytes of the values it speaks of. Header key
-`b` lists them as ``[encoding, length]``; wherever a shape below says *payload*, the JSON holds an index into that list.
-So a script's JSON is never parsed by the host, binary values need no escaping, and two batches are equal exactly when
-their bytes are.
+An event is one call of the kernel, ``(kind, now, flags, ...)``: its fields are arguments, a payload is two of them, its encoding
+and its bytes (`runtime.lua.steps`). The answer is the state of the program and, where there is more to say, a header of JSON and the bytes of
+the values that it speaks of, one after another. Header key `b` has their lengths, or ``[encoding, length]`` where that is not
+``json/plain``; wherever a shape below says *payload*, the header holds an index into that list. So a script's JSON is never
+parsed by the host, binary values need no escaping, and two steps went alike exactly when their answers are equal.
 
 Events, host to kernel (key `t` says which):
 
@@ -17,8 +18,8 @@ Events, host to kernel (key `t` says which):
 Commands, kernel to host (key `op`; `at` is the script's ``file:line``; those with `seq` get exactly one `result`, unless
 cancelled first):
 
-    call      seq at id args options ctx actor? scope?      funcs.call / async; options: see `modules/options.py`; actor
-                                                            {id, meta} and scope [name] only where not the caller's
+    call      seq at id args options ctx actor? scope?      funcs.call / async; options: see `modules/options.py`; ctx, actor
+                                                            {id, meta} and scope [name] travel only where not the caller's
     timer     seq at ns                                     fires once after `ns` nanoseconds
     cancel    seq                                           give up command `seq`; its result, if one comes, is ignored
                                                             unless the command said `wait_for_cancellation`
@@ -37,23 +38,22 @@ cancelled first):
     update_done      id value:payload | error               no result
     <module>.<fn>    seq at + the module's own fields       a host module's command; see `runtime.modules`
 
-After every step the header of the answer also says `state`: "running", "done" (`value`), "failed" (`error`), or
-"continue" (`id` or null, `args`, `options`, `ctx`, and what nobody has read: `messages` [{topic, from, args, at}] and, if
-any, `events` [{kind, from, at, value:payload | error | reason}]). A state other than running is final.
+The state is "running", "done" (header: `value`, or `plain`, the text of a number or a boolean), "failed" (`error`), or "continue"
+(`continue`: `id` or null, `args`, `options`, `ctx`, and what nobody has read: `messages` [{topic, from, args, at}] and, if any,
+`events` [{kind, from, at, value:payload | error | reason}]). One other than running is final.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from runtime.errors import Error
 from runtime.payload import Payload
 
-#: Host and kernel compare this when a kernel is loaded; a kernel of another number is refused, never guessed at.
-VERSION = 1
+#: Of today's kernels. A kernel says in its sources which one it speaks; one that no host of this version knows is refused.
+VERSION = 2
 
 #: Keys that hold payloads, singly or as a list, wherever they appear in an event or a command.
 _SINGLE, _MANY = "value", "args"
@@ -64,6 +64,9 @@ _ITEMS = ("messages", "events")
 EXIT, LINK_DOWN, CANCEL = "pid.exit", "pid.link.down", "pid.cancel"
 
 Event = dict[str, Any]
+
+#: What a kernel's call gave: equal exactly where two programs went alike.
+Answer = tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +81,7 @@ class Clock:
     replaying: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """One thing the script wants done. `data` holds every other field, with payload indexes already resolved."""
 
     op: str
@@ -93,12 +95,11 @@ class Command:
         return args
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Batch:
     """A step's answer: commands in the order the script gave them, and how the program stands.
 
     `spent` is the limit that ended it: an error that says so may as well be another program's, handed on.
-    `frame` is the answer as the kernel wrote it: two runs went alike exactly when these bytes are equal.
     """
 
     state: str
@@ -106,8 +107,36 @@ class Batch:
     value: Payload | None = None
     error: Error | None = None
     continuation: dict[str, Any] | None = None
-    frame: bytes = b""
     spent: str | None = None
+    answer: Answer = ()
+
+    @property
+    def frame(self) -> bytes:
+        """The answer as the kernel gave it, in one piece: two runs went alike exactly when these bytes are equal."""
+        return b"\n".join(self.answer)
+
+
+def batch_of(state: str, header: dict[str, Any], blobs: Sequence[Payload], answer: Answer) -> Batch:
+    """What a header says, with the values it speaks of put in their places."""
+    error = Error.from_wire(header["error"]) if "error" in header else None
+    value = blobs[header["value"]] if "value" in header else None
+    continuation = _resolved(header["continue"], blobs) if "continue" in header else None
+    commands = [
+        Command(fields.pop("op"), fields.pop("seq", None), fields.pop("at", None), _resolved(fields, blobs))
+        for fields in header.get("commands", ())
+    ]
+    return Batch(state, commands, value, error, continuation, header.get("spent"), answer)
+
+
+def _resolved(fields: dict[str, Any], blobs: Sequence[Payload]) -> dict[str, Any]:
+    if isinstance(args := fields.get(_MANY), list):
+        fields[_MANY] = [blobs[index] for index in args]
+    if isinstance(value := fields.get(_SINGLE), int):
+        fields[_SINGLE] = blobs[value]
+    for key in _ITEMS:
+        if isinstance(items := fields.get(key), list):
+            fields[key] = [_resolved(item, blobs) for item in items]
+    return fields
 
 
 def start(args: Sequence[Payload]) -> Event:
@@ -169,55 +198,3 @@ def as_unread(event: Event) -> dict[str, Any]:
 
 def update(update_id: str, name: str, args: Sequence[Payload]) -> Event:
     return {"t": "update", "id": update_id, "name": name, "args": list(args)}
-
-
-def encode(header: Mapping[str, Any]) -> bytes:
-    """A frame for the kernel: every `Payload` in `header`, at any depth, is moved behind the header line."""
-    blobs: list[Payload] = []
-
-    def lift(value: Any) -> Any:
-        if isinstance(value, Payload):
-            blobs.append(value)
-            return len(blobs) - 1
-        if isinstance(value, Mapping):
-            return {key: lift(item) for key, item in value.items()}
-        if isinstance(value, list | tuple):
-            return [lift(item) for item in value]
-        return value
-
-    lifted = lift(header)
-    lifted["b"] = [[blob.encoding, len(blob.data)] for blob in blobs]
-    text = json.dumps(lifted, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    # Half a surrogate pair, which JSON may hold, is no text: a name with one becomes another name, not a fault.
-    return b"".join([text.encode("utf-8", "replace"), b"\n", *(blob.data for blob in blobs)])
-
-
-def decode(frame: bytes) -> Batch:
-    """The kernel's answer. Raises ValueError on a frame no kernel of this version writes (a host bug)."""
-    line, _, rest = frame.partition(b"\n")
-    header = json.loads(line)
-    blobs: list[Payload] = []
-    offset = 0
-    for encoding, length in header.get("b", ()):
-        blobs.append(Payload(encoding, rest[offset : offset + length]))
-        offset += length
-
-    def resolve(fields: dict[str, Any]) -> dict[str, Any]:
-        for key, value in fields.items():
-            if key == _SINGLE and isinstance(value, int):
-                fields[key] = blobs[value]
-            elif key == _MANY and isinstance(value, list):
-                fields[key] = [blobs[index] for index in value]
-            elif key in _ITEMS and isinstance(value, list):
-                fields[key] = [resolve(item) for item in value]
-        return fields
-
-    commands = [
-        Command(op=fields.pop("op"), seq=fields.pop("seq", None), at=fields.pop("at", None), data=resolve(fields))
-        for fields in header.get("commands", ())
-    ]
-    state = header["state"]
-    error = Error.from_wire(header["error"]) if "error" in header else None
-    value = blobs[header["value"]] if "value" in header else None
-    continuation = resolve(header["continue"]) if "continue" in header else None
-    return Batch(state, commands, value, error, continuation, frame, header.get("spent"))

@@ -8,10 +8,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from runtime.errors import INTERNAL, LIMIT_EXCEEDED, UNAVAILABLE, Error, invalid
-from runtime.lua import protocol
+from runtime.lua import frames, protocol, steps
 from runtime.lua.interpreter import Interpreter, LuaError, LuaMemoryError
 from runtime.lua.program import Program
 from runtime.modules.catalogue import FUNCTIONS
@@ -34,18 +34,30 @@ _FAIR_SECONDS = 1.0
 _HURRIED = 0.2
 
 
-class Stopwatch:
-    """What the current thread has done since: in seconds of its processor time, and of everybody's."""
+class Kernel(Protocol):
+    """How a session speaks to its kernel: what the two protocols have in common."""
 
-    __slots__ = ("_cpu", "_wall")
+    def arguments(self) -> tuple[Any, ...]: ...
+    def begin(self, interpreter: Interpreter) -> None: ...
+    def step(
+        self,
+        interpreter: Interpreter,
+        events: Sequence[protocol.Event],
+        clock: protocol.Clock,
+        begin: Callable[[], bool],
+    ) -> protocol.Answer: ...
+    def ask(
+        self, interpreter: Interpreter, kind: str, name: str, args: Sequence[Payload], clock: protocol.Clock
+    ) -> protocol.Answer: ...
+    def read(self, answer: protocol.Answer) -> protocol.Batch: ...
+    def told(self, name: str, args: tuple[Any, ...]) -> tuple[Any, ...] | None: ...
 
-    def __init__(self) -> None:
-        self._cpu, self._wall = time.thread_time(), time.monotonic()
 
-    def over(self, seconds: float) -> bool:
-        """Whether that was more than `seconds` of processor time, or too long for those who wait."""
-        cpu = time.thread_time() - self._cpu
-        return cpu > seconds or (cpu > _FAIR_SECONDS and time.monotonic() - self._wall > MAX_WALL_SECONDS)
+#: How kernels are spoken to, by the protocol they say they speak.
+_SPOKEN: Mapping[int, Callable[[Program, Mapping[str, Any]], Kernel]] = {
+    frames.VERSION: frames.Frames,
+    steps.VERSION: steps.Steps,
+}
 
 
 class Session:
@@ -72,41 +84,43 @@ class Session:
         if version is not None:
             self._questions["workflow.version"] = version
         self._clock = protocol.Clock(now=0)
-        self._watch = Stopwatch()
+        self._since = (0.0, 0.0)
         self.seconds = MAX_SECONDS_OF_A_WORKFLOW if boot.get("class") == "workflow" else MAX_SECONDS
         self._interrupt: BaseException | None = None
         self._interpreter: Interpreter | None = None
+        kernel = program.kernel
+        if kernel.protocol not in _SPOKEN:
+            speaks = f"it speaks protocol {kernel.protocol}, the host {' and '.join(map(str, _SPOKEN))}"
+            raise self._unfit(speaks)
+        self._kernel: Kernel = _SPOKEN[kernel.protocol](program, boot)
+        self._begin()
         try:
             self._interpreter = Interpreter(
-                self._host, program.memory, program.kernel.chunk("kernel/boot"), padded=padded
+                self._host, program.memory, kernel.chunk("kernel/boot"), self._kernel.arguments(), padded=padded
             )
-            self._interpreter.call(b"boot", protocol.encode(self._boot_header(boot)))
+            self._kernel.begin(self._interpreter)
         except LuaMemoryError as error:
             raise self._out_of_memory() from error
-        except LuaError as error:  # its kernel is of another version, and says that it does not fit
-            text = (
-                f"the kernel {program.kernel.hash} of bundle {program.bundle} does not run on this version of Evermoon"
-            )
-            raise Error(UNAVAILABLE, f"{text}: {error}", retryable=True) from None
+        except LuaError as error:
+            raise self._unfit(str(error)) from None
 
     def step(self, events: Sequence[protocol.Event], clock: protocol.Clock) -> protocol.Batch:
         """Hands the kernel a batch of events. What the script did wrong is in the batch, never raised."""
         self._clock = clock
-        header = {"events": list(events), **_clock_fields(clock)}
         try:
-            answer = self._entered(b"step", header)
+            answer = self._stepped(events, clock)
         except LuaMemoryError:
             return protocol.Batch("failed", error=self._out_of_memory(), spent="memory")
-        return protocol.decode(answer)
+        return self._kernel.read(answer)
 
     def query(self, name: str, args: Sequence[Payload]) -> Payload:
         """Asks without changing anything. Raises `Error` when the handler fails or there is none."""
-        batch = self._ask(b"query", name, args)
+        batch = self._ask("query", name, args)
         return batch.value if batch.value is not None else NOTHING
 
     def validate(self, name: str, args: Sequence[Payload]) -> None:
         """Runs an update's validator. Raises `Error` when it rejects, or when nobody handles the update."""
-        self._ask(b"validate", name, args)
+        self._ask("validate", name, args)
 
     def limit_time(self, seconds: float) -> None:
         """Seconds of processor time that one event may take from now on."""
@@ -122,21 +136,27 @@ class Session:
             self._interpreter.close()
             self._interpreter = None
 
-    def _ask(self, kind: bytes, name: str, args: Sequence[Payload]) -> protocol.Batch:
+    def _ask(self, kind: str, name: str, args: Sequence[Payload]) -> protocol.Batch:
         try:
-            header = {"name": name, "args": list(args), **_clock_fields(self._clock)}
-            batch = protocol.decode(self._entered(kind, header))
+            batch = self._kernel.read(self._asked(kind, name, args))
         except LuaMemoryError as error:
             raise self._out_of_memory() from error
         if batch.error is not None:
             raise batch.error
         return batch
 
-    def _entered(self, name: bytes, header: Mapping[str, Any]) -> bytes:
+    def _stepped(self, events: Sequence[protocol.Event], clock: protocol.Clock) -> protocol.Answer:
+        return self._entered(lambda interpreter: self._kernel.step(interpreter, events, clock, self._begin))
+
+    def _asked(self, kind: str, name: str, args: Sequence[Payload]) -> protocol.Answer:
+        self._begin()
+        return self._entered(lambda interpreter: self._kernel.ask(interpreter, kind, name, args, self._clock))
+
+    def _entered(self, call: Callable[[Interpreter], protocol.Answer]) -> protocol.Answer:
         if self._interpreter is None:
             raise Error(INTERNAL, "the session is closed", retryable=False)
         try:
-            answer = self._interpreter.call(name, protocol.encode(header))
+            answer = call(self._interpreter)
         except LuaMemoryError:
             raise
         except LuaError as error:  # a fault of the kernel, not of the script
@@ -148,16 +168,23 @@ class Session:
             raise interrupt
         return answer
 
-    def _boot_header(self, boot: Mapping[str, Any]) -> dict[str, Any]:
-        program = self._program
-        return {
-            **boot,
-            "protocol": protocol.VERSION,
-            "entry": program.entry,
-            "method": program.method,
-            "units": program.boot_units,
-            "limits": {"instructions": program.instructions, "memory": program.memory},
-        }
+    def _begin(self) -> bool:
+        """Starts the clock of an event. Whether little is left of the time that it shares with others."""
+        self._since = time.thread_time(), time.monotonic()
+        return self._spent is not None and self._spent() > _HURRIED
+
+    def _is_overdue(self) -> bool:
+        """Whether that event took more than it may of processor time, or too long for those who wait."""
+        cpu, wall = self._since
+        taken = time.thread_time() - cpu
+        if taken > self.seconds or (taken > _FAIR_SECONDS and time.monotonic() - wall > MAX_WALL_SECONDS):
+            return True
+        return self._spent is not None and self._spent() >= 1
+
+    def _unfit(self, why: str) -> Error:
+        kernel, bundle = self._program.kernel.hash, self._program.bundle
+        text = f"the kernel {kernel} of bundle {bundle} does not run on this version of Evermoon"
+        return Error(UNAVAILABLE, f"{text}: {why}", retryable=True)
 
     def _out_of_memory(self) -> Error:
         program = self._program
@@ -178,15 +205,15 @@ class Session:
             return (False, INTERNAL.encode(), name + b" was interrupted")
 
     def _answer(self, name: str, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        if name == "begin":
-            self._watch = Stopwatch()
-            return (True, self._spent is not None and self._spent() > _HURRIED)
         if name == "overdue":
-            return (True, self._watch.over(self.seconds) or (self._spent is not None and self._spent() >= 1))
+            return (True, self._is_overdue())
+        if name == "begin":
+            return (True, self._begin())
         if name == "chunk":
             return (True, self._program.kernel.chunk(args[0].decode()))
-        if name == "source":
-            return (True, self._program.units[args[0].decode()].code)
+        told = self._kernel.told(name, args)
+        if told is not None:
+            return (True, *told)
         question = self._questions.get(name)
         if question is not None:
             value = question(*(arg.decode() if isinstance(arg, bytes) else arg for arg in args))
@@ -210,13 +237,3 @@ def _scalar(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float | bytes):
         return value
     raise TypeError(f"a host function gave a {type(value).__name__}")
-
-
-def _clock_fields(clock: protocol.Clock) -> dict[str, Any]:
-    return {
-        "now": clock.now,
-        "history_length": clock.history_length,
-        "history_size": clock.history_size,
-        "continue_as_new_suggested": clock.continue_as_new_suggested,
-        "replaying": clock.replaying,
-    }

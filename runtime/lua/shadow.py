@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from runtime.lua import protocol
 from runtime.lua.interpreter import LuaMemoryError
 from runtime.lua.program import Program
 from runtime.lua.session import Questions, Session
+from runtime.payload import Payload
 
 _log = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ class ShadowSession(Session):
         asked = dict(questions or {})
         if version is not None:
             asked["workflow.version"] = version
-        self._asked: list[_Asked] = []
+        self._questions_asked: list[_Asked] = []
         self._heard = 0
         self._astray: str | None = None
         self._shadow: Session | None = None
@@ -82,35 +83,49 @@ class ShadowSession(Session):
         super().close()
         self._end_shadow()
 
-    def _entered(self, name: bytes, header: Mapping[str, Any]) -> bytes:
-        self._asked, self._heard, self._astray = [], 0, None
+    def _stepped(self, events: Sequence[protocol.Event], clock: protocol.Clock) -> protocol.Answer:
+        return self._twice("step", lambda session: Session._stepped(session, events, clock))
+
+    def _asked(self, kind: str, name: str, args: Sequence[Payload]) -> protocol.Answer:
+        return self._twice(kind, lambda session: Session._asked(session, kind, name, args))
+
+    def _twice(self, what: str, call: Callable[[Session], protocol.Answer]) -> protocol.Answer:
+        self._questions_asked, self._heard, self._astray = [], 0, None
         begun = time.thread_time()
         try:
-            answer = super()._entered(name, header)
+            answer = call(self)
         except BaseException:
             self._end_shadow()  # what the first one did not get through the second must not be ahead of
             raise
         if self._shadow is not None:
-            self._compare(answer, self._shadow, name, header, time.thread_time() - begun)
+            self._compare(answer, self._shadow, what, call, time.thread_time() - begun)
         return answer
 
-    def _compare(self, answer: bytes, shadow: Session, name: bytes, header: Mapping[str, Any], spent: float) -> None:
+    def _compare(
+        self,
+        answer: protocol.Answer,
+        shadow: Session,
+        what: str,
+        call: Callable[[Session], protocol.Answer],
+        spent: float,
+    ) -> None:
         shadow.limit_time(max(self.seconds - spent, 0.0))
+        shadow._clock = self._clock
         try:
-            other = shadow._entered(name, header)
+            other = call(shadow)
         except LuaMemoryError:
             self._go_on_alone("it ran out of memory")
             return
-        if self._astray is None and self._heard < len(self._asked):
-            self._astray = f"only one of the two asked {_question(self._asked[self._heard])}"
+        if self._astray is None and self._heard < len(self._questions_asked):
+            self._astray = f"only one of the two asked {_question(self._questions_asked[self._heard])}"
         if answer == other and self._astray is None:
             return
-        first, second = protocol.decode(answer), protocol.decode(other)
+        first, second = self._kernel.read(answer), self._kernel.read(other)
         limit = first.spent or second.spent
         if limit in _INEXACT:
             self._go_on_alone(f"the {limit} limit ended a step")
             return
-        raise ShadowDiffers(_told(self._program.entry, name.decode(), first, second, self._astray))
+        raise ShadowDiffers(_told(self._program.entry, what, first, second, self._astray))
 
     def _go_on_alone(self, why: str) -> None:
         _log.warning("%s goes on without shadow execution: %s", self._program.entry, why)
@@ -126,7 +141,7 @@ class ShadowSession(Session):
     def _ask_host(self, name: str, ask: Callable[..., Any]) -> Callable[..., Any]:
         def asking(*args: Any) -> Any:
             question = _Asked(name, args)
-            self._asked.append(question)
+            self._questions_asked.append(question)
             try:
                 question.value = ask(*args)
             except Exception as error:
@@ -138,7 +153,7 @@ class ShadowSession(Session):
 
     def _hear(self, name: str) -> Callable[..., Any]:
         def hearing(*args: Any) -> Any:
-            known = self._asked[self._heard] if self._heard < len(self._asked) else None
+            known = self._questions_asked[self._heard] if self._heard < len(self._questions_asked) else None
             self._heard += 1
             if known is None or (known.name, known.args) != (name, args):
                 self._astray = self._astray or _asked_differently(known, _Asked(name, args))

@@ -19,10 +19,10 @@ return function(K)
     return K.json_decode(answer)
   end
 
-  -- A command that starts `id`: what its caller is to it, overlaid by what the builder says.
+  -- A command that starts `id`: as whom and in which context, where the builder says so; else it is its caller's.
   function launching.fields(state, id, options, ...)
     return {
-      id = id, args = table.pack(...), options = options, ctx = K.merged(K.context, state.context),
+      id = id, args = table.pack(...), options = options, ctx = state.context and K.merged(K.context, state.context),
       actor = state.actor, scope = state.scope,
     }
   end

@@ -48,7 +48,7 @@ return function(K)
     return text
   end
 
-  function os.clock() return (K.now() - K.started_at()) / NS end
+  function os.clock() return (K.now() - K.started_at) / NS end
   function os.difftime(a, b)
     K.check(a, 1, "difftime", "number")
     K.check(b, 2, "difftime", "number", true)

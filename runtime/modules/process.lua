@@ -1,3 +1,4 @@
+-- On first use of: launch_process subscribe unsubscribe
 -- process: who I am, messages, events, and starting others.
 return function(K)
   local kinds = K.kinds

@@ -3,7 +3,11 @@ return function(K)
   local kinds = K.kinds
   local workflow = {}
 
-  local function info_of(name) return K.clock[name] or 0 end
+  -- What the host knows of the run's history at this step.
+  local function info_of(name)
+    local _, value = K.host_function("clock", name)
+    return value
+  end
 
   function workflow.info()
     local info = {}
@@ -13,7 +17,7 @@ return function(K)
   end
   function workflow.history_length() return info_of("history_length") end
   function workflow.history_size() return info_of("history_size") end
-  function workflow.continue_as_new_suggested() return K.clock.continue_as_new_suggested or false end
+  function workflow.continue_as_new_suggested() return info_of("continue_as_new_suggested") end
 
   function workflow.exec(id, ...)
     local p, err = K.launch_process("exec", "workflow.exec", {}, nil, id, nil, ...)

@@ -26,11 +26,7 @@ def program_from_source(
     units = {"test:script": _unit("script.lua", source, modules, imports)}
     for alias, text in libraries.items():
         units[f"test:{alias}"] = _unit(f"{alias}.lua", text, modules, {})
-    shapes = {
-        unit_id: {"name": unit.name, "modules": list(unit.modules), "imports": dict(unit.imports)}
-        for unit_id, unit in units.items()
-    }
-    return Program("test:script", method, "test", memory, instructions, units, shapes)
+    return Program("test:script", method, "test", memory, instructions, units)
 
 
 def _unit(name: str, text: str, modules: Sequence[str], imports: Mapping[str, str]) -> Unit:

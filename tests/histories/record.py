@@ -1,7 +1,8 @@
-"""Records the histories of the order example that the suite replays: ``python -m tests.histories.record``.
+"""Records the histories of the order example that the suite replays: ``python -m tests.histories.record LABEL``.
 
-Run it to add a history for a new version of the example. Never overwrite one to make a test pass: an old history that
-no longer replays is a run that an upgrade would break. The code it ran goes into `bundles/` beside it.
+Run it to add histories for a new version of the example or of the kernel, under a label of their own (``order_completed.2.json``).
+One that is there is never overwritten: an old history that no longer replays is a run that an upgrade would break. The code
+and the kernel it ran go into `bundles/` beside it.
 """
 
 from __future__ import annotations
@@ -42,16 +43,19 @@ async def record(runtime: Runtime, name: str, suffix: str) -> dict[str, Any]:
     return await runtime.history(run_id)
 
 
-async def main() -> None:
+async def main(label: str) -> None:
+    paths = {name: FOLDER / f"{name}.{label}.json" for name in ORDERS}
+    if taken := [path.name for path in paths.values() if path.exists()]:
+        sys.exit(f"{', '.join(taken)} is there already: take another label")
     with tempfile.TemporaryDirectory() as folder:
         async with services(Path(folder), []) as running:
             environ = {**os.environ, **{VARIABLES[name]: service.url for name, service in running.items()}}
             store = FOLDER / "bundles"
             async with Runtime.open(REGISTRY, temporal="embedded", bundles=store, environ=environ) as runtime:
                 for name in ORDERS:
-                    history = await record(runtime, name, "1")
-                    (FOLDER / f"{name}.json").write_text(json.dumps(history, indent=1) + "\n")
+                    history = await record(runtime, name, label)
+                    paths[name].write_text(json.dumps(history, indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(main(*sys.argv[1:]))

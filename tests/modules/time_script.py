@@ -71,7 +71,6 @@ def start(body: str, *args: Any, execution: str = "workflow", now: int = START) 
     """Starts a script whose main is `body`, up to where it first waits."""
     name, entry = "script.lua", "test:script"
     code = compile_lua(f"return function(...) {_PRELUDE} {body}\nend".encode(), f"@{name}".encode())
-    shape = {"name": name, "modules": ["time"], "imports": {}}
     program = Program(
         entry=entry,
         method="main",
@@ -79,7 +78,6 @@ def start(body: str, *args: Any, execution: str = "workflow", now: int = START) 
         memory=64 << 20,
         instructions=100_000_000,
         units={entry: Unit(name, code, ("time",), {})},
-        boot_units={entry: shape},
     )
     boot = {"class": execution, "pid": "{test:worker|run}", "entry": entry, "seed": 1, "ctx": {}, "info": {}}
     run = Run(Session(program, boot), now)

@@ -229,7 +229,7 @@ async def test_a_kernel_that_this_version_cannot_run_fails_the_task_and_says_why
     files: Files, temporal_server: DevServer
 ) -> None:
     files.workflow("main", WAITING % "one")
-    kernel = _kernel("kernel/main", "K.boot.protocol ~= 1", "K.boot.protocol ~= 99")
+    kernel = _kernel("kernel/boot", "-- Speaks protocol 2.", "-- Speaks protocol 99.")
     bundle = Bundle.of(files.load(), "t:main", kernel.hash)
     files.bundles.put_kernel(kernel.data)
     files.bundles.put(bundle)
@@ -238,7 +238,7 @@ async def test_a_kernel_that_this_version_cannot_run_fails_the_task_and_says_why
         with outgoing(wire.headers(bundle=bundle.hash)):
             run = await client.start_workflow("t:main", id=f"other-{files.queue}", task_queue=files.queue)
         described = await stage.until_state(run.id, "wedged")
-        for part in (bundle.hash, kernel.hash, "the host speaks protocol 1"):
+        for part in (bundle.hash, kernel.hash, "it speaks protocol 99, the host 1 and 2"):
             assert part in described.failure["message"]
         assert described.status == "RUNNING"
 

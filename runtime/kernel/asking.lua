@@ -1,0 +1,39 @@
+-- On first use of: ask
+-- Questions: no commands, no waiting, and nothing changed by them.
+return function(K)
+  local raw = K.raw
+  local limits, co = K.limits, raw.coroutine
+
+  local function answered(fn)
+    limits.begin(false)
+    K.readonly = true
+    local thread = co.create(fn)
+    limits.watch(thread)
+    local ok, value, problem = co.resume(thread)
+    local answer
+    if not ok and value == "not enough memory" then
+      limits.spend("memory")
+    elseif ok and not limits.spent then
+      ok, answer = limits.sheltered(K.finished, value, problem)
+      if not ok then value = answer end
+    end
+    if not ok and not limits.spent then
+      answer = K.failed_safely(value, K.frames(thread))
+    end
+    K.readonly = false
+    if limits.spent then
+      answer = K.spent()
+      limits.spent = nil
+    end
+    return answer
+  end
+
+  -- `kind` is "query" or "validate"; arguments are `encoding, bytes` each.
+  function K.ask(kind, name, ...)
+    local flat, args = { ... }, {}
+    local n = #flat // 2
+    for i = 1, n do args[i] = K.decode(flat[2 * i - 1], flat[2 * i]) end
+    local answer = kind == "query" and K.answer_query or K.validate_update
+    return answered(function() return answer(name, raw.table.unpack(args, 1, n)) end)
+  end
+end
