@@ -52,7 +52,7 @@ K.host_function, K.clock_seconds, K.cpu_seconds, K.collect = host, clock_seconds
 -- first of their names is used.
 local LAZY = {}
 for chunk, names in next, {
-  ["kernel/channel"] = { "channel", "external", "channel_module", "list" },
+  ["kernel/channel"] = { "channel", "channel_module", "list" },
   ["kernel/future"] = { "future", "future_class", "await_all", "await_any" },
   ["kernel/mailbox"] = {
     "inbox", "listen", "listens_with_messages", "unlisten", "deliver", "unread", "events", "unread_events",

@@ -10,6 +10,7 @@ return function(K)
   local PARK = {} -- yielded by a task that waits; no script ever sees it
   local queue, head, tail = {}, 1, 0
   local tasks, task_count, next_id = {}, 0, 1
+  local outside_count = 0 -- how many tasks wait for what only comes from outside
   -- Coroutines that only the scheduler may resume: those of tasks, and those in which a task waits.
   local scheduled = raw.setmetatable({}, { __mode = "k" })
   local unyieldable = 0 -- how many resumes on the stack could not hand a wait on to their task
@@ -31,7 +32,8 @@ return function(K)
     local packed = raw.table.pack(...)
     local body = fn
     if packed.n > 0 then body = function() return fn(raw.table.unpack(packed, 1, packed.n)) end end
-    local task = { id = next_id, co = new_coroutine(body), at = K.where(), detached = parent and parent.detached or 0 }
+    local task = { id = next_id, co = new_coroutine(body), at = K.where(), outside = false,
+      detached = parent and parent.detached or 0 }
     next_id = next_id + 1
     scheduled[task.co] = true
     tasks[task.id] = task
@@ -52,17 +54,27 @@ return function(K)
     end
   end
 
+  -- Whether something outside that no command asks for, as a message, may wake a task that waits.
+  function K.waits_for_outside(task, is)
+    if is ~= task.outside then
+      task.outside = is
+      outside_count = outside_count + (is and 1 or -1)
+    end
+  end
+
   -- Waits until `wake`; returns what it was woken with (at most four values). `waiting` says for what, for stacks and
-  -- deadlock detection: {what=text, external=function() -> bool, cancel=function(task)|nil}.
+  -- deadlock detection: {what=text, outside=bool|nil, cancel=function(task)|nil}. `outside` as for K.waits_for_outside.
   function K.park(waiting)
     local task = K.current
     task.waiting = waiting
+    K.waits_for_outside(task, waiting.outside or false)
     task.leaf = running()
     return yield(PARK)
   end
 
   function K.wake(task, a, b, c, d)
     task.waiting = nil
+    if task.outside then K.waits_for_outside(task, false) end
     task.a, task.b, task.c, task.d = a, b, c, d
     push(task)
   end
@@ -110,28 +122,18 @@ return function(K)
     end
   end
 
-  local function each_task()
+  function K.each_task(fn)
     local list = {}
     for id in raw.next, tasks do list[#list + 1] = id end
     raw.table.sort(list)
-    return list
-  end
-  function K.each_task(fn)
-    local list = each_task()
     for i = 1, #list do
       local task = tasks[list[i]]
       if task then fn(task) end
     end
   end
 
-  -- Whether something outside could wake any waiting task.
-  function K.can_be_woken()
-    local can = false
-    K.each_task(function(task)
-      if task.waiting and task.waiting.external and task.waiting.external() then can = true end
-    end)
-    return can
-  end
+  -- Whether something outside could wake any waiting task, other than the result of a command. Asked after each event.
+  function K.can_be_woken() return outside_count > 0 end
 
   -- Every coroutine: {coroutine, waiting_for, frames}.
   function K.stacks(limit)
