@@ -102,8 +102,9 @@ return function(K)
       K.current = task
       local a, b, c, d = task.a, task.b, task.c, task.d
       task.a, task.b, task.c, task.d = nil, nil, nil, nil
+      limits.thread = task.co
       local ok, first, second = resume(task.co, a, b, c, d)
-      K.current = false
+      limits.thread, K.current = false, false
       if limits.spent then return "spent" end
       if K.continuation then return "continue" end
       if not ok then
@@ -170,53 +171,77 @@ return function(K)
     return K.current and running() == K.current.co
   end
 
-  local continue_resume
-  local function after_resume(thread, pinned, ok, first, ...)
+  local overflowed = raw.setmetatable({}, { __mode = "k" }) -- coroutines that may have ended without hooks (limits.lua)
+  local resume_by_script
+  local function after_resume(thread, own, pinned, ok, ...)
+    limits.thread = own
     if pinned then unyieldable = unyieldable - 1 end
-    if ok and first == PARK then
+    if not ok then
+      if limits.is_overflow(...) then overflowed[thread] = true end
+      return limits.guard(ok, ...)
+    end
+    if (...) == PARK then
       -- The inner coroutine waits: so does the task; what wakes the task goes on inside.
       scheduled[thread] = true
-      return continue_resume(thread, yield(PARK))
+      return resume_by_script(thread, scheduled, yield(PARK))
     end
-    return limits.guard(ok, first, ...)
+    if limits.spent then return limits.guard(ok) end
+    return ok, ...
   end
-  function continue_resume(thread, ...)
-    scheduled[thread] = nil
+  -- `by`: `scheduled` when the scheduler goes on, which alone may resume who waits in it.
+  function resume_by_script(thread, by, ...)
+    if scheduled[thread] then
+      if by ~= scheduled then return false, "cannot resume non-suspended coroutine" end
+      scheduled[thread] = nil
+    end
+    local own = limits.thread
     -- From a sort comparator or a gsub callback nobody can wait, also not in a coroutine that is resumed there.
-    local pinned = not isyieldable()
-    if pinned then unyieldable = unyieldable + 1 end
-    return after_resume(thread, pinned, resume(thread, ...))
-  end
-  local function resume_by_script(thread, ...)
-    if scheduled[thread] then return false, "cannot resume non-suspended coroutine" end
-    return continue_resume(thread, ...)
+    if isyieldable() then
+      limits.thread = thread
+      return after_resume(thread, own, false, resume(thread, ...))
+    end
+    unyieldable = unyieldable + 1
+    limits.thread = thread
+    return after_resume(thread, own, true, resume(thread, ...))
   end
 
   function coroutine.resume(thread, ...)
-    K.check(thread, 1, "resume", "thread")
-    return resume_by_script(thread, ...)
+    if type(thread) ~= "thread" then K.check(thread, 1, "resume", "thread") end
+    return resume_by_script(thread, nil, ...)
+  end
+
+  local function after_close(own, ...)
+    limits.thread = own
+    return ...
+  end
+  local function close(thread)
+    if overflowed[thread] then limits.exceed("instructions") end
+    local own = limits.thread
+    limits.thread = thread
+    return after_close(own, co.close(thread))
   end
 
   local function propagate(thread, ok, ...)
     if ok then return ... end
-    if status(thread) == "suspended" and not scheduled[thread] then co.close(thread) end
+    if status(thread) == "suspended" and not scheduled[thread] then close(thread) end
     error((...), 0)
   end
   function coroutine.wrap(fn)
     K.check(fn, 1, "wrap", "function")
     local thread = new_coroutine(fn)
-    return function(...) return propagate(thread, resume_by_script(thread, ...)) end
+    return function(...) return propagate(thread, resume_by_script(thread, nil, ...)) end
   end
 
   function coroutine.yield(...)
-    if is_base() or not K.current then K.misuse("attempt to yield from outside a coroutine") end
+    local task = K.current
+    if not task or running() == task.co then K.misuse("attempt to yield from outside a coroutine") end
     return yield(...)
   end
 
   function coroutine.close(thread)
     K.check(thread, 1, "close", "thread")
     if scheduled[thread] and status(thread) ~= "dead" then K.misuse("cannot close a %s coroutine", coroutine.status(thread)) end
-    return limits.guard(co.close(thread))
+    return limits.guard(close(thread))
   end
 
   function coroutine.running()

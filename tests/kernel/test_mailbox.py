@@ -82,7 +82,9 @@ def test_messages_go_where_somebody_listens_in_their_order(steps: list[str]) -> 
 
 
 def test_a_message_costs_the_same_whatever_else_is_unread() -> None:
-    virtual = host(main("local a = process.listen('a') while a:receive() ~= 'end' do end return 1"), instructions=10_000)
+    virtual = host(
+        main("local a = process.listen('a') while a:receive() ~= 'end' do end return 1"), instructions=10_000
+    )
     virtual.start()
     for n in range(2000):
         virtual.send("b", n)

@@ -13,6 +13,14 @@ from tests.support import fail, host, main, run
 
 SPIN = "while true do end"
 
+#: Calls itself in C until the hook's own call is one too many.
+DEEP = """
+local function deep(n)
+  if n == 0 then local x = 0 for i = 1, 1000 do x = x + 1 end return x end
+  return (setmetatable({}, {__index = function() return (deep(n - 1)) end})).x
+end
+"""
+
 
 @pytest.mark.parametrize(
     "body",
@@ -43,6 +51,11 @@ SPIN = "while true do end"
         "local t = setmetatable({}, {__len = function() return 1 << 50 end}) return table.concat(t)",
         "table.move({}, 1, 1 << 40, 2)",
         "while true do local s = ('x'):rep(1000000) end",
+        f"{DEEP} for n = 150, 220 do xpcall(deep, function() {SPIN} end, n) end",
+        f"{DEEP} for n = 150, 220 do local c = coroutine.create(function()"
+        f" local x <close> = setmetatable({{}}, {{__close = function() {SPIN} end}}) deep(n) end)"
+        " coroutine.resume(c) coroutine.close(c) end",
+        f"{DEEP} for n = 150, 220 do while not pcall(deep, n) do end end while true do pcall(deep, 220) end",
     ],
 )
 def test_instructions(body: str) -> None:
@@ -85,6 +98,13 @@ def test_deep_recursion_is_an_ordinary_error() -> None:
 @pytest.mark.parametrize("body", ["return ('x'):rep(1 << 40)", "return ('x'):rep(1 << 62)"])
 def test_huge_strings_are_refused(body: str) -> None:
     assert "too large" in fail(body).message
+
+
+def test_an_error_that_overflowed_is_handled_once_it_is_caught() -> None:
+    body = (
+        f"{DEEP} return {{xpcall(deep, function(e) return 'handled ' .. tostring(e):match('stack overflow') end, 400)}}"
+    )
+    assert run(body) == [False, "handled stack overflow"]
 
 
 def test_repeating_nothing_is_free() -> None:
