@@ -106,13 +106,11 @@ return function(K)
     return false
   end
 
-  local function external(ch)
-    return function()
-      local feeder = ch.external
-      if feeder == nil or feeder == false then return false end
-      if feeder == true then return true end
-      return not feeder.done
-    end
+  -- Puts the task of a ticket into the line of those who wait at a channel. `ticket.fed`: at how many that are fed from outside.
+  local function line_up(line, ch, ticket, case, value)
+    waiter(line) -- those at the front who were served elsewhere go
+    add(line, { ticket = ticket, case = case, value = value })
+    if ch.fed then ticket.fed = ticket.fed + 1 end
   end
 
   local function cancel_ticket(ticket)
@@ -134,7 +132,7 @@ return function(K)
     K.must_be_able_to_wait()
     if K.is_cancelled_here() then return nil, false, K.canceled() end
     local timer
-    local ticket = { task = K.current }
+    local ticket = { task = K.current, fed = 0 }
     if timeout ~= nil then
       local ns, problem = K.parse_duration(timeout)
       if not ns then return nil, false, K.error({ kind = kinds.INVALID, message = problem, retryable = false }) end
@@ -147,11 +145,8 @@ return function(K)
         end
       end)
     end
-    add(ch.receivers, { ticket = ticket })
-    local how, got = K.park({
-      what = "receive", cancel = cancel_ticket(ticket),
-      external = timer and function() return not timer.done end or external(ch),
-    })
+    line_up(ch.receivers, ch, ticket)
+    local how, got = K.park({ what = "receive", cancel = cancel_ticket(ticket), outside = ticket.fed > 0 })
     if timer and not timer.done then K.cancel(timer) end
     if how == "ok" then return got, true end
     if how == "canceled" then return nil, false, K.canceled() end
@@ -165,9 +160,9 @@ return function(K)
     if K.readonly then K.misuse("a query handler or validator cannot send") end
     if try_send(ch, value) then return true end
     K.must_be_able_to_wait()
-    local ticket = { task = K.current }
-    add(ch.senders, { ticket = ticket, value = value })
-    local how = K.park({ what = "send", external = external(ch) })
+    local ticket = { task = K.current, fed = 0 }
+    line_up(ch.senders, ch, ticket, nil, value)
+    local how = K.park({ what = "send", outside = ticket.fed > 0 })
     if how == "closed" then K.misuse("send on closed channel") end
     return true
   end
@@ -223,21 +218,13 @@ return function(K)
     if #list_of == 0 then K.misuse("select over nothing would wait for ever") end
     K.must_be_able_to_wait()
     if K.is_cancelled_here() then return { ok = false, error = K.canceled() } end
-    local ticket = { task = K.current }
+    local ticket = { task = K.current, fed = 0 }
     for i = 1, #list_of do
       local case = list_of[i]
-      add(case.kind == "send" and case.state.senders or case.state.receivers,
-        { ticket = ticket, case = case, value = case.value })
+      local state = case.state
+      line_up(case.kind == "send" and state.senders or state.receivers, state, ticket, case, case.value)
     end
-    local how, case, ok, value = K.park({
-      what = "select", cancel = cancel_ticket(ticket),
-      external = function()
-        for i = 1, #list_of do
-          if external(list_of[i].state)() then return true end
-        end
-        return false
-      end,
-    })
+    local how, case, ok, value = K.park({ what = "select", cancel = cancel_ticket(ticket), outside = ticket.fed > 0 })
     if how == "canceled" then return { ok = false, error = K.canceled() } end
     if case.kind == "send" and not ok then K.misuse("send on closed channel") end
     return { channel = case.channel, value = value, ok = ok }
@@ -310,7 +297,21 @@ return function(K)
 
   function K.channel.close(channel) K.channel.close_state(Channel.state(channel)) end
   function K.channel.state(channel) return Channel.state(channel) end
-  function K.external(channel, feeder) Channel.state(channel).external = feeder end
+
+  -- Says that what arrives from outside, unasked, goes into a channel, or does so no more.
+  function K.channel.feed_state(ch, fed)
+    if (ch.fed or false) == fed then return end
+    ch.fed = fed
+    for _, line in raw.next, { ch.receivers, ch.senders } do
+      for i = line.first, line.last do
+        local ticket = line[i].ticket
+        if not ticket.served then
+          ticket.fed = ticket.fed + (fed and 1 or -1)
+          K.waits_for_outside(ticket.task, ticket.fed > 0)
+        end
+      end
+    end
+  end
 
   -- What scripts see as the `channel` module.
   K.channel_module = {

@@ -158,7 +158,7 @@ return function(K)
       K.must_be_able_to_wait()
       p.waiters = p.waiters or {}
       p.waiters[#p.waiters + 1] = K.current
-      K.park({ what = (p.op or "command") .. " " .. (p.seq or ""), external = function() return not p.done end })
+      K.park({ what = (p.op or "command") .. " " .. (p.seq or "") })
     end
     if p.ok then return p.value end
     return nil, p.err
@@ -199,7 +199,7 @@ return function(K)
     return list
   end
 
-  function K.has_pending() return raw.next(pending) ~= nil end
+  function K.has_pending() return outstanding > 0 end
 
   -- Untrapped cancellation: whatever waits is given up, except what compensation does.
   function K.cancel_all()

@@ -14,7 +14,6 @@ return function(K)
     if not state.channel then
       local p = state.pending
       state.channel = K.channel.new(1)
-      K.external(state.channel, p)
       K.on_done(p, function(_, err)
         K.channel.offer(state.channel, err or payload_of(p))
         K.channel.close(state.channel)
@@ -101,7 +100,7 @@ return function(K)
           end
         end)
       end
-      K.park({ what = "any", external = function() return not over() end })
+      K.park({ what = "any" })
       index = over()
     end
     local p = list[index]

@@ -1,24 +1,30 @@
 -- The instruction budget and what keeps it from being caught. A count hook is per coroutine, so every coroutine gets one
--- when it is created, and is charged for what it may run before its first count; the hook is a Lua function, so pcall
--- swallows what it raises: `guard` raises it again at every place where a script could go on after it.
--- Some single instructions take long (`..` of large strings, a call with a million arguments); what counting them does not
+-- when it is created, and is charged for what it may run before its first count. `pcall` swallows what a hook raises, so
+-- `guard` raises it again at every place where a script could go on after it.
+-- The hooks are functions of C, since coroutines are resumed by one: what they do is done elsewhere, where nothing is counted, so
+-- it may depend on the clock, and one call more or less of it moves no budget.
+-- Some single instructions take long (`..` of large strings, `<`, a call with a million arguments); what counting them does not
 -- bound, the host's clock does. An end by the clock is no property of the script, so in a workflow it fails only the task.
 return function(K)
   local raw = K.raw
-  local getinfo, sethook, error, host = raw.getinfo, raw.sethook, raw.error, K.host_function
-  local time, cpu = K.clock_seconds, K.cpu_seconds
+  local getinfo, sethook, error, pcall, host = raw.getinfo, raw.sethook, raw.error, raw.pcall, K.host_function
+  local time, cpu, memory = K.clock_seconds, K.cpu_seconds, K.collect
+  local yield, wrap, running, status = raw.coroutine.yield, raw.coroutine.wrap, raw.coroutine.running, raw.coroutine.status
 
-  local COUNT = 1000 -- what is counted at a time
-  local TICK = 100 -- instructions between two looks at the clock; few, since each may copy a string as large as the memory
-  local ticks = 0
+  local TICK = 250 -- instructions between two counts: few enough that those which copy a string of 30 MB end in time
+  local FINE = 25 -- the same where single instructions take long: a part of TICK
+  local HEAVY = 4096 -- KiB in use, from which a large string may still be among them
+  local LARGE = 32768 -- a charge that speaks of a large string
   local SPENT = {} -- the error value; scripts cannot hold on to it, since every way of catching rethrows
-  local limits = { instructions = 20000000, used = 0, spent = nil, at = nil, SPENT = SPENT, since = time() }
+  -- `thread`: the coroutine that runs code of the script, kept by those who resume one.
+  local limits = { instructions = 20000000, used = 0, spent = nil, at = nil, SPENT = SPENT, since = time(), thread = false }
   K.limits = limits
 
-  -- The innermost line of the script, for the message.
-  local function script_line()
-    for level = 3, 200 do
-      local info = getinfo(level, "Sl")
+  -- The innermost line of the script, for the message; of `thread`, or where this is called.
+  local function script_line(thread)
+    for level = thread and 0 or 3, 200 do
+      local info
+      if thread then info = getinfo(thread, level, "Sl") else info = getinfo(level, "Sl") end
       if not info then return nil end
       if info.what ~= "C" and info.source ~= "=?" then
         return info.short_src .. ":" .. info.currentline
@@ -27,45 +33,128 @@ return function(K)
   end
 
   -- The line is looked for first: once something is spent, the hook lets nothing of this coroutine go on, not even this.
-  local function spend(what)
+  local function spend(what, thread)
     if limits.spent then return end
-    local at = script_line()
+    local at = script_line(thread)
     if not limits.spent then limits.spent, limits.at = what, at end
   end
   limits.spend = spend
+
+  -- A function of C that does `work` in a coroutine without a hook, whenever it is called, and gives what it gives. What fails
+  -- there, for want of memory, the script will find wanting itself.
+  local function unhooked(work)
+    local function again()
+      while true do yield(work()) end
+    end
+    return wrap(function()
+      sethook()
+      while true do
+        pcall(again)
+        yield()
+      end
+    end)
+  end
+
+  -- The clock ----------------------------------------------------------------------------------------------------------
 
   -- Whole seconds are cheap to read: the host, who knows this thread's processor time, is asked only when one has passed, and
   -- then now and again, since a call into Python may have to wait for other threads.
   local asked = 0
   local function is_overdue()
+    if time() == limits.since then return false end
     local now = cpu()
     if now - asked < 0.1 then return false end
     asked = now
     local _, overdue = host("overdue")
     return overdue
   end
-  local function out_of_time()
-    spend("time")
-    error(SPENT, 0)
+  local look = unhooked(is_overdue)
+
+  -- Whether instructions take long: few counts fell into the last whole second, or a large string may be there. Then a hook
+  -- counts in finer steps, so that the clock is looked at in time; what is counted stays the same.
+  local MANY = 2000
+  local second, counts, crawling, large = 0, MANY, false, false
+  local function is_slow()
+    counts = counts + 1
+    local now = time()
+    if now ~= second then
+      crawling = counts < MANY
+      second, counts = now, 0
+    end
+    return crawling or large
   end
 
-  -- How much of that is executed depends on the clock, so it must not count: what Lua counts goes on while a hook runs. So it is
-  -- done in a coroutine that has no hook, and either way the caller sees one call of a C function, `rawequal(1, nil)` or `look`.
-  local co, rawequal = raw.coroutine, raw.rawequal
-  local look = co.wrap(function() while true do co.yield(is_overdue()) end end)
-  local LOOK = { [true] = rawequal, [false] = look }
+  -- Counting -----------------------------------------------------------------------------------------------------------
 
-  local function hook()
-    ticks = ticks + TICK
-    if ticks >= COUNT then
-      ticks = 0
-      limits.used = limits.used + COUNT
+  local function rethrow() error(SPENT, 0) end
+
+  -- Why the script must stop, once it has run so many instructions more.
+  local function count(instructions)
+    limits.used = limits.used + instructions
+    return limits.spent or limits.used > limits.instructions and "instructions" or is_overdue() and "time"
+  end
+  -- Not in a coroutine that is only about to be resumed, or has just been: the next count comes in the right one.
+  local function rehook(thread, hook, every)
+    if status(thread) == "normal" then sethook(thread, hook, "", every) end
+  end
+  local function stop(thread, what)
+    pcall(spend, what, thread)
+    limits.spent = limits.spent or what
+    rehook(thread, rethrow, 1)
+  end
+
+  local fine
+  local parts = raw.setmetatable({}, { __mode = "k" }) -- of coroutines that are counted finely: what of a TICK is done
+  local coarse = unhooked(function()
+    local what = count(TICK)
+    local thread = limits.thread
+    if what then
+      stop(thread, what)
+    elseif is_slow() then
+      rehook(thread, fine, FINE)
     end
+  end)
+  fine = unhooked(function()
+    local thread = limits.thread
+    local part = (parts[thread] or 0) + FINE
+    local whole = part == TICK
+    local what = count(whole and TICK or 0)
+    parts[thread] = not whole and part or nil
+    if what then return stop(thread, what) end
+    is_slow()
+    if not whole or crawling then return end
+    large = large and memory("count") > HEAVY
+    if not large then rehook(thread, coarse, TICK) end
+  end)
+
+  -- Begins to count in a new coroutine, or from here on in one that runs.
+  local function watch(thread)
+    limits.used = limits.used + TICK
+    if not limits.thread then limits.thread = thread end
+    if crawling or large then
+      parts[thread] = nil
+      sethook(thread, fine, "", FINE)
+    else
+      sethook(thread, coarse, "", TICK)
+    end
+  end
+  limits.watch = watch
+
+  -- Charges for work that no instruction counts.
+  function limits.charge(n)
+    limits.used = limits.used + n
     if limits.spent or limits.used > limits.instructions then
       spend("instructions")
       error(SPENT, 0)
     end
-    if LOOK[rawequal(time(), limits.since)](1, nil) then out_of_time() end
+    if n > 250 and look() then
+      spend("time")
+      error(SPENT, 0)
+    end
+    if n > LARGE then
+      large = true
+      if limits.thread and limits.thread == running() then watch(limits.thread) end
+    end
   end
 
   -- Ends the execution for a reason of another file's.
@@ -74,26 +163,36 @@ return function(K)
     error(SPENT, 0)
   end
 
+  -- The kernel's own thread ---------------------------------------------------------------------------------------------
+  -- It works for the script too: it encodes results, and asks error values for their text. What is spent there is raised only
+  -- within `sheltered`, since nobody would catch it elsewhere, which includes the few instructions of `sheltered` itself
+  -- around its pcall.
+
+  local main, sheltering = running(), false
+  local function rethrow_in_shelter()
+    if sheltering and getinfo(2, "f").func ~= limits.sheltered then error(SPENT, 0) end
+  end
+  local count_in_shelter = unhooked(function()
+    local what = sheltering and count(TICK)
+    if not what then return end
+    pcall(spend, what, main)
+    limits.spent = limits.spent or what
+    sethook(main, rethrow_in_shelter, "", 1)
+  end)
+
   -- A new event has a new budget. Where it is `hurried`, since little is left of the time it shares, the host is asked at once.
   function limits.begin(hurried)
-    limits.used, ticks, asked = 0, 0, 0
+    limits.used, asked, limits.thread = 0, 0, false
     limits.since = hurried and 0 or time()
+    second, counts, crawling = time(), MANY, false
+    sethook(main, count_in_shelter, "", TICK)
   end
 
-  -- The kernel's own thread works for the script too: it encodes results, and asks error values for their text. Only
-  -- within `sheltered`, since nobody would catch what the hook raises elsewhere, which includes the few instructions of
-  -- `sheltered` itself around its pcall. Answers as pcall does.
-  local sheltering = false
-  local function in_shelter()
-    if not sheltering then return end
-    local ok, err = raw.pcall(hook)
-    if not ok and getinfo(2, "f").func ~= limits.sheltered then error(err, 0) end
-  end
-  sethook(in_shelter, "", TICK)
+  -- Answers as pcall does.
   function limits.sheltered(fn, ...)
     sheltering = true
-    sethook(in_shelter, "", TICK) -- counts from here, whatever was done before
-    local ok, first, second = raw.pcall(fn, ...)
+    if not limits.spent then sethook(main, count_in_shelter, "", TICK) end -- counts from here, whatever was done before
+    local ok, first, second = pcall(fn, ...)
     sheltering = false
     if not ok and first == "not enough memory" then spend("memory") end
     return ok, first, second
@@ -105,29 +204,27 @@ return function(K)
     limits.spent, limits.at = nil, nil
   end
 
-  function limits.watch(co)
-    limits.used = limits.used + COUNT
-    sethook(co, hook, "", TICK)
-  end
+  -- Protected calls ----------------------------------------------------------------------------------------------------
 
-  function limits.charge(n)
-    limits.used = limits.used + n
-    if limits.spent or limits.used > limits.instructions then
-      spend("instructions")
-      error(SPENT, 0)
-    end
-    if n > 250 and LOOK[rawequal(time(), limits.since)](1, nil) then out_of_time() end
+  -- Whether an error may have been raised by a hook itself, whose own call was one too many. Until it is caught its coroutine runs
+  -- without hooks, so nothing of the script may run meanwhile: no message handler, and no `__close` of one that it has ended.
+  local find = raw.string.find
+  function limits.is_overflow(err)
+    return raw.type(err) == "string" and find(err, "stack overflow", 1, true) ~= nil
   end
 
   -- Between the result of a protected call and the script: a spent budget goes on unwinding.
   function limits.guard(ok, ...)
     if limits.spent then error(SPENT, 0) end
-    if not ok and (...) == "not enough memory" then
+    if ok then return ok, ... end
+    local err = ...
+    if err == "not enough memory" then
       spend("memory")
       error(SPENT, 0)
     end
-    if not ok and raw.type((...)) == "string" then
-      local inside = K.without_kernel_position((...))
+    if raw.type(err) == "string" then
+      if limits.is_overflow(err) then limits.charge(TICK) end -- which that hook may not have counted
+      local inside = K.without_kernel_position(err)
       if inside then return ok, K.where_prefix() .. inside end
     end
     return ok, ...

@@ -2,10 +2,12 @@
 -- Messages and process events. A message goes to the channel that listens to its topic, else to the inbox once somebody
 -- asked for it, else it waits in arrival order; nothing is dropped. It leaves the mailbox only when its channel has room.
 return function(K)
-  local add, size = K.list.add, K.list.size
+  local add, take, size = K.list.add, K.list.take, K.list.size
 
-  local messages = K.list.new() -- {topic, from, args={{encoding,bytes}}, at, update}
-  local listeners = {} -- topic -> {channel, state, as_message}
+  -- Messages are {topic, from, args={{encoding,bytes}}, at, n}, where `n` counts them as they arrive. Those that a channel
+  -- listens for are in a list of its own, so that a message costs the same whatever else is unread.
+  local unheard, arrived = K.list.new(), 0
+  local listeners = {} -- topic -> {channel, mail, as_message, given}
   local inbox
   local events = K.list.new()
   local events_channel
@@ -24,44 +26,42 @@ return function(K)
   function methods:payload() return payloads_of(Message.self(self, "payload")) end
   Message = K.class("message", methods, {})
 
-  -- The first message that `wants` accepts, taken out of the mailbox.
-  local function take_where(wants)
-    for i = messages.first, messages.last do
-      local item = messages[i]
-      if item and wants(item) then
-        messages[i] = false
-        while size(messages) > 0 and messages[messages.first] == false do K.list.take(messages) end
-        return item
-      end
+  -- Puts the messages of another list into one, where all stay in the order in which they arrived.
+  local function merge(into, other)
+    local own = K.list.new()
+    for _ = 1, size(into) do add(own, take(into)) end
+    for _ = 1, size(own) + size(other) do
+      local first, second = own[own.first], other[other.first]
+      add(into, take((not second or first and first.n < second.n) and own or other))
     end
-  end
-  local function has_where(wants)
-    for i = messages.first, messages.last do
-      if messages[i] and wants(messages[i]) then return true end
-    end
-    return false
   end
 
-  local function feed(channel, wants, value_of)
+  -- Takes the messages of a topic out of those that nobody listens for.
+  local function heard(topic)
+    local list = K.list.new()
+    for _ = 1, size(unheard) do
+      local item = take(unheard)
+      add(item.topic == topic and list or unheard, item)
+    end
+    return list
+  end
+
+  local function feed(channel, mail, value_of)
     local state = K.channel.state(channel)
     state.pull = function()
-      local item = take_where(wants)
-      if not item then return false end
-      return true, value_of(item)
+      if size(mail) == 0 then return false end
+      return true, value_of(take(mail))
     end
-    state.ready = function() return has_where(wants) end
-    K.external(channel, true)
+    state.ready = function() return size(mail) > 0 end
+    K.channel.feed_state(state, true)
     K.channel.poke_state(state)
-    return state
   end
-
-  local function to_inbox(item) return not listeners[item.topic] end
 
   function K.inbox()
     if not inbox then
       K.changes("inbox")
       inbox = K.channel.new(0)
-      feed(inbox, to_inbox, Message.new)
+      feed(inbox, unheard, Message.new)
     end
     return inbox
   end
@@ -86,11 +86,12 @@ return function(K)
     if known then return known.channel end
     K.changes("listen")
     local channel = given or K.channel.new(1)
-    listeners[topic] = { channel = channel, as_message = as_message, given = given ~= nil }
-    feed(channel, function(item)
-      local listener = listeners[item.topic]
-      return listener ~= nil and listener.channel == channel
-    end, as_message and Message.new or values_of)
+    local state = K.channel.state(channel)
+    local mail = state.mail or K.list.new() -- of a channel that listens to other topics already
+    state.mail = mail
+    listeners[topic] = { channel = channel, mail = mail, as_message = as_message, given = given ~= nil }
+    merge(mail, heard(topic))
+    feed(channel, mail, as_message and Message.new or values_of)
     return channel
   end
 
@@ -110,33 +111,36 @@ return function(K)
     end
     if not found then return false end
     local state = K.channel.state(channel)
-    state.pull, state.ready, state.external = nil, nil, nil
+    state.pull, state.ready, state.mail = nil, nil, nil
+    K.channel.feed_state(state, false)
+    merge(unheard, found.mail)
     if not found.given then K.channel.close(channel) end
     if inbox then K.channel.poke_state(K.channel.state(inbox)) end
     return true
   end
 
-  local function route(item)
-    local listener = listeners[item.topic]
-    if listener then
-      K.channel.poke_state(K.channel.state(listener.channel))
-    elseif inbox then
-      K.channel.poke_state(K.channel.state(inbox))
-    end
-  end
-
   function K.deliver(item)
-    add(messages, item)
-    route(item)
+    arrived = arrived + 1
+    item.n = arrived
+    local listener = listeners[item.topic]
+    add(listener and listener.mail or unheard, item)
+    local channel = listener and listener.channel or inbox
+    if channel then K.channel.poke_state(K.channel.state(channel)) end
   end
 
   -- Topics of the messages nobody has taken, in arrival order; and the messages themselves, for continue-as-new.
   function K.unread()
-    local list = {}
-    for i = messages.first, messages.last do
-      if messages[i] then list[#list + 1] = messages[i] end
+    local all, seen = K.list.new(), {}
+    local function append(mail)
+      if seen[mail] or size(mail) == 0 then return end
+      seen[mail] = true
+      local copy = K.list.new()
+      for i = mail.first, mail.last do add(copy, mail[i]) end
+      merge(all, copy)
     end
-    return list
+    append(unheard)
+    for _, listener in K.pairs(listeners) do append(listener.mail) end
+    return all
   end
 
   -- Process events.
@@ -148,10 +152,10 @@ return function(K)
       local state = K.channel.state(events_channel)
       state.pull = function()
         if size(events) == 0 then return false end
-        return true, K.list.take(events)
+        return true, take(events)
       end
       state.ready = function() return size(events) > 0 end
-      K.external(events_channel, true)
+      K.channel.feed_state(state, true)
       K.channel.poke_state(state)
     end
     return events_channel

@@ -5,41 +5,43 @@ return function(K)
   local raw = K.raw
   local raw_next, type, sort, getmetatable, error = raw.next, raw.type, raw.table.sort, raw.getmetatable, raw.error
   local mathtype, rawget = raw.math.type, raw.rawget
+  local NONE = {}
 
-  -- Keys of `t` that are not integers in 1..n, in order, and their number; nil when there are none. Numbers and strings are
-  -- sorted apart, by Lua's own order: a comparator would run more or less often by the luck of the hash, and be charged so.
-  local function rest(t, n)
-    local strings, numbers, no, yes, odd, odd_count = nil, nil, false, false, nil, 0
+  -- Numbers and strings are sorted apart, by Lua's own order: a comparator would run more or less often by the luck of the hash,
+  -- and be charged so.
+  local function sorted(keys, count)
+    if count > 1 then sort(keys) end
+    return keys
+  end
+
+  local function too_odd()
+    error(K.where_prefix() .. "cannot iterate: the table has several keys that are tables, functions or userdata, "
+      .. "which have no order that a replay could repeat", 0)
+  end
+
+  -- Keys of several kinds, in order, and their number.
+  local function mixed(t, n)
+    local strings, numbers, no, yes, odd = {}, {}, false, false, nil
     local string_count, number_count = 0, 0
     for k in raw_next, t do
       local kind = type(k)
       if kind == "string" then
-        strings = strings or {}
         string_count = string_count + 1
         strings[string_count] = k
       elseif kind == "number" then
-        if not (mathtype(k) == "integer" and k >= 1 and k <= n) then
-          numbers = numbers or {}
+        if mathtype(k) ~= "integer" or k < 1 or k > n then
           number_count = number_count + 1
           numbers[number_count] = k
         end
       elseif kind == "boolean" then
         if k then yes = true else no = true end
       else
-        odd, odd_count = k, odd_count + 1
+        if odd ~= nil then too_odd() end
+        odd = k
       end
     end
-    if odd_count > 1 then
-      error(K.where_prefix() .. "cannot iterate: the table has several keys that are tables, functions or userdata, "
-        .. "which have no order that a replay could repeat", 0)
-    end
-    if string_count > 1 then sort(strings) end
-    if number_count > 1 then sort(numbers) end
-    if odd == nil and not yes and not no then
-      if not numbers then return strings, string_count end
-      if not strings then return numbers, number_count end
-    end
-    local keys, count = numbers or {}, number_count
+    sorted(strings, string_count)
+    local keys, count = sorted(numbers, number_count), number_count
     for i = 1, string_count do keys[count + i] = strings[i] end
     count = count + string_count
     if no then count = count + 1; keys[count] = false end
@@ -48,90 +50,192 @@ return function(K)
     return keys, count
   end
 
-  local function iterate(t)
-    local i, keys, count, position = 0, nil, 0, 0
-    return function()
-      if not keys then
-        i = i + 1
-        local v = rawget(t, i)
-        if v ~= nil then return i, v end
-        keys, count = rest(t, i - 1)
-        if not keys then
-          keys = {}
-        end
-      end
-      while position < count do
-        position = position + 1
-        local k = keys[position]
-        local v = rawget(t, k)
-        if v ~= nil then return k, v end
-      end
+  -- The last of 1..n that Lua's own order begins with, which is all of them where Lua keeps them as an array.
+  local function run(t)
+    local last = 0
+    for k in raw_next, t do
+      local expected = last + 1
+      if k ~= expected then break end
+      last = expected
     end
+    return last
   end
 
-  -- `pairs` that asks no metatable.
-  K.raw_pairs = iterate
-
-  function K.pairs(t)
-    local meta = getmetatable(t)
-    local custom = meta and rawget(meta, "__pairs")
-    if custom then
-      local f, s, c = custom(t)
-      return f, s, c
+  -- Keys of `t` that are not integers in 1..n, in order, and their number. Most tables have strings there, or nothing.
+  local function rest(t, n)
+    local last
+    if n > 0 then
+      last = run(t)
+      if last < n then return mixed(t, n) end
     end
-    if type(t) ~= "table" then
-      K.misuse("bad argument #1 to 'for iterator' (table expected, got %s)", type(t))
+    local first = raw_next(t, last)
+    if first == nil then return nil, 0 end
+    local keys, count = { nil, nil, nil, nil }, 0
+    for k in raw_next, t, last do
+      if type(k) ~= "string" then return mixed(t, n) end
+      count = count + 1
+      keys[count] = k
     end
-    return iterate(t), t, nil
+    if count > 1 then sort(keys) end
+    return keys, count
   end
 
   -- `next` by hand: the keys of the table walked last are kept, so that a walk costs one sort, not one a step.
-  local walked, walked_keys, walked_count, walked_at
-  function K.next(t, key)
+  local walked, walked_keys, walked_at
+
+  local function check_next(t)
     if type(t) ~= "table" then
       K.misuse("bad argument #1 to 'next' (table expected, got %s)", type(t))
     end
     if K.is_sealed(t) then
       K.misuse("cannot iterate a %s", K.class_name(t))
     end
-    local n
-    if key == nil then
-      local first = rawget(t, 1)
-      if first ~= nil then return 1, first end
-      if raw_next(t) == nil then return nil end
-      n = 0
-      walked = nil
-    elseif mathtype(key) == "integer" and key >= 1 and walked ~= t then
-      local v = rawget(t, key + 1)
-      if v ~= nil then return key + 1, v end
-      n = key
-    end
-    if n then
-      walked_keys, walked_count = rest(t, n)
-      walked, walked_at = t, 0
-      walked_keys = walked_keys or {}
-      walked_count = walked_count or 0
-    elseif walked ~= t or walked_keys[walked_at] ~= key then
-      local border = 0
-      while rawget(t, border + 1) ~= nil do border = border + 1 end
-      walked_keys, walked_count = rest(t, border)
-      walked_keys, walked_count = walked_keys or {}, walked_count or 0
-      walked, walked_at = t, nil
-      for position = 1, walked_count do
-        if walked_keys[position] == key then walked_at = position end
-      end
-      if not walked_at then
-        K.misuse("invalid key to 'next'")
+  end
+
+  -- Finds the place of a key among those after 1..n.
+  local function find_place(t, key)
+    local border = 0
+    while rawget(t, border + 1) ~= nil do border = border + 1 end
+    local keys = rest(t, border) or {}
+    for position = 1, #keys do
+      if keys[position] == key then
+        walked, walked_keys, walked_at = t, keys, position
+        return
       end
     end
-    while walked_at < walked_count do
+    K.misuse("invalid key to 'next'")
+  end
+
+  -- The next of the keys that are kept.
+  local function go_on(t)
+    while true do
       walked_at = walked_at + 1
       local k = walked_keys[walked_at]
+      if k == nil then
+        walked = nil
+        return nil
+      end
       local v = rawget(t, k)
       if v ~= nil then return k, v end
     end
-    walked = nil
-    return nil
+  end
+
+  -- Where a walk begins. Whoever looks whether a table is empty disturbs no other walk, if it has one key at most.
+  local function begin(t)
+    if walked == t then walked = nil end
+    local v = rawget(t, 1)
+    if v ~= nil then return 1, v end
+    local first = raw_next(t)
+    if first == nil then return nil end
+    if raw_next(t, first) == nil then return first, rawget(t, first) end
+    walked, walked_keys, walked_at = t, rest(t, 0), 0
+    return go_on(t)
+  end
+
+  function K.next(t, key)
+    if walked == t and key ~= nil and walked_keys[walked_at] == key then return go_on(t) end
+    if getmetatable(t) ~= nil or type(t) ~= "table" then check_next(t) end
+    if key == nil then return begin(t) end
+    if mathtype(key) == "integer" and key >= 1 then
+      local v = rawget(t, key + 1)
+      if v ~= nil then return key + 1, v end
+      local keys = rest(t, key)
+      if not keys then return nil end
+      walked, walked_keys, walked_at = t, keys, 0
+    else
+      find_place(t, key)
+    end
+    return go_on(t)
+  end
+
+  -- A walk has a state of its own, so that nothing else that is walked meanwhile changes it.
+  local function walk()
+    local i, keys = 0, nil
+    return function(t)
+      local list, at = keys, i + 1
+      if not list then
+        local v = rawget(t, at)
+        if v ~= nil then
+          i = at
+          return at, v
+        end
+        list = rest(t, i) or NONE
+        keys, at = list, 1
+      end
+      local k = list[at]
+      while k ~= nil do
+        local v = rawget(t, k)
+        if v ~= nil then
+          i = at
+          return k, v
+        end
+        at = at + 1
+        k = list[at]
+      end
+    end
+  end
+
+  -- The same for a table without a metatable, where indexing is as good as rawget.
+  local function plain_walk()
+    local i, keys = 0, nil
+    return function(t)
+      local list, at = keys, i + 1
+      if not list then
+        local v = t[at]
+        if v ~= nil then
+          i = at
+          return at, v
+        end
+        list = rest(t, i) or NONE
+        keys, at = list, 1
+      end
+      local k = list[at]
+      while k ~= nil do
+        local v = t[k]
+        if v ~= nil then
+          i = at
+          return k, v
+        end
+        at = at + 1
+        k = list[at]
+      end
+    end
+  end
+
+  -- One that needs no state: of a table that had at most one key when `pairs` was called. Should it have more by now, it is `next`.
+  local function few(t, key)
+    if key ~= nil then
+      if walked == t and walked_keys[walked_at] == key then return K.next(t, key) end
+      return nil
+    end
+    local first = raw_next(t)
+    if first == nil then return nil end
+    if raw_next(t, first) ~= nil then return K.next(t) end
+    return first, rawget(t, first)
+  end
+
+  local function iterate(t, plain)
+    local first = raw_next(t)
+    if first == nil or raw_next(t, first) == nil then return few end
+    return plain and plain_walk() or walk()
+  end
+
+  -- `pairs` that asks no metatable.
+  function K.raw_pairs(t) return iterate(t), t, nil end
+
+  function K.pairs(t)
+    local meta = getmetatable(t)
+    if meta ~= nil then
+      local custom = rawget(meta, "__pairs")
+      if custom then
+        local f, s, c = custom(t)
+        return f, s, c
+      end
+    end
+    if type(t) ~= "table" then
+      K.misuse("bad argument #1 to 'for iterator' (table expected, got %s)", type(t))
+    end
+    return iterate(t, meta == nil), t, nil
   end
 
   -- Kernel and module code iterates in the same order, so that no command batch depends on a hash seed.

@@ -5,15 +5,17 @@ return function(K)
   local raw = K.raw
   local type, error, select, tostring = raw.type, raw.error, raw.select, K.tostring
   local string, table, math = raw.string, raw.table, raw.math
-  local limits, guard = K.limits, K.limits.guard
+  local limits, guard, pcall = K.limits, K.limits.guard, raw.pcall
   local getmetatable, setmetatable = raw.getmetatable, raw.setmetatable
 
   local base = {
     assert = raw.assert, error = raw.error, ipairs = raw.ipairs, select = raw.select, tonumber = raw.tonumber,
-    type = K.type, tostring = K.tostring, pairs = K.pairs, next = K.next, rawequal = raw.rawequal, _VERSION = "Lua 5.4",
+    tostring = K.tostring, pairs = K.pairs, next = K.next, rawequal = raw.rawequal, _VERSION = "Lua 5.4",
   }
 
+  -- Tables without a metatable are no objects, which is seen at once.
   function K.no_objects(t, fname)
+    if getmetatable(t) == nil and type(t) == "table" then return end
     if type(t) ~= "table" then
       K.misuse("bad argument #1 to '%s' (table expected, got %s)", fname, t == nil and "no value" or K.type(t))
     end
@@ -24,18 +26,26 @@ return function(K)
 
   local no_objects = K.no_objects
 
+  function base.type(...)
+    local value = ...
+    local kind = type(value)
+    if value == nil or kind == "table" and getmetatable(value) ~= nil then return K.type(...) end
+    return kind
+  end
+
+  local rawget, rawset = raw.rawget, raw.rawset
   function base.rawget(t, k)
-    no_objects(t, "rawget")
-    return raw.rawget(t, k)
+    if getmetatable(t) ~= nil or type(t) ~= "table" then no_objects(t, "rawget") end
+    return rawget(t, k)
   end
   local FORBIDDEN = { __gc = true, __mode = true }
   local function forbid(key)
     K.misuse("a metatable with '%s' depends on garbage collection, which a replay cannot repeat", key)
   end
   function base.rawset(t, k, v)
-    no_objects(t, "rawset")
-    if v ~= nil and k ~= nil and FORBIDDEN[k] then forbid(k) end
-    return raw.rawset(t, k, v)
+    if getmetatable(t) ~= nil or type(t) ~= "table" then no_objects(t, "rawset") end
+    if FORBIDDEN[k] and v ~= nil then forbid(k) end
+    return rawset(t, k, v)
   end
   function base.rawlen(t)
     if type(t) ~= "string" then no_objects(t, "rawlen") end
@@ -69,6 +79,10 @@ return function(K)
     end
   end
   function base.setmetatable(t, meta)
+    -- What most programs do: a new object gets a class that others have already.
+    if getmetatable(t) == nil and type(t) == "table" and meta ~= nil and getmetatable(meta) == GUARD and not guarded[t] then
+      return setmetatable(t, meta)
+    end
     no_objects(t, "setmetatable")
     if meta ~= nil then
       if type(meta) ~= "table" then K.misuse("bad argument #2 to 'setmetatable' (nil or table expected)") end
@@ -85,16 +99,29 @@ return function(K)
   end
 
   function base.pcall(...)
-    if select("#", ...) == 0 then K.misuse("bad argument #1 to 'pcall' (value expected)") end
-    return guard(raw.pcall(...))
+    if (...) == nil and select("#", ...) == 0 then K.misuse("bad argument #1 to 'pcall' (value expected)") end
+    return guard(pcall(...))
   end
-  -- A message handler runs without hooks while the hook that raised is active, so a spent budget must not enter it.
+  -- A message handler runs without hooks while the hook that raised is active: a spent budget must not enter it, and what the
+  -- hook itself may have raised is handled when it has been caught.
+  local function handled_late(handler, err)
+    return false, select(2, guard(raw.pcall(handler, err)))
+  end
   function base.xpcall(f, handler, ...)
     K.check(handler, 2, "xpcall", "function")
-    return guard(raw.xpcall(f, function(err)
+    local late = false
+    local function settle(ok, ...)
+      if late then return handled_late(handler, (...)) end
+      return ok, ...
+    end
+    return settle(guard(raw.xpcall(f, function(err)
       if limits.spent or err == "not enough memory" then return err end
+      if limits.is_overflow(err) then
+        late = true
+        return err
+      end
       return handler(err)
-    end, ...))
+    end, ...)))
   end
 
   -- `default`: the environment of the file that calls it.

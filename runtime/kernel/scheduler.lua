@@ -10,6 +10,7 @@ return function(K)
   local PARK = {} -- yielded by a task that waits; no script ever sees it
   local queue, head, tail = {}, 1, 0
   local tasks, task_count, next_id = {}, 0, 1
+  local outside_count = 0 -- how many tasks wait for what only comes from outside
   -- Coroutines that only the scheduler may resume: those of tasks, and those in which a task waits.
   local scheduled = raw.setmetatable({}, { __mode = "k" })
   local unyieldable = 0 -- how many resumes on the stack could not hand a wait on to their task
@@ -31,7 +32,8 @@ return function(K)
     local packed = raw.table.pack(...)
     local body = fn
     if packed.n > 0 then body = function() return fn(raw.table.unpack(packed, 1, packed.n)) end end
-    local task = { id = next_id, co = new_coroutine(body), at = K.where(), detached = parent and parent.detached or 0 }
+    local task = { id = next_id, co = new_coroutine(body), at = K.where(), outside = false,
+      detached = parent and parent.detached or 0 }
     next_id = next_id + 1
     scheduled[task.co] = true
     tasks[task.id] = task
@@ -52,17 +54,27 @@ return function(K)
     end
   end
 
+  -- Whether something outside that no command asks for, as a message, may wake a task that waits.
+  function K.waits_for_outside(task, is)
+    if is ~= task.outside then
+      task.outside = is
+      outside_count = outside_count + (is and 1 or -1)
+    end
+  end
+
   -- Waits until `wake`; returns what it was woken with (at most four values). `waiting` says for what, for stacks and
-  -- deadlock detection: {what=text, external=function() -> bool, cancel=function(task)|nil}.
+  -- deadlock detection: {what=text, outside=bool|nil, cancel=function(task)|nil}. `outside` as for K.waits_for_outside.
   function K.park(waiting)
     local task = K.current
     task.waiting = waiting
+    K.waits_for_outside(task, waiting.outside or false)
     task.leaf = running()
     return yield(PARK)
   end
 
   function K.wake(task, a, b, c, d)
     task.waiting = nil
+    if task.outside then K.waits_for_outside(task, false) end
     task.a, task.b, task.c, task.d = a, b, c, d
     push(task)
   end
@@ -90,8 +102,9 @@ return function(K)
       K.current = task
       local a, b, c, d = task.a, task.b, task.c, task.d
       task.a, task.b, task.c, task.d = nil, nil, nil, nil
+      limits.thread = task.co
       local ok, first, second = resume(task.co, a, b, c, d)
-      K.current = false
+      limits.thread, K.current = false, false
       if limits.spent then return "spent" end
       if K.continuation then return "continue" end
       if not ok then
@@ -110,28 +123,18 @@ return function(K)
     end
   end
 
-  local function each_task()
+  function K.each_task(fn)
     local list = {}
     for id in raw.next, tasks do list[#list + 1] = id end
     raw.table.sort(list)
-    return list
-  end
-  function K.each_task(fn)
-    local list = each_task()
     for i = 1, #list do
       local task = tasks[list[i]]
       if task then fn(task) end
     end
   end
 
-  -- Whether something outside could wake any waiting task.
-  function K.can_be_woken()
-    local can = false
-    K.each_task(function(task)
-      if task.waiting and task.waiting.external and task.waiting.external() then can = true end
-    end)
-    return can
-  end
+  -- Whether something outside could wake any waiting task, other than the result of a command. Asked after each event.
+  function K.can_be_woken() return outside_count > 0 end
 
   -- Every coroutine: {coroutine, waiting_for, frames}.
   function K.stacks(limit)
@@ -168,53 +171,77 @@ return function(K)
     return K.current and running() == K.current.co
   end
 
-  local continue_resume
-  local function after_resume(thread, pinned, ok, first, ...)
+  local overflowed = raw.setmetatable({}, { __mode = "k" }) -- coroutines that may have ended without hooks (limits.lua)
+  local resume_by_script
+  local function after_resume(thread, own, pinned, ok, ...)
+    limits.thread = own
     if pinned then unyieldable = unyieldable - 1 end
-    if ok and first == PARK then
+    if not ok then
+      if limits.is_overflow(...) then overflowed[thread] = true end
+      return limits.guard(ok, ...)
+    end
+    if (...) == PARK then
       -- The inner coroutine waits: so does the task; what wakes the task goes on inside.
       scheduled[thread] = true
-      return continue_resume(thread, yield(PARK))
+      return resume_by_script(thread, scheduled, yield(PARK))
     end
-    return limits.guard(ok, first, ...)
+    if limits.spent then return limits.guard(ok) end
+    return ok, ...
   end
-  function continue_resume(thread, ...)
-    scheduled[thread] = nil
+  -- `by`: `scheduled` when the scheduler goes on, which alone may resume who waits in it.
+  function resume_by_script(thread, by, ...)
+    if scheduled[thread] then
+      if by ~= scheduled then return false, "cannot resume non-suspended coroutine" end
+      scheduled[thread] = nil
+    end
+    local own = limits.thread
     -- From a sort comparator or a gsub callback nobody can wait, also not in a coroutine that is resumed there.
-    local pinned = not isyieldable()
-    if pinned then unyieldable = unyieldable + 1 end
-    return after_resume(thread, pinned, resume(thread, ...))
-  end
-  local function resume_by_script(thread, ...)
-    if scheduled[thread] then return false, "cannot resume non-suspended coroutine" end
-    return continue_resume(thread, ...)
+    if isyieldable() then
+      limits.thread = thread
+      return after_resume(thread, own, false, resume(thread, ...))
+    end
+    unyieldable = unyieldable + 1
+    limits.thread = thread
+    return after_resume(thread, own, true, resume(thread, ...))
   end
 
   function coroutine.resume(thread, ...)
-    K.check(thread, 1, "resume", "thread")
-    return resume_by_script(thread, ...)
+    if type(thread) ~= "thread" then K.check(thread, 1, "resume", "thread") end
+    return resume_by_script(thread, nil, ...)
+  end
+
+  local function after_close(own, ...)
+    limits.thread = own
+    return ...
+  end
+  local function close(thread)
+    if overflowed[thread] then limits.exceed("instructions") end
+    local own = limits.thread
+    limits.thread = thread
+    return after_close(own, co.close(thread))
   end
 
   local function propagate(thread, ok, ...)
     if ok then return ... end
-    if status(thread) == "suspended" and not scheduled[thread] then co.close(thread) end
+    if status(thread) == "suspended" and not scheduled[thread] then close(thread) end
     error((...), 0)
   end
   function coroutine.wrap(fn)
     K.check(fn, 1, "wrap", "function")
     local thread = new_coroutine(fn)
-    return function(...) return propagate(thread, resume_by_script(thread, ...)) end
+    return function(...) return propagate(thread, resume_by_script(thread, nil, ...)) end
   end
 
   function coroutine.yield(...)
-    if is_base() or not K.current then K.misuse("attempt to yield from outside a coroutine") end
+    local task = K.current
+    if not task or running() == task.co then K.misuse("attempt to yield from outside a coroutine") end
     return yield(...)
   end
 
   function coroutine.close(thread)
     K.check(thread, 1, "close", "thread")
     if scheduled[thread] and status(thread) ~= "dead" then K.misuse("cannot close a %s coroutine", coroutine.status(thread)) end
-    return limits.guard(co.close(thread))
+    return limits.guard(close(thread))
   end
 
   function coroutine.running()

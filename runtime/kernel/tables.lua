@@ -8,7 +8,7 @@ return function(K)
   local getmetatable, rawget = raw.getmetatable, raw.rawget
   local mathtype, tointeger = raw.math.type, raw.math.tointeger
   local text = K.use("kernel/text").text
-  local MAX_RESULTS = 250000
+  local MAX_RESULTS, MAX_STRING = 250000, 0x4000000
 
   local function whole(n, position, fname)
     local value = tointeger(raw.tonumber(n))
@@ -31,6 +31,14 @@ return function(K)
     return length(t)
   end
 
+  -- Charges for making or closing a gap in a table without a metatable. Whether it is at one of its places, `beyond` those it has.
+  local function moves(t, at, beyond)
+    local n = #t
+    if mathtype(at) ~= "integer" or at < 1 or at > n + beyond then return false end
+    if n - at >= 8 then charge((n - at) // 8) end
+    return true
+  end
+
   local tables = {}
   function tables.pack(...)
     charge(select("#", ...) // 4)
@@ -39,24 +47,32 @@ return function(K)
 
   function tables.concat(t, sep, i, j)
     K.no_objects(t, "concat")
-    sep = text(sep)
-    i, j = whole(i or 1, 3, "concat"), whole(j or length(t), 4, "concat")
+    if sep ~= nil then sep = text(sep) end
+    i, j = i and whole(i, 3, "concat") or 1, j and whole(j, 4, "concat") or length(t)
     local copy, bytes = is_lying(t) and {} or nil, (type(sep) == "string" and j > i) and #sep * (j - i) or 0
+    if bytes > MAX_STRING then K.misuse("resulting string too large") end
     for k = i, j do
       local v = t[k]
-      if type(v) == "string" then bytes = bytes + #v end
-      if not copy and (type(v) == "table" or v ~= v) then -- an error's text; NaN in one form
+      local kind = type(v)
+      if kind == "string" then
+        bytes = bytes + #v
+        if bytes > MAX_STRING then K.misuse("resulting string too large") end
+      elseif not copy and (kind == "table" or v ~= v) then -- an error's text; NaN in one form
         copy = table.move(t, i, k - 1, i, {})
       end
       if copy then copy[k] = v ~= v and "nan" or text(v) end
-      if bytes > 0x4000000 then K.misuse("resulting string too large") end
     end
     charge(bytes // 32)
     return table.concat(copy or t, sep, i, j)
   end
 
   function tables.insert(t, ...)
-    local n, count = open(t, "insert"), select("#", ...)
+    local count = select("#", ...)
+    if getmetatable(t) == nil and type(t) == "table" then
+      if count == 1 then return table.insert(t, ...) end
+      if moves(t, (...), 1) and count == 2 then return table.insert(t, ...) end
+    end
+    local n = open(t, "insert")
     if count ~= 2 then
       if count == 1 and is_lying(t) then
         t[n + 1] = ...
@@ -77,6 +93,10 @@ return function(K)
   end
 
   function tables.remove(t, ...)
+    if getmetatable(t) == nil and type(t) == "table" then
+      if (...) == nil then return table.remove(t) end
+      if moves(t, (...), 0) then return table.remove(t, (...)) end
+    end
     local n = open(t, "remove")
     local at = select("#", ...) > 0 and whole((...), 2, "remove") or n
     if not is_lying(t) then
@@ -93,11 +113,11 @@ return function(K)
   end
 
   function tables.unpack(t, i, j)
-    if type(t) == "table" then K.no_objects(t, "unpack") end
-    i, j = whole(i or 1, 2, "unpack"), whole(j or #t, 3, "unpack")
+    if getmetatable(t) ~= nil and type(t) == "table" then K.no_objects(t, "unpack") end
+    i, j = i and whole(i, 2, "unpack") or 1, j and whole(j, 3, "unpack") or #t
     if i > j then return end
     if j - i >= MAX_RESULTS or j - i < 0 then K.misuse("too many results to unpack") end
-    charge((j - i) // 4)
+    if j - i >= 4 then charge((j - i) // 4) end
     return table.unpack(t, i, j)
   end
 

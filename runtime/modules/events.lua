@@ -6,7 +6,6 @@ return function(K)
 
   local function finish(state)
     state.over = true
-    K.external(state.channel, nil)
     K.channel.close(state.channel)
   end
 
@@ -21,7 +20,6 @@ return function(K)
     if state.asking or state.over then return end
     local pending = K.command("events.next", { sub = state.number, at = state.at })
     state.asking = pending
-    K.external(state.channel, pending)
     K.on_done(pending, function(found, err)
       state.asking = nil
       if state.over then return end

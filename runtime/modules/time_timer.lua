@@ -29,19 +29,16 @@ return function(K)
 
 
   -- Starts a wait of `ns`, which ends with fire(err); a wait that is given up ends in silence. While it is outstanding
-  -- it is `state.pending`, and counts as what may wake a reader of the channel. Returns nil and the error when it could
-  -- not start, which is how a cancelled workflow refuses.
+  -- it is `state.pending`. Returns nil and the error when it could not start, which is how a cancelled workflow refuses.
   local function arm(state, ns, fire)
     local pending = K.command("timer", { ns = ns, at = state.at })
     local refusal
     state.pending = pending
-    K.external(state.channel, pending)
     K.on_done(pending, function(_, err)
       if state.pending ~= pending then
         return -- stopped or reset meanwhile
       end
       state.pending = nil
-      K.external(state.channel, nil)
       refusal = err
       fire(err)
     end)
@@ -60,7 +57,6 @@ return function(K)
     end
     K.changes("stop")
     state.pending = nil
-    K.external(state.channel, nil)
     K.cancel(pending)
     return true
   end

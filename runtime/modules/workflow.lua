@@ -141,7 +141,7 @@ return function(K)
       watcher = { task = K.current, served = false }
       K.watch(watcher)
       local mine = watcher
-      K.park({ what = "wait", external = function() return timer ~= nil and not timer.done end, cancel = function(task)
+      K.park({ what = "wait", cancel = function(task)
         mine.served = true
         K.wake(task, "canceled")
       end })

@@ -13,6 +13,14 @@ from tests.support import fail, host, main, run
 
 SPIN = "while true do end"
 
+#: Calls itself in C until the hook's own call is one too many.
+DEEP = """
+local function deep(n)
+  if n == 0 then local x = 0 for i = 1, 1000 do x = x + 1 end return x end
+  return (setmetatable({}, {__index = function() return (deep(n - 1)) end})).x
+end
+"""
+
 
 @pytest.mark.parametrize(
     "body",
@@ -43,6 +51,11 @@ SPIN = "while true do end"
         "local t = setmetatable({}, {__len = function() return 1 << 50 end}) return table.concat(t)",
         "table.move({}, 1, 1 << 40, 2)",
         "while true do local s = ('x'):rep(1000000) end",
+        f"{DEEP} for n = 150, 220 do xpcall(deep, function() {SPIN} end, n) end",
+        f"{DEEP} for n = 150, 220 do local c = coroutine.create(function()"
+        f" local x <close> = setmetatable({{}}, {{__close = function() {SPIN} end}}) deep(n) end)"
+        " coroutine.resume(c) coroutine.close(c) end",
+        f"{DEEP} for n = 150, 220 do while not pcall(deep, n) do end end while true do pcall(deep, 220) end",
     ],
 )
 def test_instructions(body: str) -> None:
@@ -87,6 +100,13 @@ def test_huge_strings_are_refused(body: str) -> None:
     assert "too large" in fail(body).message
 
 
+def test_an_error_that_overflowed_is_handled_once_it_is_caught() -> None:
+    body = (
+        f"{DEEP} return {{xpcall(deep, function(e) return 'handled ' .. tostring(e):match('stack overflow') end, 400)}}"
+    )
+    assert run(body) == [False, "handled stack overflow"]
+
+
 def test_repeating_nothing_is_free() -> None:
     assert run("return (''):rep(1 << 60)") == ""
 
@@ -114,7 +134,7 @@ def test_memory_that_ends_where_the_host_hands_over_a_value() -> None:
     session.close()
 
 
-@pytest.mark.parametrize("piece", ["('x'):rep(9000)", "('x'):rep(200)", "n + 1"])
+@pytest.mark.parametrize("piece", ["('x'):rep(9000)", "('x'):rep(200)", "('x'):rep(900, ',')", "n + 1"])
 def test_a_budget_ends_at_the_same_place_whatever_the_clock_says(piece: str) -> None:
     """Some of these runs see a second of wall clock pass, and look at their time then; that must not count."""
     body = f"local n = 0 while true do n = n + 1 local _ = {piece} if n % 1000 == 0 then print(n) end end"
