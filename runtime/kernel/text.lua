@@ -77,7 +77,7 @@ return function(K)
       local unit = #raw.tostring(s) + ((type(sep) == "string" or type(sep) == "number") and #raw.tostring(sep) or 0)
       if unit == 0 then return "" end
       if count > MAX_STRING / unit then K.misuse("resulting string too large") end
-      charge(unit * count // 16)
+      charge((unit + (sep and 4 or 2)) * count // 16) -- a copy is a call, which takes as long as some bytes
     end
     return string.rep(s, n, sep)
   end
