@@ -71,10 +71,10 @@ async def test_on_the_process_host(case: Case, process: ProcessSite) -> None:
 @_on("temporal")
 async def test_on_temporal(case: Case, temporal: TemporalSite) -> None:
     """The first of these runs all of them; each run was then replayed from its history."""
-    _passed(temporal.outcomes[case])
+    _passed(temporal.outcome(case))
 
 
 @_on("temporal")
 async def test_without_a_cache(case: Case, without_cache: TemporalSite) -> None:
     """With `max_cached_workflows: 0` every task of a run begins with a replay of all before it."""
-    _passed(without_cache.outcomes[case])
+    _passed(without_cache.outcome(case))
