@@ -16,6 +16,9 @@ from tests.lua.conformance_site import CONTEXT, SCRIPTS, ProcessSite, TemporalSi
 
 FILES = find(SCRIPTS)
 
+# The first test on Temporal runs all of them: on a busy machine that may take longer than one test otherwise does.
+pytestmark = pytest.mark.timeout(3000)
+
 
 def _suite() -> Suite:
     with tempfile.TemporaryDirectory() as directory:
