@@ -2,16 +2,34 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
+PIP := -m pip --quiet --disable-pip-version-check
+LOCK := requirements.lock
 
-.PHONY: setup demo demo-approvals dev check test test-servers fuzz soak bench bench-quick clean
+.PHONY: setup update newest demo demo-approvals dev check test test-servers fuzz soak bench bench-quick clean
 
 setup: $(VENV)/.ready
 
-$(VENV)/.ready: pyproject.toml
+# What the lock names, by its hashes and as wheels: nothing is fetched that it does not name, not even to build something.
+$(VENV)/.ready: pyproject.toml $(LOCK)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing evermoon and its tools into $(VENV) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@$(BIN)/python $(PIP) install --require-hashes --only-binary :all: -r $(LOCK)
+	@$(BIN)/python $(PIP) install --no-index --no-deps --no-build-isolation -e .
 	@touch $@
+
+# Renews the lock: the newest versions that the ranges in pyproject.toml allow, for every Python and platform there is.
+update:
+	@test -x $(BIN)/uv || $(MAKE) setup
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
+		--extra dev --output-file $(LOCK) pyproject.toml
+	@echo "$(LOCK) is renewed; make test says whether the suite passes with it"
+
+# The suite with the newest that the ranges allow today, whatever the lock says.
+NEWEST := .venv-newest
+newest:
+	@test -x $(NEWEST)/bin/python || $(PYTHON) -m venv $(NEWEST)
+	@$(NEWEST)/bin/python $(PIP) install --upgrade --upgrade-strategy eager -e '.[dev]'
+	$(NEWEST)/bin/python -m pytest -n 4 --dist loadfile
 
 demo: setup
 	@$(BIN)/python -m entries.demo
@@ -58,4 +76,4 @@ bench-quick: setup
 	$(BIN)/python -m bench --quick $(BENCH)
 
 clean:
-	rm -rf $(VENV) .evermoon .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(NEWEST) .evermoon .mypy_cache .ruff_cache .pytest_cache .hypothesis

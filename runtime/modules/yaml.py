@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
 
 from runtime.errors import INTERNAL, Error, invalid
 from runtime.modules.definition import DETERMINISTIC, ModuleDef
+from runtime.registry.yamldepth import is_too_deep
 
 MAX_TEXT = 1024 * 1024  # bytes
 MAX_DEPTH = 128
 MAX_VALUES = 100_000
+
+_TOO_DEEP = f"YAML is nested deeper than {MAX_DEPTH}"
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -87,16 +90,25 @@ def _reason(error: Exception) -> str:
 def _check_size(source: str) -> None:
     """Before nodes are composed: that recurses, in C, and costs the most."""
     depth = values = 0
-    for event in yaml.parse(source, Loader=_Loader):
+    for event in _events(source):
         values += isinstance(event, yaml.NodeEvent)
         if values > MAX_VALUES:
             raise invalid(f"YAML holds more than {MAX_VALUES} values")
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > MAX_DEPTH:
-                raise invalid(f"YAML is nested deeper than {MAX_DEPTH}")
+                raise invalid(_TOO_DEEP)
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
+
+
+def _events(source: str) -> Iterator[yaml.Event]:
+    try:
+        yield from yaml.parse(source, Loader=_Loader)
+    except yaml.YAMLError as error:
+        if is_too_deep(source, error, MAX_DEPTH):
+            raise invalid(_TOO_DEEP) from error
+        raise
 
 
 def _count(node: Any, known: dict[int, int]) -> int:

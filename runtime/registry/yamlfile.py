@@ -13,8 +13,12 @@ from typing import Any
 
 import yaml
 
+from runtime.registry.yamldepth import is_too_deep
+
 MAX_VALUES = 100_000
 MAX_DEPTH = 60
+
+_TOO_DEEP = f"nested more than {MAX_DEPTH} deep"
 
 Steps = tuple[str | int, ...]
 
@@ -22,7 +26,19 @@ _TAG = "tag:yaml.org,2002:"
 
 
 class _Loader(yaml.SafeLoader):
+    """Counts levels while nodes are composed, which recurses."""
+
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML's own attribute
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self._depth == MAX_DEPTH:
+            here: Any = self.peek_event()  # type: ignore[no-untyped-call]
+            raise _TooLarge(here.start_mark.line + 1, _TOO_DEEP)
+        self._depth += 1
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
 
 _SCALARS = (
@@ -42,6 +58,11 @@ class Fault:
     line: int
     message: str
     hint: str | None = None
+
+
+class _TooLarge(Exception):
+    def __init__(self, line: int, message: str) -> None:
+        self.fault = Fault(line, message)
 
 
 @dataclass(slots=True)
@@ -64,17 +85,18 @@ def read(text: str) -> Document:
     document = Document()
     try:
         node = yaml.compose(text, Loader=_Loader)
+    except _TooLarge as error:
+        document.faults.append(error.fault)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         message = " ".join(part for part in (error.context, error.problem) if part)
-        document.faults.append(Fault(mark.line + 1 if mark else 1, f"not YAML: {message}"))
+        message = _TOO_DEEP if is_too_deep(text, error, MAX_DEPTH) else f"not YAML: {message}"
+        document.faults.append(Fault(mark.line + 1 if mark else 1, message))
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         document.faults.append(Fault(line, f"not YAML: {error.reason} (U+{ord(text[error.position]):04X})"))
     except (yaml.YAMLError, ValueError) as error:
         document.faults.append(Fault(1, f"not YAML: {error}"))
-    except RecursionError:
-        document.faults.append(Fault(1, "not YAML we read: nested too deeply"))
     else:
         if node is not None:
             _Walk(document).document(node)
@@ -87,11 +109,6 @@ def read_value(text: str) -> Any:
     if document.faults:
         raise ValueError(document.faults[0].message)
     return document.value
-
-
-class _TooLarge(Exception):
-    def __init__(self, line: int, message: str) -> None:
-        self.fault = Fault(line, message)
 
 
 class _Walk:
@@ -120,7 +137,7 @@ class _Walk:
         if self._count > MAX_VALUES:
             raise _TooLarge(line, f"aliases expand to more than {MAX_VALUES} values")
         if self._depth > MAX_DEPTH:
-            raise _TooLarge(line, f"nested more than {MAX_DEPTH} deep, or an alias that holds itself")
+            raise _TooLarge(line, f"{_TOO_DEEP}, or an alias that holds itself")
         self._document.lines.setdefault(path, line)
         if isinstance(node, yaml.MappingNode) and node.tag == _TAG + "map":
             return self._mapping(node, path)

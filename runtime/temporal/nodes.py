@@ -24,6 +24,7 @@ from runtime.process.host import ProcessHost
 from runtime.temporal import failures, wire
 from runtime.temporal.client import Clients
 from runtime.temporal.headers import Interceptor, activity_headers
+from runtime.temporal.warned import outlive_warnings
 
 _log = logging.getLogger(__name__)
 
@@ -74,7 +75,7 @@ def node_worker(client: Client, host: ProcessHost, delivered: Delivered) -> Work
         except Error as error:
             raise failures.to_failure(error) from None
 
-    return Worker(
+    worker = Worker(
         client,
         task_queue=wire.NODE_QUEUE.format(node=host.node),
         activities=[carry_out],
@@ -82,6 +83,8 @@ def node_worker(client: Client, host: ProcessHost, delivered: Delivered) -> Work
         activity_task_poller_behavior=PollerBehaviorSimpleMaximum(1),
         graceful_shutdown_timeout=timedelta(seconds=1),
     )
+    outlive_warnings(worker)
+    return worker
 
 
 def _deliver(host: ProcessHost, delivered: Delivered, sender: str, payloads: Sequence[Payload]) -> None:

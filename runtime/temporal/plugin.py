@@ -23,6 +23,7 @@ from runtime.temporal.client import Clients, declared
 from runtime.temporal.headers import Interceptor
 from runtime.temporal.nodes import Delivered, node_worker
 from runtime.temporal.runs import Runs
+from runtime.temporal.warned import outlive_warnings
 from runtime.temporal.workflow import LuaRunner, LuaWorkflow, WorkflowHost
 
 
@@ -113,6 +114,7 @@ class LuaPlugin(SimplePlugin):
 
     async def run_worker(self, worker: Worker, next: Callable[[Worker], Awaitable[None]]) -> None:
         leave_time_to(worker)
+        outlive_warnings(worker)
         async with AsyncExitStack() as stack:
             for host, client in self._hosts:
                 stack.push_async_callback(host.close, 0)

@@ -23,6 +23,7 @@ from runtime.temporal.activations import Activations, leave_time_to
 from runtime.temporal.activities import lua_activities
 from runtime.temporal.client import Clients, declared
 from runtime.temporal.headers import Interceptor
+from runtime.temporal.warned import outlive_warnings
 from runtime.temporal.workflow import LuaRunner, LuaWorkflow, WorkflowHost
 
 _log = logging.getLogger(__name__)
@@ -107,6 +108,7 @@ class Workers:
             **worker_options(self._registry, entry),
         )
         leave_time_to(worker)
+        outlive_warnings(worker)
         return worker
 
     def _ended(self, worker: str, error: BaseException) -> None:

@@ -173,7 +173,7 @@ def test_an_unknown_entry_is_named(dev: Dev) -> None:
 def test_input_is_held_to_its_schema_before_anything_starts(dev: Dev) -> None:
     refused = dev("start", "app:strict", '{"m": 1}', "--id", "strict")
     assert (refused.status, refused.out) == (1, "")
-    assert "input of app:strict: 'n' is a required property" in refused.err
+    assert "input of app:strict:" in refused.err
     dev.done("start", "app:strict", '{"n": 1}', "--id", "strict")
 
 

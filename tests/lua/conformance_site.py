@@ -8,9 +8,11 @@ import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from runtime.errors import Error
@@ -19,6 +21,7 @@ from runtime.payload import Payload
 from runtime.process.host import ProcessHost
 from runtime.process.ports import StartRequest
 from runtime.registry import Registry
+from runtime.temporal import rpc
 from runtime.temporal.client import Clients
 from runtime.temporal.replay import replay
 from runtime.temporal.runs import Runs
@@ -26,8 +29,10 @@ from runtime.temporal.worker import Workers
 from runtime.testing.files import LuaFile, with_tests
 from runtime.testing.suite import Case, Outcome, Suite, failure_of, outcomes, request
 from tests.lua import outside
+from tests.workers import Watch, WorkerEnded
 
 SCRIPTS = Path(__file__).parent / "conformance"
+FOR_EVER = 3600.0  # seconds: a busy machine is no failure, a worker that ends is told, and the test's own time limit ends what hangs
 CONTEXT = {"tenant": "acme", "flags": {"beta": True}}
 
 _OUTSIDE = {
@@ -118,6 +123,17 @@ class TemporalSite:
     runs: Runs
     workers: Workers
     outcomes: dict[Case, Outcome] = field(default_factory=dict)
+    ended: WorkerEnded | None = None
+    told: bool = False
+
+    def outcome(self, case: Case) -> Outcome:
+        """Where a worker ended, the first to ask is told so, and for the others there is nothing to say."""
+        if self.ended is None:
+            return self.outcomes[case]
+        if self.told:
+            pytest.skip("its worker ended")
+        self.told = True
+        raise self.ended
 
     async def run(self, cases: Sequence[Case]) -> None:
         """Runs the cases: those of a file in one run, each that must be alone in its own."""
@@ -131,7 +147,7 @@ class TemporalSite:
         argument = Payload.of(request(file, cases, "temporal"))
         run = await self.runs.start(StartRequest(file.id, [argument], context=CONTEXT))
         try:
-            answer = outcomes(cases, (await self.runs.result(run.id, 100)).value())
+            answer = outcomes(cases, (await self.runs.result(run.id, FOR_EVER)).value())
         except Error as error:
             answer = [Outcome(case, False, *failure_of(case, error)) for case in cases]
         replayed = await replay([await self.runs.history(run.id)], self.registry)
@@ -150,12 +166,19 @@ async def temporal_site(
     clients = Clients(registry, address=address)
     runs = Runs(registry, clients, programs)
     host = ProcessHost(registry, programs, workflows=runs)
-    workers = Workers(registry, clients, programs, host, runs)
+    watch = Watch()
+    workers = Workers(registry, clients, programs, host, runs, on_fatal=watch)
     await workers.start()
     outside.use(runs)
     try:
         site = TemporalSite(registry, runs, workers)
-        await site.run([case for case in suite.cases if "temporal" in case.on])
+        try:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(rpc, "TIMEOUT", timedelta(seconds=FOR_EVER))
+                async with watch:
+                    await site.run([case for case in suite.cases if "temporal" in case.on])
+        except WorkerEnded as ended:
+            site.ended = ended
         yield site
     finally:
         await workers.stop()

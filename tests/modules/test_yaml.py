@@ -32,7 +32,16 @@ def test_mappings_have_text_for_keys_and_may_merge() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["a: [", "a: b: c", "a: 1\n---\nb: 2", "!!python/object/apply:os.system [x]", "!!set {a}", "\x00", "*nobody"],
+    [
+        "a: [",
+        "[" * 128,
+        "a: b: c",
+        "a: 1\n---\nb: 2",
+        "!!python/object/apply:os.system [x]",
+        "!!set {a}",
+        "\x00",
+        "*nobody",
+    ],
 )
 def test_text_that_is_not_yaml_is_internal(text: str) -> None:
     with pytest.raises(Error) as caught:
@@ -51,7 +60,10 @@ def bomb() -> str:
     [
         (bomb(), "more than"),
         ("&a [*a]", "contains itself"),
-        ("[" * 200 + "]" * 200, "deeper than"),
+        ("[" * 129 + "]" * 129, "nested deeper than 128"),
+        ("[" * 10_000, "nested deeper than 128"),
+        ("a: " + "{[" * 5_000, "nested deeper than 128"),
+        ("- " * 10_000, "nested deeper than 128"),
         ("x" * (1024 * 1024 + 1), "longer than"),
         ("[" + "a," * 200_000 + "]", "more than"),
         ("", "empty"),
@@ -62,6 +74,12 @@ def test_text_out_of_bounds_is_invalid(text: str, problem: str) -> None:
     with pytest.raises(Error, match=problem) as caught:
         read(text)
     assert caught.value.kind == INVALID
+
+
+def test_what_is_as_deep_as_allowed_is_read() -> None:
+    deep = "[" * 128 + "]" * 128
+    assert str(read(deep)) == deep
+    assert read("a: '" + "[" * 5_000 + "'") == {"a": "[" * 5_000}
 
 
 def test_encoded_text_reads_the_same_anywhere() -> None:

@@ -68,7 +68,7 @@ BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         ("a: 1\nb: 2\na: 3\n", 3, '"a" is given twice'),
         ("a: 1\n b: 2\n", 2, "not YAML"),
         ("a: [1\n", 2, "not YAML"),
-        ("a: *nope\n", 1, "undefined alias"),
+        ("a: *nope\n", 1, "not YAML"),
         ("a: 1\n---\nb: 1\n", 2, "not YAML"),
         ("a: 1\nb: !!python/object/apply:os.system [ls]\n", 2, "is not supported"),
         ("a: !mine 1\n", 1, "the tag !mine is not supported"),
@@ -78,12 +78,22 @@ BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         ("a: &a [*a]\n", 1, "an alias that holds itself"),
         ("a: &a\n  <<: *a\n", 1, "an alias that holds itself"),
         ("a: {<<: 5}\n", 1, '"<<" takes a mapping'),
-        ("[" * 20_000, 1, "nested too deeply"),
+        ("[" * 20_000, 1, "nested more than 60 deep"),
+        ("a: 1\nb: " + "[" * 61 + "]" * 61, 2, "nested more than 60 deep"),
+        ("[\n" * 20_000, 61, "nested more than 60 deep"),
+        ("- " * 20_000, 1, "nested more than 60 deep"),
+        ("".join(f"{' ' * level}a:\n" for level in range(70)), 60, "nested more than 60 deep"),
         (BOMB, 1, "aliases expand to more than"),
     ],
-    ids=range(15),
+    ids=range(19),
 )
 def test_what_cannot_be_read_is_a_fault_at_its_line(text: str, line: int, message: str) -> None:
     [fault] = yamlfile.read(text).faults
     assert message in fault.message
     assert fault.line == line
+
+
+def test_what_is_as_deep_as_allowed_is_read() -> None:
+    document = yamlfile.read("[" * 60 + "]" * 60)
+    assert not document.faults
+    assert str(document.value) == "[" * 60 + "]" * 60

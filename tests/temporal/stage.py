@@ -24,6 +24,7 @@ from runtime.temporal.nodes import NodeQueues
 from runtime.temporal.replay import ReplayResult, replay
 from runtime.temporal.runs import Runs
 from runtime.temporal.worker import Workers
+from tests.workers import Watch
 
 MODULES = ["funcs", "time", "process", "workflow", "channel", "errors", "json", "ctx", "uuid", "saga", "logger"]
 ACTIVITY_MODULES = ["activity", "errors", "json", "ctx", "time", "process", "funcs"]
@@ -171,12 +172,14 @@ async def staged(files: Files, address: str, *, serving: bool = True) -> AsyncIt
     runs = Runs(registry, clients, programs)
     host = ProcessHost(registry, programs, workflows=runs, node=new_node())
     node = NodeQueues(clients, host)
-    workers = Workers(registry, clients, programs, host, runs, shadow=True)
+    watch = Watch()
+    workers = Workers(registry, clients, programs, host, runs, shadow=True, on_fatal=watch)
     node.start()
     if serving:
         await workers.start()
     try:
-        yield Stage(registry, runs, workers, await Client.connect(address), host, clients, files.bundles)
+        async with watch:
+            yield Stage(registry, runs, workers, await Client.connect(address), host, clients, files.bundles)
     finally:
         await workers.stop()
         await node.stop()
