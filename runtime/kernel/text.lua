@@ -1,5 +1,5 @@
--- The string and utf8 libraries of a script. What runs long in C, where no hook fires, is charged by the bytes it goes over,
--- and a pattern that could take long there is given to a matcher written in Lua (`kernel/pattern`).
+-- The string and utf8 libraries of a script. What runs long in C, where no hook fires, is charged by the bytes it goes over;
+-- what takes patterns is in `kernel/matching`.
 return function(K)
   local raw = K.raw
   local type, select, tostring = raw.type, raw.select, K.tostring
@@ -8,18 +8,8 @@ return function(K)
   local mathtype, tointeger = raw.math.type, raw.math.tointeger
   local MAX_STRING = 64 * 1024 * 1024
 
-  -- An error object counts as its text. Argument `n` of `fname` must be text; without `n` whatever else it is goes through.
-  local function text(value, n, fname)
-    local kind = type(value)
-    if kind == "string" or kind == "number" then return value end
-    if kind == "table" and K.is_error(value) then return tostring(value) end
-    if n then K.check(value, n, fname, "string") end
-    return value
-  end
-  -- A number, or text that is one: what the real function would refuse is refused here, where the script's line is known.
-  local function number(value, n, fname)
-    if raw.tonumber(value) == nil then K.check(value, n, fname, "number") end
-  end
+  local argument = K.use("kernel/argument")
+  local text, number = argument.text, argument.number
 
   local strings = { len = function(s) return string.len(text(s, 1, "len")) end, packsize = string.packsize }
 
@@ -129,69 +119,6 @@ return function(K)
     return formatted(raw.pcall(string.format, fmt, table.unpack(args, 1, n)))
   end
 
-  -- Patterns -------------------------------------------------------------------------------------------------------------
-
-  local FAST = 50000000 -- steps of the C matcher, about a third of a second
-  local shape_of = K.use("kernel/shape")
-
-  -- The Lua matcher when `pattern` could take long on `s` from `init` on; else nil, with the cost charged.
-  local function admit(s, pattern, init)
-    if type(s) ~= "string" or type(pattern) ~= "string" then return nil end
-    init = mathtype(init) == "integer" and init or 1
-    local length = K.span(init, -1, #s)
-    local work = shape_of(pattern):work(s, init, length, FAST)
-    if work > FAST then return K.use("kernel/pattern") end
-    if work > 1000000 then charge(1000) end -- also asks the clock
-    return nil
-  end
-
-  -- What was searched is paid afterwards: a search that ends soon is cheap, however long the text.
-  local function searched(s, init, first, ...)
-    if type(s) == "string" then
-      init = mathtype(init) == "integer" and init or 1
-      local last = mathtype(first) == "integer" and first or -1
-      charge(K.span(init, last, #s) // 32)
-    end
-    return first, ...
-  end
-
-  local MAX_PLAIN = 1000000000
-  function strings.find(s, pattern, init, plain)
-    s, pattern = text(s, 1, "find"), text(pattern, 2, "find")
-    if plain then
-      if type(s) == "string" and type(pattern) == "string" and #s * #pattern > MAX_PLAIN then
-        return K.use("kernel/pattern").find_plain(s, pattern, init)
-      end
-      return searched(s, init, string.find(s, pattern, init, plain))
-    end
-    local slow = admit(s, pattern, init)
-    if slow then return slow.find(s, pattern, init) end
-    return searched(s, init, string.find(s, pattern, init, plain))
-  end
-  function strings.match(s, pattern, init)
-    s, pattern = text(s, 1, "match"), text(pattern, 2, "match")
-    local slow = admit(s, pattern, init)
-    if slow then return slow.match(s, pattern, init) end
-    if type(s) == "string" then charge(#s // 256) end
-    return string.match(s, pattern, init)
-  end
-  function strings.gmatch(s, pattern, init)
-    s, pattern = text(s, 1, "gmatch"), text(pattern, 2, "gmatch")
-    local slow = admit(s, pattern, init)
-    if slow then return slow.gmatch(s, pattern, init) end
-    if type(s) == "string" then charge(#s // 32) end
-    return string.gmatch(s, pattern, init)
-  end
-  function strings.gsub(s, pattern, replacement, n)
-    s, pattern = text(s, 1, "gsub"), text(pattern, 2, "gsub")
-    replacement = text(replacement)
-    local slow = admit(s, pattern)
-    if slow then return slow.gsub(s, pattern, replacement, n) end
-    local result, count = string.gsub(s, pattern, replacement, n)
-    charge((#result + (type(s) == "string" and #s or 0)) // 32)
-    return result, count
-  end
-
   -- utf8 -----------------------------------------------------------------------------------------------------------------
 
   local utf8s = { charpattern = utf8.charpattern, codes = utf8.codes }
@@ -212,5 +139,6 @@ return function(K)
     return utf8.offset(s, n, ...)
   end
 
-  return { text = text, strings = strings, utf8 = utf8s }
+  for name, fn in raw.next, K.use("kernel/matching") do strings[name] = fn end
+  return { strings = strings, utf8 = utf8s }
 end
