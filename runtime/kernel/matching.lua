@@ -8,6 +8,7 @@ return function(K)
   local find, match, gmatch, gsub, sub, byte = string.find, string.match, string.gmatch, string.gsub, string.sub, string.byte
   local text = K.use("kernel/argument").text
   local unseen = K.use("kernel/unseen")
+  local use = unseen(K.use) -- what only some patterns need is loaded when one comes, unseen as well
 
   local KEPT = 500 -- patterns whose form is remembered
   local LONG = 1000 -- bytes of a pattern that is looked at again each time
@@ -15,6 +16,7 @@ return function(K)
   local EACH = 64 -- steps for each byte of the text up to which Lua's own matcher is taken
   local MOST = 50000000 -- steps of it at most where RE2 cannot be taken, about a third of a second
   local STEPS = 64 -- of it are as long as one instruction, roughly
+  local LITTLE = 1024 -- steps
   local LOOK = 256 -- bytes that an anchored search is taken to look at when it finds nothing
   local MAX_PLAIN = 1000000000
 
@@ -70,21 +72,32 @@ return function(K)
   end
 
   -- Steps for each byte of `s` with Lua's matcher, and whether it is too many; nil and an error where not even that can be said.
-  local judge = unseen(function(s, form)
-    local enough = form.lua_only and MOST or EACH * (#s + 1000.0)
+  local function judged(s, form, facts)
     local work = K.use("kernel/work")
-    local cost = raw.math.min(work.on(form, facts_of(s), enough), work.worst(form, #s))
-    return raw.math.ceil(raw.math.min(cost, MOST) / (#s + 1)), cost > enough or cost > MOST
+    local enough = form.lua_only and MOST or EACH * (#s + 1000.0)
+    local cost = raw.math.min(work.on(form, facts, enough), work.worst(form, #s))
+    return { raw.math.ceil(raw.math.min(cost, MOST) / (#s + 1)), cost > enough or cost > MOST }
+  end
+  local judge = unseen(function(s, form)
+    local facts = facts_of(s)
+    local known = facts.judged[form]
+    if not known then
+      known = judged(s, form, facts)
+      facts.judged[form] = known
+    end
+    return known[1], known[2]
   end)
 
   -- The form of `pattern`, what a byte of `s` costs, and whether that is too much for Lua's own matcher.
   local function admit(s, pattern)
     if #pattern > LONG then charge(#pattern) end
     local form = FORMS[pattern]
-    if not form.tiny then K.misuse("stack overflow") end -- so deep that not even the form could be looked at
-    if #s <= form.tiny then return form, 0, false end
-    if form.linear then return form, form.linear, form.linear * #s > MOST end
-    local each, slow = judge(s, form)
+    local tiny, each = form.tiny, form.linear
+    if not tiny then K.misuse("stack overflow") end -- so deep that not even the form could be looked at
+    if #s <= tiny then return form, 0, false end
+    if each then return form, each, each * #s > MOST end
+    local slow
+    each, slow = judge(s, form)
     if not each then raw.error(slow, 0) end
     return form, each, slow
   end
@@ -93,26 +106,28 @@ return function(K)
   local function source(form, s, init, once)
     if init < 0 then init = #s + init + 1 end
     if init < 1 then init = 1 end
-    local found = form.regex and K.use("kernel/linear").open(s, form, init, once)
-    return found or K.use("kernel/pattern").open(s, form.pattern, init, form.anchored)
+    local found = form.regex and use("kernel/linear").open(s, form, init, once)
+    return found or use("kernel/pattern").open(s, form.pattern, init, form.anchored)
   end
 
-  -- A search that ends soon is cheap, however long the text: what was looked at is charged when it is known.
+  -- A search that ends soon is cheap, however long the text: what was looked at is charged when it is known, unless it is less
+  -- than the instructions of the call itself.
   local function pay(form, each, s, init, found, last)
     local length = #s
     if init < 0 then init = length + init + 1 end
     if init < 1 then init = 1 end
     local reach = found and last or length
     if not found and form.anchored and init + LOOK < length then reach = init + LOOK end
-    if reach >= init then charge((reach - init + 1) * each // STEPS) end
+    local work = (reach - init + 1) * each
+    if work > LITTLE then charge(work // STEPS) end
   end
   local function found(form, each, s, init, first, last, ...)
-    pay(form, each, s, init, first, last)
+    if not first or init < 1 or (last - init) * each > LITTLE then pay(form, each, s, init, first, last) end
     if not first then return nil end
     return first, last, ...
   end
   local function matched(form, each, s, init, first, last, ...)
-    pay(form, each, s, init, first, last)
+    if not first or init < 1 or (last - init) * each > LITTLE then pay(form, each, s, init, first, last) end
     if not first then return nil end
     if select("#", ...) == 0 then return sub(s, first, last) end
     return ...
@@ -128,28 +143,20 @@ return function(K)
   end
 
   local function find_plain(s, pattern, init)
-    if #s * #pattern > MAX_PLAIN then return K.use("kernel/pattern").find_plain(s, pattern, init) end
-    local first, last = find(s, pattern, init, true)
-    pay(NONE, 2, s, init, first, last)
-    if not first then return nil end
-    return first, last
+    if #s * #pattern > MAX_PLAIN then return use("kernel/pattern").find_plain(s, pattern, init) end
+    return found(NONE, 2, s, init, find(s, pattern, init, true))
   end
 
-  local function find_any(s, pattern, init, plain)
-    s, pattern = text(s, 1, "find"), text(pattern, 2, "find")
-    init = start(init, "find")
-    if plain then return find_plain(s, pattern, init) end
+  local function find_any(s, pattern, init)
     local form, each, slow = admit(s, pattern)
     if form.plain then return find_plain(s, pattern, init) end
-    if slow then return K.use("kernel/matches").find(source(form, s, init, true)) end
+    if slow then return use("kernel/matches").find(source(form, s, init, true)) end
     return found(form, each, s, init, find(s, form.native, init))
   end
 
   local function match_any(s, pattern, init)
-    s, pattern = text(s, 1, "match"), text(pattern, 2, "match")
-    init = start(init, "match")
     local form, each, slow = admit(s, pattern)
-    if slow then return K.use("kernel/matches").match(source(form, s, init, true)) end
+    if slow then return use("kernel/matches").match(source(form, s, init, true)) end
     if form.plain then -- string.find would take what is malformed for text
       charge(#s * each // STEPS)
       return match(s, form.native, init)
@@ -162,7 +169,7 @@ return function(K)
     init = start(init, "gmatch")
     if byte(pattern, 1) == 94 then pattern = "%" .. pattern end -- a character here, and no anchor
     local form, each, slow = admit(s, pattern)
-    if slow then return K.use("kernel/matches").gmatch(source(form, s, init)) end
+    if slow then return use("kernel/matches").gmatch(source(form, s, init)) end
     charge((#s + 1) * each // STEPS)
     return gmatch(s, form.native, init)
   end
@@ -170,7 +177,7 @@ return function(K)
   local function gsub_any(s, pattern, replacement, n)
     s, pattern, replacement = text(s, 1, "gsub"), text(pattern, 2, "gsub"), text(replacement)
     local form, each, slow = admit(s, pattern)
-    if slow then return K.use("kernel/matches").gsub(source(form, s, 1), s, replacement, n) end
+    if slow then return use("kernel/matches").gsub(source(form, s, 1), s, replacement, n) end
     local result, count = gsub(s, form.native, replacement, n)
     charge(#s * each // STEPS + #result // 32)
     return result, count
@@ -179,11 +186,16 @@ return function(K)
   -- Short texts, the most of all, take no longer than they must.
   local strings = {}
   function strings.find(s, pattern, init, plain)
-    if init == nil and type(s) == "string" and #s <= FORMS[pattern].safe then return find(s, pattern) end
-    return find_any(s, pattern, init, plain)
+    if type(s) ~= "string" or type(pattern) ~= "string" then s, pattern = text(s, 1, "find"), text(pattern, 2, "find") end
+    if init == nil then init = 1 elseif mathtype(init) ~= "integer" then init = start(init, "find") end
+    if plain then return find_plain(s, pattern, init) end
+    if #s <= FORMS[pattern].safe then return find(s, pattern, init) end
+    return find_any(s, pattern, init)
   end
   function strings.match(s, pattern, init)
-    if init == nil and type(s) == "string" and #s <= FORMS[pattern].safe then return match(s, pattern) end
+    if type(s) ~= "string" or type(pattern) ~= "string" then s, pattern = text(s, 1, "match"), text(pattern, 2, "match") end
+    if init == nil then init = 1 elseif mathtype(init) ~= "integer" then init = start(init, "match") end
+    if #s <= FORMS[pattern].safe then return match(s, pattern, init) end
     return match_any(s, pattern, init)
   end
   function strings.gmatch(s, pattern, init)

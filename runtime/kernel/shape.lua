@@ -33,12 +33,14 @@ return function(K)
       item.set = Set.FULL
     elseif code == 37 then
       item.set = Set.escaped(byte(pattern, p + 1))
+      if not raw.string.find(item.text, "%a") then item.char = sub(item.text, 2) end
     elseif code == 91 then
       item.set = Set.bracketed(pattern, p, after - 1)
       if #item.text > LONG then item.text = Set.as_lua(item.set) end
       item.weight = 1 + #item.text // 4
     else
       item.set, item.text = Set.of(code), Set.quoted(code) -- so that it is a class wherever it stands
+      item.char = raw.string.char(code)
     end
     return item
   end
@@ -82,8 +84,8 @@ return function(K)
     if SPECIAL[byte(pattern, p)] then
       local item, after = special(shape, pattern, p)
       if item then return item, after end
-      local following = byte(pattern, p + 1)
-      if byte(pattern, p) == 40 or byte(pattern, p) == 41 or following == 98 or following == 102 then return nil end
+      local code, following = byte(pattern, p, p + 1)
+      if code == 40 or code == 41 or code == 37 and (following == 98 or following == 102) then return nil end
     end
     local after = class_end(pattern, p)
     if not after then return nil end
@@ -134,10 +136,13 @@ return function(K)
   local function look_ahead(items)
     local sure, closes, first, lead = true, true, NONE, 0
     local must -- the set of the item behind, when that must match and all behind it is sure
+    local word -- the characters behind, when there are such only and then nothing that can fail
     for i = #items, 1, -1 do
       local item, op = items[i], items[i].op
       item.sure, item.lead = sure, lead
       if op == "lazy" and must then item.set, item.narrow = Set.without(item.set, must), true end
+      if op == "lazy" and word and #word > 1 then item.word = word end
+      word = op == "one" and item.char and (sure and item.char or word and item.char .. word) or nil
       must = nil
       if op == "one" or op == "plus" then
         item.single = not sure and not Set.meets(first, item.set)

@@ -11,27 +11,35 @@ return function(K)
   local argument = K.use("kernel/argument")
   local text, number = argument.text, argument.number
 
-  local strings = { len = function(s) return string.len(text(s, 1, "len")) end, packsize = string.packsize }
+  local len, sub, byte, rep, format = string.len, string.sub, string.byte, string.rep, string.format
+  local SHORT = 256 -- bytes that are not charged: what the call of a function takes is charged already
 
+  local strings = { packsize = string.packsize }
+
+  function strings.len(s)
+    if type(s) ~= "string" then s = text(s, 1, "len") end
+    return len(s)
+  end
   for _, name in raw.ipairs({ "lower", "upper", "reverse" }) do
     local real = string[name]
     strings[name] = function(s)
-      local result = real(text(s, 1, name))
-      charge(#result // 16)
-      return result
+      if type(s) ~= "string" then s = text(s, 1, name) end
+      if #s > SHORT then charge(#s // 16) end
+      return real(s)
     end
   end
-  function strings.sub(s, ...)
+  function strings.sub(s, i, j)
     if type(s) ~= "string" then s = text(s, 1, "sub") end
-    if type((...)) ~= "number" then number((...), 2, "sub") end
-    local result = string.sub(s, ...)
-    if #result > 256 then charge(#result // 32) end
+    if mathtype(i) ~= "integer" then number(i, 2, "sub") end
+    local result = sub(s, i, j)
+    if #result > SHORT then charge(#result // 32) end
     return result
   end
   function strings.byte(s, i, j)
     if type(s) ~= "string" then s = text(s, 1, "byte") end
-    if j ~= nil and type(s) == "string" then charge(K.span(i, j, #s) // 4) end
-    return string.byte(s, i, j)
+    if j == nil then return byte(s, i) end
+    charge(K.span(i, j, #s) // 4)
+    return byte(s, i, j)
   end
   function strings.char(...)
     charge(select("#", ...) // 4)
@@ -60,47 +68,43 @@ return function(K)
   local function count_of(n) return tointeger(raw.tonumber(n)) end
 
   function strings.rep(s, n, sep)
-    s, sep = text(s, 1, "rep"), text(sep)
-    number(n, 2, "rep")
-    local count = (type(n) == "number" or type(n) == "string") and count_of(n)
-    if count and count > 0 and (type(s) == "string" or type(s) == "number") then
-      local unit = #raw.tostring(s) + ((type(sep) == "string" or type(sep) == "number") and #raw.tostring(sep) or 0)
+    if type(s) ~= "string" then s = text(s, 1, "rep") end
+    if mathtype(n) ~= "integer" then number(n, 2, "rep") end
+    if sep ~= nil then sep = text(sep) end
+    local count = mathtype(n) == "integer" and n or count_of(n)
+    if count and count > 0 then
+      local unit = #s + (type(sep) == "string" and #sep or 0)
       if unit == 0 then return "" end
       if count > MAX_STRING / unit then K.misuse("resulting string too large") end
-      charge(unit * count // 16)
+      if unit * count > SHORT then charge(unit * count // 16) end
     end
-    return string.rep(s, n, sep)
+    return rep(s, n, sep)
   end
 
   -- NaN keeps its sign in text on some machines, so it is written as one NaN everywhere.
   local NAN = string.unpack("<d", "\0\0\0\0\0\0\xf8\x7f")
-  local function formatted(ok, result)
-    if not ok then
-      if result == "not enough memory" then raw.error(result, 0) end
-      K.misuse((string.gsub(result, "'string%.format'", "'format'")))
-    end
-    if #result > 256 then charge(#result // 32) end
+  local function formatted(result)
+    if #result > SHORT then charge(#result // 32) end
     return result
   end
+  local OBJECT = { table = true, ["function"] = true, thread = true }
   function strings.format(fmt, ...)
-    fmt = text(fmt, 1, "format")
+    if type(fmt) ~= "string" then fmt = text(fmt, 1, "format") end
     local n = select("#", ...)
     if n > 32 then charge(n) end
-    local plain = type(fmt) ~= "string" or not string.find(fmt, "%p", 1, true)
-    local args = n > 32 and table.pack(...) or nil
-    for i = 1, n do
-      local v
-      if args then v = args[i] else v = select(i, ...) end
-      local kind = type(v)
-      if kind == "table" or kind == "function" or kind == "thread" or v ~= v then
-        args = args or table.pack(...)
-        plain = false
-        if v ~= v then args[i] = NAN end
-      end
+    local plain = not string.find(fmt, "%%[^%a%%]*p")
+    for i = 1, n > 32 and 0 or n do
+      local v = select(i, ...)
+      if OBJECT[type(v)] or v ~= v then plain = false end
     end
-    if plain then return formatted(raw.pcall(string.format, fmt, ...)) end
-    args = args or table.pack(...)
-    local i = 0
+    if plain and n <= 32 then
+      local result = format(fmt, ...)
+      return formatted(result)
+    end
+    local args, i = table.pack(...), 0
+    for k = 1, n do
+      if args[k] ~= args[k] then args[k] = NAN end
+    end
     fmt = string.gsub(fmt, "%%([-+ #0]*%d*%.?%d*)([%a%%])", function(flags, verb)
       if verb == "%" then return nil end
       i = i + 1
@@ -116,7 +120,8 @@ return function(K)
       return nil
     end)
     charge(16)
-    return formatted(raw.pcall(string.format, fmt, table.unpack(args, 1, n)))
+    local result = format(fmt, table.unpack(args, 1, n))
+    return formatted(result)
   end
 
   -- utf8 -----------------------------------------------------------------------------------------------------------------

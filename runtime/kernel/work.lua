@@ -14,7 +14,7 @@ return function(K)
   Facts.__index = Facts
 
   local function facts_of(text)
-    return raw.setmetatable({ text = text, length = #text, classes = {}, counts = {}, pairs = {} }, Facts)
+    return raw.setmetatable({ text = text, length = #text, classes = {}, counts = {}, words = {}, pairs = {}, judged = {} }, Facts)
   end
 
   local function measure(text, class)
@@ -51,7 +51,7 @@ return function(K)
     local class = class_of(item)
     local count = item.weight > HEAVY and self.length or self.counts[class]
     if not count then
-      local most = self.length // 32
+      local most = self.length // 8
       count = 0
       local at = find(self.text, class)
       while at and count <= most do
@@ -61,6 +61,22 @@ return function(K)
       self.counts[class] = count
     end
     return count
+  end
+
+  -- As `runs`, of what lies between one place of a word and the next.
+  function Facts:gaps(word)
+    local known = self.words[word]
+    if not known then
+      local longest, sum, from = 0, 0.0, 1
+      repeat
+        local at = find(self.text, word, from, true)
+        local length = (at or self.length + 1) - from + #word
+        longest, sum, from = length > longest and length or longest, sum + length * (length + 1.0) / 2, from + length
+      until not at
+      known = { longest, sum }
+      self.words[word] = known
+    end
+    return known[1], known[2]
   end
 
   -- What `%bxy` goes over: how many begin, the longest, and all together.
@@ -125,11 +141,15 @@ return function(K)
         -- From here on every try is a match, and matches do not overlap: what they take is the text, once.
         return cost + (n + visits) * rest_of(items, i)
       elseif op == "opt" then
-        if not item.single then visits, here = 2 * visits, 2 * here end
+        if item.single then cost = cost + visits * item.lead else visits, here = 2 * visits, 2 * here end
       else
         if item.whole then visits, here = 1.0, 1.0 end -- it can take all that is left, so there is no second try
         local longest, sum = facts:runs(item)
         if item.starts then sum = min(sum, n) end
+        if counted and item.word then
+          local gap, gaps = facts:gaps(item.word) -- it stops at the word, at the latest
+          longest, sum = min(longest, gap), min(sum, gaps)
+        end
         local taken = min(visits * longest, here * sum) + visits
         cost = cost + taken * (item.weight + (item.single and item.lead or 0))
         here = min(here * (longest + 1), visits)

@@ -52,7 +52,7 @@ local function random_pattern(odd)
     local dice = math.random(10)
     if dice == 1 then parts[#parts + 1], open = "(", open + 1
     elseif dice == 2 and open > 0 then parts[#parts + 1], open = ")", open - 1
-    elseif dice == 3 then parts[#parts + 1] = one_of({ "()", "(.-)", "(%w+)", "([^,]*)" })
+    elseif dice == 3 then parts[#parts + 1] = one_of({ "()", "(.-)", "(%w+)", "([^,]*)", ".-ab", "(.-)a=", "[^c]-aab" })
     elseif dice <= odd then parts[#parts + 1] = one_of(ODD)
     else parts[#parts + 1] = one_of(ITEMS) .. one_of(SUFFIXES) end
   end
@@ -185,9 +185,31 @@ function checks.bounded(seed, count, odd)
   end
 end
 
-function checks.route(s, p)
-  local work, shape = K.use("kernel/work"), K.use("kernel/shape")(p)
-  return work.on(shape, work.facts(s), 0) // 1 | 0, work.worst(shape, #s) // 1 | 0, shape.regex or false
+function checks.class(letter)
+  local Set = K.use("kernel/byteset")
+  for _, class in ipairs({ letter, letter:upper() }) do
+    for code = 0, 255 do
+      if Set.has(Set.escaped(class:byte()), code) ~= (string.find(string.char(code), "%" .. class) ~= nil) then return false end
+    end
+  end
+  return true
 end
+
+-- What a call counts and is charged, the first time and the second.
+function checks.cost(name, s, p)
+  local lib = library({})
+  local function once()
+    spent = 0
+    local count = 0
+    debug.sethook(function() count = count + 1 end, "", 1)
+    pcall(CALLS[name], lib, s, p, nil, "<%0>")
+    debug.sethook()
+    return count + spent
+  end
+  return once(), once()
+end
+
+-- What plain Lua answers.
+function checks.plain(body) return (load(body)()) end
 
 return function(name, ...) return checks[name](...) end

@@ -24,7 +24,7 @@ def _host(name: bytes, *args: Any) -> Any:
 
 @cache
 def checks() -> Any:
-    """A function ``(check, ...)``: `same`, `case`, `bounded`, `route`, as patterns.lua has them."""
+    """A function ``(check, ...)``: `same`, `case`, `bounded`, `class`, `cost`, `plain`, as patterns.lua has them."""
     lua = lupa.LuaRuntime(encoding=None, unpack_returned_tuples=True)
     kernel = resources.files("runtime").joinpath("kernel")
     sources = {
