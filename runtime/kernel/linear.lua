@@ -55,5 +55,13 @@ return function(K)
     return { next = next_match, count = function() return captures end, value = value }
   end
 
+  -- Where the part of a faulty pattern that RE2 can say first matches; behind the text when nowhere, nil when the host cannot tell.
+  function linear.first(s, form, init)
+    if init > #s + 1 then return init end
+    local place, problem = K.host("pattern.matches", s, form.prefix, init - 1, -1, 1, form.anchored)
+    if problem then return nil end
+    return place == "" and #s + 2 or unpack("<i4", place) + 1
+  end
+
   return linear
 end

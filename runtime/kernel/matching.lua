@@ -29,7 +29,7 @@ return function(K)
   end
 
   -- The form of a pattern, by which its cost is known: read as a table, made when first read.
-  local NONE = { safe = -1, tiny = -1, linear = false, plain = false, native = false, anchored = false, lua_only = true }
+  local NONE = { safe = -1, tiny = -1, linear = false, plain = false, native = false, anchored = false, lua_only = true, prefix = false }
   local Form = {}
   local form_of
   Form.__index = unseen(function(form, key)
@@ -106,6 +106,9 @@ return function(K)
   local function source(form, s, init, once)
     if init < 0 then init = #s + init + 1 end
     if init < 1 then init = 1 end
+    if form.prefix then -- where that does not match, nobody comes to what is wrong with the pattern
+      init = use("kernel/linear").first(s, form, init) or init
+    end
     local found = form.regex and use("kernel/linear").open(s, form, init, once)
     return found or use("kernel/pattern").open(s, form.pattern, init, form.anchored)
   end

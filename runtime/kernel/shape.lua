@@ -124,7 +124,8 @@ return function(K)
       if item.op ~= "one" then deep = deep + 1 end
       if UNTRANSLATABLE[item.op] then shape.lua_only = true end
     end
-    if shape.broken or #shape.open > 0 or deep > MAX_DEPTH or #items > MAX_REGEX then shape.lua_only = true end
+    if deep > MAX_DEPTH or #items > MAX_REGEX then shape.lua_only = true end
+    shape.faulty = shape.broken or #shape.open > 0
     return items
   end
 
@@ -196,7 +197,7 @@ return function(K)
     for i, item in raw.ipairs(all) do
       local op = item.op
       if QUIET[op] then
-        parts[i] = item.text
+        parts[i] = shape.faulty and "" or item.text
       elseif op == "end" then
         parts[i] = "\\z"
       else
@@ -207,13 +208,15 @@ return function(K)
   end
 
   -- `native`: the pattern for Lua's matcher. `regex`: for RE2, false where that cannot say it; captures that are places are in
-  -- `places`. `broken`: behind the items it is malformed. `plain`: nothing in it has a meaning to string.find.
+  -- `places`. `broken`: behind the items it is malformed. `prefix`: for RE2, what must match before a fault is met. `plain`: nothing in it has a meaning to string.find.
   return function(pattern)
     local shape = { captures = 0, open = {}, anchored = false, broken = false, lua_only = false, places = {} }
     local all = parse(shape, pattern)
     shape.plain = not raw.string.find(pattern, "[%^%$%*%+%?%.%(%[%%%-]")
     shape.native = #pattern > LONG and rewritten(shape, all, pattern) or pattern
-    shape.regex = regex(shape, all)
+    local expression = regex(shape, all)
+    shape.regex, shape.prefix = not shape.faulty and expression, shape.faulty and expression
+    shape.lua_only = not shape.regex
     local items, capture = {}, 0
     for _, item in raw.ipairs(all) do
       if item.op == "open" or item.op == "place" then capture = capture + 1 end

@@ -54,6 +54,7 @@ def test_everyday_patterns_end_well_at_every_size(text: str, body: str, size: in
         'return (("x = "):rep(100000)):match("(%w+)%s*=%s*(%w+)%s*;")',
         'return ((" "):rep(500000) .. "x"):match("^(.-)%s*$") == "" or nil',
         'return (("/* "):rep(200000)):match("/%*(.-)%*/")',
+        'return ((" "):rep(100000)):find("%s+x%") or ((" "):rep(100000)):match("(%s+x")',
     ],
 )
 def test_what_takes_lua_for_ever_takes_time_that_grows_with_the_text(body: str) -> None:
@@ -127,4 +128,3 @@ def test_an_answer_of_the_host_is_bounded_and_goes_on_where_it_ended() -> None:
 def test_no_text_is_kept_alive() -> None:
     body = 'for i = 1, 20 do local s = ("ab "):rep(500000) .. i s:find("(b+)=(a+)%s") end return 1'
     assert run(body, memory=6 * 1024 * 1024, instructions=200_000_000) == 1
-
