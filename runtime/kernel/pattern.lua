@@ -3,26 +3,23 @@
 -- Semantics are those of the reference manual, §6.4.1; failures have the texts of Lua's own.
 return function(K)
   local raw = K.raw
-  local string, table, type = raw.string, raw.table, raw.type
+  local string = raw.string
   local byte, sub = string.byte, string.sub
   local MAX_DEPTH, MAX_CAPTURES = 200, 32
   local ESC = 37 -- %
 
   local function fail(text, ...) K.misuse(text, ...) end
 
+  local Set = K.use("kernel/byteset")
   local CLASSES = {}
-  for letter, set in raw.next, { a = "%a", c = "%c", d = "%d", g = "%g", l = "%l", p = "%p", s = "%s", u = "%u", w = "%w", x = "%x" } do
-    local members, others = {}, {}
-    for code = 0, 255 do
-      local is = string.find(string.char(code), set) ~= nil
-      members[code], others[code] = is, not is
-    end
-    CLASSES[byte(letter)], CLASSES[byte(string.upper(letter))] = members, others
+  for code = 0, 255 do
+    local letter = string.char(code)
+    if string.find(letter, "%a") then CLASSES[code] = Set.escaped(code) end
   end
 
   local function class_has(c, letter)
     local members = CLASSES[letter]
-    if members then return members[c] end
+    if members then return Set.has(members, c) end
     return letter == c
   end
 
@@ -31,7 +28,7 @@ return function(K)
     local c = byte(pat, p)
     p = p + 1
     if c == ESC then
-      if p > #pat then fail("malformed pattern (ends with '%%')") end
+      if p > #pat then fail("malformed pattern (ends with '%')") end
       return p + 1
     elseif c == 91 then
       if byte(pat, p) == 94 then p = p + 1 end
@@ -96,7 +93,7 @@ return function(K)
 
   local function balance(m, s, p)
     local open, close = byte(m.pat, p, p + 1)
-    if not close then fail("malformed pattern (missing arguments to '%%b')") end
+    if not close then fail("malformed pattern (missing arguments to '%b')") end
     if byte(m.src, s) ~= open then return nil end
     local depth, i = 1, s + 1
     while i <= #m.src do
@@ -169,7 +166,7 @@ return function(K)
         p = p + 4
       elseif c == ESC and next_byte == 102 then -- %f
         p = p + 2
-        if byte(pat, p) ~= 91 then fail("missing '[' after '%%f' in pattern") end
+        if byte(pat, p) ~= 91 then fail("missing '[' after '%f' in pattern") end
         local ep = class_end(pat, p)
         local before = s == 1 and 0 or byte(m.src, s - 1)
         if set_has(before, pat, p, ep - 1) or not set_has(byte(m.src, s) or 0, pat, p, ep - 1) then break end
@@ -219,43 +216,32 @@ return function(K)
     return sub(m.src, m.starts[level], m.starts[level] + length - 1)
   end
 
-  -- The captures of a match, the whole of it when there are none and `whole` is set.
-  local function captures(m, s, e, whole)
-    local count = (m.level == 0 and whole) and 1 or m.level
-    local values = {}
-    for level = 1, count do values[level] = value_of(m, level, s, e) end
-    return values, count
-  end
-
-  local function matcher(src, pat)
-    return { src = src, pat = pat, level = 0, starts = {}, lengths = {}, depth = 0 }
-  end
-
-  -- The first match at or after `init`: start, end (exclusive).
-  local function search(m, init)
-    local p, anchored = 1, byte(m.pat, 1) == 94
-    if anchored then p = 2 end
-    local s = init
-    repeat
-      m.level, m.depth = 0, 0
-      local e = match(m, s, p)
-      if e then return s, e end
-      s = s + 1
-    until s > #m.src + 1 or anchored
-  end
-
-  local function start_of(src, init)
-    init = init or 1
-    K.check(init, 3, "find", "integer")
-    if init < 0 then init = raw.math.max(1, #src + init + 1) elseif init == 0 then init = 1 end
-    return init
-  end
-
   local pattern = {}
+
+  -- The matches in `src` from `init` on, as `kernel/matches` takes them.
+  function pattern.open(src, pat, init, anchored)
+    local position, last, done = init, nil, false
+    local m = { src = src, pat = pat, level = 0, starts = {}, lengths = {}, depth = 0 }
+    local from, to
+    local function next_match()
+      while position <= #src + 1 and not done do
+        m.level, m.depth = 0, 0
+        local e = match(m, position, anchored and 2 or 1)
+        done = anchored
+        if e and e ~= last then
+          from, to = position, e
+          position, last = e, e
+          return from, to
+        end
+        position = position + 1
+      end
+    end
+    return { next = next_match, count = function() return m.level end, value = function(level) return value_of(m, level, from, to) end }
+  end
 
   -- Text without patterns, in linear time (Knuth, Morris, Pratt): Lua's own takes the product of the lengths at worst.
   function pattern.find_plain(src, text, init)
-    init = start_of(src, init)
+    if init < 0 then init = raw.math.max(1, #src + init + 1) elseif init == 0 then init = 1 end
     if init > #src + 1 then return nil end
     if text == "" then return init, init - 1 end
     local fallback, k = { 0 }, 0
@@ -271,95 +257,6 @@ return function(K)
       if k == #text then return i - k + 1, i end
     end
     return nil
-  end
-
-  function pattern.find(src, pat, init)
-    -- As Lua: without a special character it is no pattern, and a lone ")" is then text.
-    if not string.find(pat, "[%^%$%*%+%?%.%(%[%%%-]") then return pattern.find_plain(src, pat, init) end
-    init = start_of(src, init)
-    if init > #src + 1 then return nil end
-    local m = matcher(src, pat)
-    local s, e = search(m, init)
-    if not s then return nil end
-    local values, count = captures(m, s, e, false)
-    return s, e - 1, table.unpack(values, 1, count)
-  end
-
-  function pattern.match(src, pat, init)
-    init = start_of(src, init)
-    if init > #src + 1 then return nil end
-    local m = matcher(src, pat)
-    local s, e = search(m, init)
-    if not s then return nil end
-    local values, count = captures(m, s, e, true)
-    return table.unpack(values, 1, count)
-  end
-
-  function pattern.gmatch(src, pat, init)
-    local position, last = start_of(src, init), nil
-    return function()
-      while position <= #src + 1 do
-        local m = matcher(src, pat)
-        local e = match(m, position, 1)
-        if e and e ~= last then
-          local values, count = captures(m, position, e, true)
-          position, last = e, e
-          return table.unpack(values, 1, count)
-        end
-        position = position + 1
-      end
-    end
-  end
-
-  local function expand(m, replacement, s, e)
-    return (string.gsub(replacement, "%%(.?)", function(c)
-      if c == "%" then return "%" end
-      if c == "0" then return sub(m.src, s, e - 1) end
-      if not string.find(c, "^%d$") then fail("invalid use of '%%' in replacement string") end
-      return raw.tostring(value_of(m, byte(c) - 48, s, e))
-    end))
-  end
-
-  function pattern.gsub(src, pat, replacement, limit)
-    local kind = type(replacement)
-    if kind == "number" then replacement, kind = raw.tostring(replacement), "string" end
-    if kind ~= "string" and kind ~= "table" and kind ~= "function" then
-      fail("bad argument #3 to 'gsub' (string/function/table expected, got %s)", replacement == nil and "nil" or K.type(replacement))
-    end
-    K.check(limit, 4, "gsub", "integer", true)
-    limit = limit or #src + 1
-    local p, anchored = 1, byte(pat, 1) == 94
-    if anchored then p = 2 end
-    local out, n, s, last = {}, 0, 1, nil
-    while n < limit do
-      local m = matcher(src, pat)
-      local e = match(m, s, p)
-      if e and e ~= last then
-        n = n + 1
-        local value
-        if kind == "string" then
-          value = expand(m, replacement, s, e)
-        else
-          local values, count = captures(m, s, e, true)
-          if kind == "table" then value = replacement[values[1]] else value = replacement(table.unpack(values, 1, count)) end
-          if not value then
-            value = sub(src, s, e - 1)
-          elseif type(value) ~= "string" and type(value) ~= "number" then
-            fail("invalid replacement value (a %s)", K.type(value))
-          end
-        end
-        out[#out + 1] = value
-        s, last = e, e
-      elseif s <= #src then
-        out[#out + 1] = sub(src, s, s)
-        s = s + 1
-      else
-        break
-      end
-      if anchored then break end
-    end
-    out[#out + 1] = sub(src, s)
-    return table.concat(out), n
   end
 
   return pattern

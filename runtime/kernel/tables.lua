@@ -7,7 +7,7 @@ return function(K)
   local charge = K.limits.charge
   local getmetatable, rawget = raw.getmetatable, raw.rawget
   local mathtype, tointeger = raw.math.type, raw.math.tointeger
-  local text = K.use("kernel/text").text
+  local text = K.use("kernel/argument").text
   local MAX_RESULTS, MAX_STRING = 250000, 0x4000000
 
   local function whole(n, position, fname)

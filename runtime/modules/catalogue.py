@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from importlib import import_module
 from typing import TypeVar
 
+from runtime.modules import matching
 from runtime.modules.definition import CommandHandler, ModuleDef, PureFunction
 
 #: The modules, which are files of this package: each has a `MODULE`.
@@ -62,7 +63,7 @@ def _merge(parts: Iterable[Mapping[str, _V]], what: str) -> dict[str, _V]:
 
 _ALL = [_module(name) for name in _NAMES]
 MODULES: Mapping[str, ModuleDef] = _merge(({item.name: item} for item in _ALL), "module")
-FUNCTIONS: Mapping[str, PureFunction] = _merge((item.functions for item in _ALL), "function")
+FUNCTIONS: Mapping[str, PureFunction] = _merge((*(item.functions for item in _ALL), matching.FUNCTIONS), "function")
 COMMANDS: Mapping[str, CommandHandler] = _merge((item.commands for item in _ALL), "command")
 
 #: Commands that a scope is asked about.

@@ -1,0 +1,20 @@
+-- Work whose instructions do not count. What is remembered (the form of a pattern, what is known of a text) must not show in
+-- the count of a step: a query may have asked before, or the collector taken it away. So it is done in a coroutine that has no
+-- hook, and the caller sees one call of a C function, whether it took long or not. It must end soon by itself.
+return function(K)
+  local raw = K.raw
+  local co, pcall, limits = raw.coroutine, raw.pcall, K.limits
+
+  local function answer(ok, first, ...)
+    if ok then return first, ... end
+    if first == "not enough memory" then limits.spend("memory") end
+    return nil, first
+  end
+
+  -- `work` as a function that answers as it does with up to two values, or with nil and the error.
+  return function(work)
+    return co.wrap(function(a, b, c)
+      while true do a, b, c = co.yield(answer(pcall(work, a, b, c))) end
+    end)
+  end
+end
