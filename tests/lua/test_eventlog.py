@@ -17,7 +17,7 @@ from runtime.lua.protocol import Batch, Clock, Event
 from runtime.payload import NOTHING, Payload
 
 BOOT = {"class": "workflow", "seed": 2**62, "ctx": {"tenant": "acme"}, "waits": ["a:b"], "info": {"attempt": 1}}
-BATCH = Batch("running", frame=b"{}\n")
+BATCH = Batch("running", answer=(b"running",))
 
 payloads = st.builds(Payload, st.sampled_from(["json/plain", "binary/plain"]), st.binary(max_size=40))
 details = st.dictionaries(st.text(max_size=5), st.lists(st.integers(-(2**70), 2**70), max_size=3), max_size=2)
@@ -72,7 +72,7 @@ def test_the_digest_is_of_every_answer_in_its_place() -> None:
     def digest(*frames: bytes) -> bytes:
         log = EventLog(BOOT)
         for frame in frames:
-            log.add([], Clock(1), [], Batch("running", frame=frame), 0.0)
+            log.add([], Clock(1), [], Batch("running", answer=(frame,)), 0.0)
         return log.digest
 
     assert digest(b"a", b"b") == digest(b"a", b"b")
