@@ -181,7 +181,7 @@ return function(K)
     s, pattern, replacement = text(s, 1, "gsub"), text(pattern, 2, "gsub"), text(replacement)
     local form, each, slow = admit(s, pattern)
     if slow then return use("kernel/matches").gsub(source(form, s, 1), s, replacement, n) end
-    local result, count = gsub(s, form.native, replacement, n)
+    local result, count = string.gsub(s, form.native, replacement, n) -- a field, which names it in a message
     charge(#s * each // STEPS + #result // 32)
     return result, count
   end

@@ -11,7 +11,8 @@ return function(K)
   local argument = K.use("kernel/argument")
   local text, number = argument.text, argument.number
 
-  local len, sub, byte, rep, format = string.len, string.sub, string.byte, string.rep, string.format
+  -- Called as a field where an argument may be refused: the name in the message is that of the field.
+  local len, byte, rep = string.len, string.byte, string.rep
   local SHORT = 256 -- bytes that are not charged: what the call of a function takes is charged already
 
   local strings = { packsize = string.packsize }
@@ -31,7 +32,7 @@ return function(K)
   function strings.sub(s, i, j)
     if type(s) ~= "string" then s = text(s, 1, "sub") end
     if mathtype(i) ~= "integer" then number(i, 2, "sub") end
-    local result = sub(s, i, j)
+    local result = string.sub(s, i, j)
     if #result > SHORT then charge(#result // 32) end
     return result
   end
@@ -100,7 +101,7 @@ return function(K)
       if OBJECT[type(v)] or v ~= v then plain = false end
     end
     if plain and n <= 32 then
-      local result = format(fmt, ...)
+      local result = string.format(fmt, ...)
       return formatted(result)
     end
     local args, i = table.pack(...), 0
@@ -122,7 +123,7 @@ return function(K)
       return nil
     end)
     charge(16)
-    local result = format(fmt, table.unpack(args, 1, n))
+    local result = string.format(fmt, table.unpack(args, 1, n))
     return formatted(result)
   end
 
