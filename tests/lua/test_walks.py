@@ -84,7 +84,8 @@ def test_what_is_removed_before_its_turn_is_not_visited(keys: list[Key], removal
     fill = "".join(f"t[{literal(key)}] = {i} " for i, key in enumerate(keys))
     steps = "".join(f"if n == {at} then t[{literal(victim)}] = nil end " for at, victim in plan)
     body = f"local t, seen, n = {{}}, {{}}, 0 {fill} for k in pairs(t) do seen[#seen + 1] = tostring(k) {steps} n = n + 1 end return seen"
-    expected, gone = [], set[tuple[bool, Key]]()
+    expected: list[str] = []
+    gone = set[tuple[bool, Key]]()
     for key in order:
         if (type(key) is bool, key) in gone:
             continue
