@@ -77,9 +77,7 @@ return function(K)
       local unit = #s + (type(sep) == "string" and #sep or 0)
       if unit == 0 then return "" end
       if count > MAX_STRING / unit then K.misuse("resulting string too large") end
-      if unit * count > SHORT then
-        charge((unit + (sep and 4 or 2)) * count // 16) -- a copy is a call, which takes as long as some bytes
-      end
+      charge((unit + (sep and 4 or 2)) * count // 16) -- a copy is a call, which takes as long as some bytes
     end
     return rep(s, n, sep)
   end
