@@ -1,4 +1,4 @@
--- On first use of: channel external channel_module list
+-- On first use of: channel channel_module list
 -- Channels and select. A channel may also be fed by the kernel: `pull` takes the next item from upstream, where it is kept
 -- until the channel has room. On a hand-off the initiator is queued before its counterpart.
 return function(K)
