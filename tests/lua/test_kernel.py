@@ -39,7 +39,7 @@ def test_a_file_gives_what_it_says(file: str) -> None:
     for left in re.findall(r"^\s*(K\.[\w., ]+?) = ", SOURCES[file], re.MULTILINE):
         set_there += re.findall(r"K\.(\w+)", left)
     assert set(names) <= set(set_there)
-    assert {name for name in re.findall(r"\bfunction K\.(\w+)\(", SOURCES[file])} - set(names) <= INNER
+    assert set(re.findall(r"\bfunction K\.(\w+)\(", SOURCES[file])) - set(names) <= INNER
 
 
 #: What is set for the sake of others once a file is there, never looked up before.
