@@ -1,4 +1,4 @@
--- On first use of: pid now log detached random_bytes random_int uuid object parse_duration check_duration with_prefix copy
+-- On first use of: pid now log detached random_bytes random_int uuid parse_duration check_duration with_prefix copy
 -- What modules need beyond the kernel proper: the clock, log lines, random numbers, durations, copies of tables.
 return function(K)
   local raw = K.raw
@@ -42,11 +42,6 @@ return function(K)
     b[7] = b[7] & 0x0f | 0x40
     b[9] = b[9] & 0x3f | 0x80
     return raw.string.format("%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", raw.table.unpack(b))
-  end
-
-  function K.object(t)
-    K.json_marks[t] = "object"
-    return t
   end
 
   -- Nanoseconds of a number, Go text or a Duration; or nil and what is wrong.

@@ -49,6 +49,7 @@ return function(K)
     return async(plain, ...)
   end
   function funcs.new() return Executor.new({}) end
-  funcs.all, funcs.any = K.await_all, K.await_any
+  function funcs.all(...) return K.await_all(...) end
+  function funcs.any(...) return K.await_any(...) end
   return funcs
 end

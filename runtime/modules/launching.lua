@@ -5,7 +5,7 @@ return function(K)
   -- True; or nil and INVALID. `what` is what the id should be of.
   function launching.check_id(id, n, fname, what)
     K.check(id, n, fname, "string")
-    if not id:find("^[^:]+:[^:]+$") then return K.invalid("'%s' is not %s id: expected namespace:name", id, what) end
+    if not string.find(id, "^[^:]+:[^:]+$") then return K.invalid("'%s' is not %s id: expected namespace:name", id, what) end
     return true
   end
 

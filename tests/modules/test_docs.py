@@ -48,7 +48,7 @@ METHODS = {
     "process": ["modules/process", "modules/launching", "kernel/mailbox"],
     "channel": ["kernel/channel"],
     "errors": ["kernel/errors"],
-    "payload": ["kernel/values"],
+    "payload": ["kernel/payload"],
     "logger": ["modules/logger"],
     "saga": ["modules/saga"],
     "expr": ["modules/expr"],
