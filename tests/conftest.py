@@ -8,6 +8,8 @@ import hypothesis
 import pytest
 
 from runtime import settings
+from runtime.lua.interpreter import Interpreter
+from runtime.lua.interpreters import SHARED
 from runtime.temporal.devserver import DevServer
 from tests import databases
 
@@ -22,6 +24,14 @@ def default_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(settings, "DEFAULT_STATE", tmp_path_factory.mktemp("state"))
         yield
+
+
+@pytest.fixture
+def new_interpreters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each program has an interpreter that served no other, so its strings have hashes of their own and it holds what it needs."""
+    monkeypatch.setattr(
+        SHARED, "take", lambda kernel, host, memory, **_: Interpreter(host, memory, kernel.chunk("kernel/boot"))
+    )
 
 
 @pytest.fixture(scope="session")

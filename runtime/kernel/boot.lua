@@ -1,12 +1,15 @@
--- The first chunk of an interpreter. Takes the host function, takes away what no Lua here may use, builds K (what kernel
--- and modules share) and answers the kernel's entry point. Scripts never see K, the host function or this environment.
+-- The first chunk of an interpreter, which serves many programs, one after another. What is done once for all of them: it takes
+-- the host function, takes away what no Lua here may use, and keeps what was ever loaded, as functions without any state.
+-- Answers `begin`, which makes all that one program has anew (K, what kernel and modules share, and through it whatever a
+-- script can reach) and answers the kernel's entry point; and `clear`, after which nothing of that program is left.
+-- Scripts never see K, the host function or this environment.
 -- The host compiles it together with the files that every program needs: they are in CORE, by name, as functions of their
--- environment, since fetching and loading each by itself is a good part of what a new interpreter costs.
+-- environment, as every chunk is, since fetching and loading each by itself is a good part of what a new interpreter costs.
 -- Speaks protocol 2.
-local host, seed, instructions, class, entry, name, code, modules, imports = ...
-local CORE = CORE or {}
+local host = ...
+local chunks, givers = CORE, {} -- file -> function of its environment; name of K -> the file that gives it
 
-local raw_load, type, error, rawget, pcall = load, type, error, rawget, pcall
+local raw_load, type, error, rawget, pcall, next = load, type, error, rawget, pcall, next
 local wrap, yield = coroutine.wrap, coroutine.yield
 local debug, clock_seconds, cpu_seconds = debug, os.time, os.clock
 
@@ -17,107 +20,155 @@ collect("stop")
 python, io, package, require, dofile, loadfile, collectgarbage = nil, nil, nil, nil, nil, nil, nil
 os = nil
 
-local K = {
-  raw = {
-    next = next, pairs = pairs, pcall = pcall, xpcall = xpcall, load = raw_load, type = type, tostring = tostring,
-    getmetatable = debug.getmetatable, setmetatable = debug.setmetatable, rawget = rawget, rawset = rawset,
-    rawlen = rawlen, rawequal = rawequal, getinfo = debug.getinfo, sethook = debug.sethook,
-    traceback = debug.traceback, string = string, table = table, math = math, utf8 = utf8, coroutine = coroutine,
-    select = select, error = error, tonumber = tonumber, ipairs = ipairs, assert = assert,
-  },
-  host_function = host, clock_seconds = clock_seconds, cpu_seconds = cpu_seconds, collect = collect,
-  -- What is read often and mostly nil has a value, so that reading it loads nothing.
-  current = false, readonly = false, loading = false, continuation = false, process_options = false,
-  events_wanted = false, updates_wanted = false, env = false,
-  -- The entry's own file, as the host tells of any other that is asked for.
-  unit = { true, name, code, modules, imports },
+-- Lua's own, of which nobody changes anything.
+local raw = {
+  next = next, pairs = pairs, pcall = pcall, xpcall = xpcall, load = raw_load, type = type, tostring = tostring,
+  getmetatable = debug.getmetatable, setmetatable = debug.setmetatable, rawget = rawget, rawset = rawset,
+  rawlen = rawlen, rawequal = rawequal, getinfo = debug.getinfo, sethook = debug.sethook,
+  traceback = debug.traceback, string = string, table = table, math = math, utf8 = utf8, coroutine = coroutine,
+  select = select, error = error, tonumber = tonumber, ipairs = ipairs, assert = assert,
 }
 _G.debug = nil
-local setmetatable = K.raw.setmetatable
-math.randomseed(seed)
+local setmetatable, sethook, randomseed = raw.setmetatable, raw.sethook, math.randomseed
 
--- On demand ----------------------------------------------------------------------------------------------------------
--- Loading is most of what a new run costs, and a parked run needs little of the kernel. So what is missing in one of these
--- tables is got when it is first looked up: a name of K with the file that gives it (the host knows which), a file with
--- its value, a word of `boot` with what the host says, a library with its exports.
--- Whether something is loaded already may not count: a query may have loaded it, and no replay repeats a query. The lookup
--- is one instruction either way, since `__index` is a function of C, and what goes on behind it is in a coroutine that has no hook.
-local loaded, boot = {}, { class = class, entry = entry }
-local missing, unopened = {}, {} -- the metatables: of these tables, and of libraries that nobody has looked into
-local find, demand
+-- The strings of all programs share one metatable: each fills it for itself.
+local string_meta = raw.getmetatable("")
+local function empty_string_meta()
+  for key in next, string_meta do string_meta[key] = nil end
+end
 
-local function look_up_by(way) missing.__index, unopened.__index = way, way end
+-- A file as a function of its environment. That it is here already, from an earlier program, nobody can see.
+local function chunk_of(file, bytecode)
+  local chunk = chunks[file]
+  if chunk then return chunk end
+  local _
+  if not bytecode then _, bytecode = host("chunk", file) end
+  if not bytecode then error("evermoon: no chunk " .. file, 0) end
+  chunk = raw_load(bytecode, "=evermoon/" .. file, "b")()
+  chunks[file] = chunk
+  return chunk
+end
 
-local function take(t, key)
-  while true do
-    local limits = rawget(K, "limits")
-    local used, budget = limits and limits.used, limits and limits.instructions
-    if limits then limits.used, limits.instructions = 0, math.maxinteger end
-    look_up_by(find) -- a file looks up others
-    local ok, value = pcall(find, t, key)
-    if limits then limits.used, limits.instructions = used, budget end
-    if not ok then
-      demand = wrap(take)
+-- The file that gives a name of K, or false; it is in `chunks` then.
+local function giver_of(name)
+  local file = givers[name]
+  if file == nil then
+    local _, found, bytecode = host("gives", name)
+    file = found or false
+    if file then chunk_of(file, bytecode) end
+    givers[name] = file
+  end
+  return file
+end
+
+-- Garbage of earlier programs may lie about, but no more than this (KiB): above it, it is collected when a program ends, or waits
+-- for the first time. `kept` is what was held after the last collection that found no program.
+local kept, SLACK = 0, 256
+local function tidy()
+  local much = collect("count") > kept + SLACK
+  if much then collect("collect") end
+  return much
+end
+
+-- `name` and what follows is the entry's own file, as the host tells of any other that is asked for.
+local function begin(seed, instructions, class, entry, name, code, modules, imports)
+  randomseed(seed)
+  local K = {
+    raw = raw, host_function = host, clock_seconds = clock_seconds, cpu_seconds = cpu_seconds, collect = collect, tidy = tidy,
+    string_meta = string_meta,
+    -- What is read often and mostly nil has a value, so that reading it loads nothing.
+    current = false, readonly = false, loading = false, continuation = false, process_options = false,
+    events_wanted = false, updates_wanted = false, env = false,
+    unit = { true, name, code, modules, imports },
+  }
+
+  -- On demand --------------------------------------------------------------------------------------------------------
+  -- Loading is most of what a new run costs, and a parked run needs little of the kernel. So what is missing in one of these
+  -- tables is got when it is first looked up: a name of K with the file that gives it (the host knows which), a file with
+  -- its value, a word of `boot` with what the host says, a library with its exports.
+  -- Whether something is loaded already may not count: a query may have loaded it, and no replay repeats a query; nor whether
+  -- an earlier program did. The lookup is one instruction in any case, since `__index` is a function of C, and what goes on
+  -- behind it is in a coroutine that has no hook.
+  local loaded, boot = {}, { class = class, entry = entry }
+  local missing, unopened = {}, {} -- the metatables: of these tables, and of libraries that nobody has looked into
+  local find, demand
+
+  local function look_up_by(way) missing.__index, unopened.__index = way, way end
+
+  local function take(t, key)
+    while true do
+      local limits = rawget(K, "limits")
+      local used, budget = limits and limits.used, limits and limits.instructions
+      if limits then limits.used, limits.instructions = 0, math.maxinteger end
+      look_up_by(find) -- a file looks up others
+      local ok, value = pcall(find, t, key)
+      if limits then limits.used, limits.instructions = used, budget end
+      if not ok then
+        demand = wrap(take)
+        look_up_by(demand)
+        error(value, 0)
+      end
       look_up_by(demand)
-      error(value, 0)
+      t, key = yield(value)
     end
-    look_up_by(demand)
-    t, key = yield(value)
   end
-end
 
-local function load_file(file, bytecode)
-  local value
-  local core = CORE[file]
-  if core then
-    CORE[file] = nil
-    value = core(K.env or _G)
-  else
-    local _
-    if not bytecode then _, bytecode = host("chunk", file) end
-    if not bytecode then error("evermoon: no chunk " .. file, 0) end
-    value = raw_load(bytecode, "=evermoon/" .. file, "b", K.env or _G)()
-  end
-  if type(value) == "function" then value = value(K) end
-  if value == nil then value = true end
-  loaded[file] = value
-  return value
-end
-
-function find(t, key)
-  if t == K then
-    local _, file, bytecode = host("gives", key)
-    if not file then return nil end
-    if rawget(loaded, file) == nil then load_file(file, bytecode) end
-    return rawget(K, key)
-  elseif t == loaded then
-    return load_file(key)
-  elseif t == boot then
-    local _, form, value = host("boot", key)
-    if form == "json" then value = K.json_value(value) end
-    if value == nil then value = false end
-    boot[key] = value
+  local function load_file(file)
+    local value = chunk_of(file)(K.env or _G)
+    if type(value) == "function" then value = value(K) end
+    if value == nil then value = true end
+    loaded[file] = value
     return value
   end
-  return K.open_library(t)[key]
+
+  function find(t, key)
+    if t == K then
+      local file = giver_of(key)
+      if not file then return nil end
+      if rawget(loaded, file) == nil then load_file(file) end
+      return rawget(K, key)
+    elseif t == loaded then
+      return load_file(key)
+    elseif t == boot then
+      local _, form, value = host("boot", key)
+      if form == "json" then value = K.json_value(value) end
+      if value == nil then value = false end
+      boot[key] = value
+      return value
+    end
+    return K.open_library(t)[key]
+  end
+
+  demand = wrap(take)
+  look_up_by(find) -- what is loaded at once sets the hook of this coroutine, the kernel's own
+  K.boot, K.unopened = setmetatable(boot, missing), unopened
+  setmetatable(loaded, missing)
+  setmetatable(K, missing)
+  function K.use(file) return loaded[file] end
+
+  K.use("kernel/limits")
+  K.limits.instructions, K.budget = instructions, instructions
+  K.use("kernel/order")
+  K.use("kernel/base")
+  K.use("kernel/scheduler")
+  K.use("kernel/sandbox")
+  local enter = K.use("kernel/main")
+  look_up_by(demand)
+  -- As after a collection: the next is due when there is half as much again, not with the next allocation.
+  collect("restart")
+  collect("step", -(collect("count") // 2 | 0))
+  return enter
 end
 
-demand = wrap(take)
-look_up_by(find) -- what is loaded at once sets the hook of this coroutine, the kernel's own
-K.boot, K.unopened = setmetatable(boot, missing), unopened
-setmetatable(loaded, missing)
-setmetatable(K, missing)
-function K.use(name) return loaded[name] end
+-- Leaves nothing that holds on to the program, whose entry point the host has let go, and answers how many KiB are held yet.
+local function clear()
+  sethook()
+  empty_string_meta()
+  collect("incremental", 200)
+  if tidy() then kept = collect("count") end
+  return collect("count")
+end
 
-K.use("kernel/limits")
-K.limits.instructions, K.budget = instructions, instructions
-K.use("kernel/order")
-K.use("kernel/base")
-K.use("kernel/scheduler")
-K.use("kernel/sandbox")
-local enter = K.use("kernel/main")
-look_up_by(demand)
--- As after a collection: the next is due when there is half as much again, not with the next allocation.
-collect("restart")
-collect("step", -(collect("count") // 2 | 0))
-return enter
+empty_string_meta()
+kept = collect("count")
+return begin, clear

@@ -206,6 +206,8 @@ return function(K)
     if K.boot.class == "process" then
       K.collect("collect")
       K.collect("incremental", 125)
+    else
+      K.tidy()
     end
   end
 

@@ -169,8 +169,7 @@ return function(K)
   -- Assembly -------------------------------------------------------------------------------------------------------
 
   -- The string metatable is shared by every string: scripts reach the wrapped functions through it and nothing else.
-  local string_meta = getmetatable("")
-  for key in raw.next, string_meta do string_meta[key] = nil end
+  local string_meta = K.string_meta
   -- By way of a library that is not opened yet: whether the strings' functions are there already may not count.
   string_meta.__index = K.library("string", function()
     string_meta.__index = K.use("kernel/text").strings

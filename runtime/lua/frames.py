@@ -27,9 +27,6 @@ class Frames:
         self._program = program
         self._boot = boot
 
-    def arguments(self) -> tuple[Any, ...]:
-        return ()
-
     def begin(self, interpreter: Interpreter) -> None:
         program = self._program
         units = {

@@ -91,29 +91,52 @@ def _closed(*_args: Any) -> tuple[Any, ...]:
 
 
 class Interpreter:
-    """A Lua state with a kernel in it, begun by the kernel's boot chunk. One owner at a time; `close` frees it on the caller's thread.
+    """A Lua state with a kernel in it. One owner at a time; `close` frees it on the caller's thread.
 
-    `arguments` go to the boot chunk, behind the host function. `call` enters the kernel, with scalars and bytes; it raises
-    `LuaError` only for a fault in the kernel itself, and `LuaMemoryError` when not even the kernel could allocate.
-    `padded`: the heap begins with things that nobody uses.
+    It is made by the kernel's boot chunk, for a first program with this host function and so many bytes of memory. Where it
+    `serves_many`, that chunk made nothing of a program yet: `begin` does, and after `clear` it may `serve` another one. A kernel of old has begun already.
+    `call` enters the kernel, with scalars and bytes; it raises `LuaError` only for a fault in the kernel itself, and
+    `LuaMemoryError` when not even the kernel could allocate. `padded`: the heap begins with things that nobody uses.
     """
 
-    def __init__(
-        self,
-        host: HostFunction,
-        memory: int,
-        boot_chunk: bytes,
-        arguments: Sequence[Any] = (),
-        *,
-        padded: bool = False,
-    ) -> None:
+    def __init__(self, host: HostFunction, memory: int, boot_chunk: bytes, *, padded: bool = False) -> None:
         self._lua = _runtime(memory)
         self._host = host
         self._limit = memory + _KERNEL_BYTES
         self._raised = False
         self._padding = self._lua.execute(_PADDING) if padded else None
+        self._begin = self._clear = self._entry = None
+        #: How many programs began in it, and how many bytes it held when it had been cleared.
+        self.served = self.held = 0
         boot = self._lua.compile(boot_chunk, name=b"=evermoon/kernel/boot", mode=b"b")
-        self._entry = boot(self._answered, *arguments)
+        made = boot(self._answered)
+        if isinstance(made, tuple):
+            self._begin, self._clear = made
+        else:
+            self._entry = made
+
+    @property
+    def serves_many(self) -> bool:
+        return self._begin is not None
+
+    def begin(self, *arguments: Any) -> None:
+        """A program, of which the kernel is told this."""
+        self.served += 1
+        self._make_room(_bytes_of(arguments))
+        self._entry = self._begin(*arguments)
+
+    def clear(self) -> None:
+        """Lets the program go, and all that it made. Raises `LuaError` where there is no memory even for that."""
+        self._entry = None
+        self._host = _closed
+        self._restore_limit()
+        self.held = int(self._clear() * 1024)
+
+    def serve(self, host: HostFunction, memory: int) -> None:
+        """The next program's host, and its memory."""
+        self._host = host
+        if memory + _KERNEL_BYTES != self._limit:
+            self.limit_memory(memory + _KERNEL_BYTES)
 
     def call(self, *arguments: Any) -> Any:
         self._restore_limit()
@@ -155,7 +178,7 @@ class Interpreter:
         return used
 
     def close(self) -> None:
-        self._entry = None
+        self._begin = self._clear = self._entry = None
         self._host = _closed
         self._padding = None
         self._lua = None

@@ -56,6 +56,8 @@ class Kernel:
             source = self._sources[full]
             if full == _BOOT:
                 source = self._core() + source
+            elif self.protocol > 1:  # every program of an interpreter has an environment of its own
+                source = f"return {_of_its_environment(source)}"
             # Stripped: it loads in half the time, and frames without a source are how the kernel tells its own from a script's.
             code = compile_lua(source.encode(), f"=evermoon/{full}".encode(), True)
             self._chunks[name] = code
@@ -75,10 +77,15 @@ class Kernel:
         return self._givers.get(name)
 
     def _core(self) -> str:
-        """Text that puts the core into a local of the chunk it begins. A kernel that knows no such local asks for each file."""
+        """Text that puts the core into a local of the chunk it begins. A kernel of protocol 1 knows no such local and asks for each file."""
         names = [first or second for first, second in _USED.findall(self._sources[_BOOT])]
-        functions = "".join(f'["{name}"] = function(_ENV) {self._sources[name]}\nend,\n' for name in names)
-        return f"local CORE = {{\n{functions}}}\n" if "CORE[" in self._sources[_BOOT] else ""
+        functions = "".join(f'["{name}"] = {_of_its_environment(self._sources[name])},\n' for name in names)
+        return f"local CORE = {{\n{functions}}}\n" if self.protocol > 1 else ""
+
+
+def _of_its_environment(source: str) -> str:
+    """A file as an expression: a function that runs it in an environment."""
+    return f"function(_ENV) {source}\nend"
 
 
 @cache

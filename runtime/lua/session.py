@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from runtime.errors import INTERNAL, LIMIT_EXCEEDED, UNAVAILABLE, Error, invalid
 from runtime.lua import frames, protocol, steps
 from runtime.lua.interpreter import Interpreter, LuaError, LuaMemoryError
+from runtime.lua.interpreters import SHARED, Interpreters
 from runtime.lua.program import Program
 from runtime.modules.catalogue import FUNCTIONS
 from runtime.payload import NOTHING, Payload
@@ -37,7 +38,6 @@ _HURRIED = 0.2
 class Kernel(Protocol):
     """How a session speaks to its kernel: what the two protocols have in common."""
 
-    def arguments(self) -> tuple[Any, ...]: ...
     def begin(self, interpreter: Interpreter) -> None: ...
     def step(
         self,
@@ -65,7 +65,9 @@ class Session:
 
     `version(change_id, min, max)` answers `workflow.version`; `questions` may hold further ones ("workflow.patched", ...).
     Where none is given a question fails as INVALID. `spent`: what is used of the time that a step shares with others, 1 for all of
-    it. `padded`: in an interpreter whose heap begins otherwise than usual.
+    it. `padded`: in an interpreter of its own, whose heap begins otherwise than usual; else in one of `interpreters`, which get it back
+    when the program is closed, unless it spent a limit or the kernel failed. A process begins in a new one: it waits for long, and
+    should not hold what others loaded.
     """
 
     def __init__(
@@ -77,8 +79,11 @@ class Session:
         questions: Questions | None = None,
         spent: Callable[[], float] | None = None,
         padded: bool = False,
+        interpreters: Interpreters = SHARED,
     ) -> None:
         self._program = program
+        self._interpreters = None if padded else interpreters
+        self._sound = False
         self._spent = spent
         self._questions: dict[str, Callable[..., Any]] = dict(questions or {})
         if version is not None:
@@ -86,6 +91,7 @@ class Session:
         self._clock = protocol.Clock(now=0)
         self._since = (0.0, 0.0)
         self.seconds = MAX_SECONDS_OF_A_WORKFLOW if boot.get("class") == "workflow" else MAX_SECONDS
+        self._waits_long = boot.get("class") == "process"
         self._interrupt: BaseException | None = None
         self._interpreter: Interpreter | None = None
         kernel = program.kernel
@@ -95,14 +101,22 @@ class Session:
         self._kernel: Kernel = _SPOKEN[kernel.protocol](program, boot)
         self._begin()
         try:
-            self._interpreter = Interpreter(
-                self._host, program.memory, kernel.chunk("kernel/boot"), self._kernel.arguments(), padded=padded
-            )
+            self._interpreter = self._taken()
             self._kernel.begin(self._interpreter)
+            self._sound = True
         except LuaMemoryError as error:
             raise self._out_of_memory() from error
         except LuaError as error:
             raise self._unfit(str(error)) from None
+        finally:
+            if not self._sound:
+                self.close()
+
+    def _taken(self) -> Interpreter:
+        kernel, memory = self._program.kernel, self._program.memory
+        if self._interpreters is None:
+            return Interpreter(self._host, memory, kernel.chunk("kernel/boot"), padded=True)
+        return self._interpreters.take(kernel, self._host, memory, new=self._waits_long)
 
     def step(self, events: Sequence[protocol.Event], clock: protocol.Clock) -> protocol.Batch:
         """Hands the kernel a batch of events. What the script did wrong is in the batch, never raised."""
@@ -111,7 +125,9 @@ class Session:
             answer = self._stepped(events, clock)
         except LuaMemoryError:
             return protocol.Batch("failed", error=self._out_of_memory(), spent="memory")
-        return self._kernel.read(answer)
+        batch = self._kernel.read(answer)
+        self._sound = self._sound and batch.spent is None
+        return batch
 
     def query(self, name: str, args: Sequence[Payload]) -> Payload:
         """Asks without changing anything. Raises `Error` when the handler fails or there is none."""
@@ -131,10 +147,14 @@ class Session:
         return self._interpreter.memory_used() if self._interpreter is not None else 0
 
     def close(self) -> None:
-        """Frees the interpreter. Idempotent."""
-        if self._interpreter is not None:
-            self._interpreter.close()
-            self._interpreter = None
+        """Frees the interpreter, for others where nothing speaks against it. Idempotent."""
+        interpreter, self._interpreter = self._interpreter, None
+        if interpreter is None:
+            return
+        if self._sound and self._interpreters is not None:
+            self._interpreters.give_back(self._program.kernel, interpreter)
+        else:
+            interpreter.close()
 
     def _ask(self, kind: str, name: str, args: Sequence[Payload]) -> protocol.Batch:
         try:
@@ -142,6 +162,7 @@ class Session:
         except LuaMemoryError as error:
             raise self._out_of_memory() from error
         if batch.error is not None:
+            self._sound = self._sound and batch.error.kind != LIMIT_EXCEEDED
             raise batch.error
         return batch
 
@@ -155,6 +176,7 @@ class Session:
     def _entered(self, call: Callable[[Interpreter], protocol.Answer]) -> protocol.Answer:
         if self._interpreter is None:
             raise Error(INTERNAL, "the session is closed", retryable=False)
+        sound, self._sound = self._sound, False
         try:
             answer = call(self._interpreter)
         except LuaMemoryError:
@@ -166,6 +188,7 @@ class Session:
         if self._interrupt is not None:
             interrupt, self._interrupt = self._interrupt, None
             raise interrupt
+        self._sound = sound
         return answer
 
     def _begin(self) -> bool:

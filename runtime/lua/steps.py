@@ -28,15 +28,12 @@ class Steps:
         self._boot = dict(boot)
         self._clock = Clock(now=0)
 
-    def arguments(self) -> tuple[Any, ...]:
-        """What the kernel's first chunk is given beside the host function. All else it asks for when it needs it."""
+    def begin(self, interpreter: Interpreter) -> None:
+        """Says what every program needs. All else the kernel asks for when it needs it."""
         program = self._program
         kind = text(str(self._boot.get("class") or ""))
         entry = program.entry
-        return (int(self._boot["seed"]), program.instructions, kind, text(entry), *self._unit(entry))
-
-    def begin(self, interpreter: Interpreter) -> None:
-        """Nothing is left to say."""
+        interpreter.begin(int(self._boot["seed"]), program.instructions, kind, text(entry), *self._unit(entry))
 
     def told(self, name: str, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
         """What a kernel asks for its own sake: an answer, or None when this is no such question."""

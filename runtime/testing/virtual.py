@@ -89,6 +89,10 @@ class VirtualHost:
     def _open(self) -> Session:
         return self._kind(self._program, self._boot, version=self._version, questions=_PATCHES)
 
+    def _open_another(self) -> Session:
+        """In an interpreter of its own, which is never the one that the program ran in."""
+        return Session(self._program, self._boot, version=self._version, questions=_PATCHES, padded=True)
+
     def _version(self, change_id: str, minimum: int, maximum: int) -> int:
         version = self._versions.setdefault(change_id, maximum)
         if not minimum <= version <= maximum:
@@ -175,7 +179,7 @@ class VirtualHost:
         With `one_batch`, all events of equal time go in together, and only the whole of the commands is compared: how
         events fall into batches may not matter.
         """
-        session = self._open()
+        session = self._open_another()
         try:
             if one_batch:
                 self._replay_batched(session)

@@ -21,6 +21,8 @@ from runtime.testing import program_from_source
 from tests.lua.holes import BORDERS
 from tests.support import main
 
+pytestmark = pytest.mark.usefixtures("new_interpreters")
+
 BOOT = {"class": "workflow", "pid": "{w|r}", "seed": 7, "ctx": {"tenant": "acme"}, "info": {"workflow_id": "r"}}
 MODULES = ("funcs", "time", "workflow", "json", "logger", "uuid", "ctx")
 START = protocol.start([Payload.of({"n": 1})])

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from runtime.lua import interpreter, protocol
+from runtime.lua.interpreters import Interpreters
 from runtime.lua.session import Session
 from runtime.testing import program_from_source
 from tests.security.corpus import MODULES
@@ -79,7 +80,8 @@ def test_walk(monkeypatch: pytest.MonkeyPatch) -> None:
 
     program = program_from_source(TOUCH % ", ".join(f"'{name}'" for name in MODULES), modules=MODULES)
     monkeypatch.setattr(interpreter, "_runtime", spied)
-    session = Session(program, {"class": "workflow", "pid": "{w|r}", "seed": 1, "ctx": {}, "info": {}})
+    boot = {"class": "workflow", "pid": "{w|r}", "seed": 1, "ctx": {}, "info": {}}
+    session = Session(program, boot, interpreters=Interpreters())
     batch = session.step([protocol.start([])], protocol.Clock(now=0))
     assert batch.state == "running", batch.error
     tables, found = walks[-1]()
