@@ -71,7 +71,7 @@ local function tidy()
 end
 
 -- `name` and what follows is the entry's own file, as the host tells of any other that is asked for.
-local function begin(seed, instructions, class, entry, name, code, modules, imports)
+local function begin(seed, instructions, class, entry, method, name, code, modules, imports)
   randomseed(seed)
   local K = {
     raw = raw, host_function = host, clock_seconds = clock_seconds, cpu_seconds = cpu_seconds, collect = collect, tidy = tidy,
@@ -89,7 +89,7 @@ local function begin(seed, instructions, class, entry, name, code, modules, impo
   -- Whether something is loaded already may not count: a query may have loaded it, and no replay repeats a query; nor whether
   -- an earlier program did. The lookup is one instruction in any case, since `__index` is a function of C, and what goes on
   -- behind it is in a coroutine that has no hook.
-  local loaded, boot = {}, { class = class, entry = entry }
+  local loaded, boot = {}, { class = class, entry = entry, method = method }
   local missing, unopened = {}, {} -- the metatables: of these tables, and of libraries that nobody has looked into
   local find, demand
 

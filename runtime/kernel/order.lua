@@ -237,7 +237,4 @@ return function(K)
     end
     return iterate(t, meta == nil), t, nil
   end
-
-  -- Kernel and module code iterates in the same order, so that no command batch depends on a hash seed.
-  _G.pairs, _G.next = K.pairs, K.next
 end

@@ -151,19 +151,20 @@ return function(K)
 
   -- math -----------------------------------------------------------------------------------------------------------
 
-  local maths = {}
-  for name, value in raw.next, math do
-    if name ~= "randomseed" then maths[name] = value end
-  end
-  function maths.random(...)
-    K.changes("math.random")
-    return math.random(...)
-  end
-  function maths.randomseed(...)
-    if K.boot.class == "workflow" then
-      K.misuse("math.randomseed: a workflow's random numbers come from its own seed, so that a replay repeats them")
+  local function open_math()
+    local maths = {}
+    for name, value in raw.next, math do maths[name] = value end
+    function maths.random(...)
+      K.changes("math.random")
+      return math.random(...)
     end
-    return math.randomseed(...)
+    function maths.randomseed(...)
+      if K.boot.class == "workflow" then
+        K.misuse("math.randomseed: a workflow's random numbers come from its own seed, so that a replay repeats them")
+      end
+      return math.randomseed(...)
+    end
+    return maths
   end
 
   -- Assembly -------------------------------------------------------------------------------------------------------
@@ -201,13 +202,22 @@ return function(K)
     string = K.library("string", function() return K.use("kernel/text").strings end),
     table = K.library("table", function() return K.use("kernel/tables") end),
     utf8 = K.library("utf8", function() return K.use("kernel/text").utf8 end),
-    math = K.freeze(maths, "math"), coroutine = K.freeze(K.coroutine, "coroutine"),
+    math = K.library("math", open_math), coroutine = K.freeze(K.coroutine, "coroutine"),
   }
 
+  -- Written out, so that it is made in one piece.
+  local globals = K.globals
   function K.new_env()
-    local env = {}
-    for name, value in raw.next, base do env[name] = value end
-    for name, value in raw.next, K.globals do env[name] = value end
+    local env = {
+      assert = base.assert, error = base.error, ipairs = base.ipairs, select = base.select, tonumber = base.tonumber,
+      tostring = base.tostring, pairs = base.pairs, next = base.next, rawequal = base.rawequal, _VERSION = base._VERSION,
+      type = base.type, rawget = base.rawget, rawset = base.rawset, rawlen = base.rawlen, pcall = base.pcall,
+      xpcall = base.xpcall, getmetatable = base.getmetatable, setmetatable = base.setmetatable,
+      string = globals.string, table = globals.table, utf8 = globals.utf8, math = globals.math,
+      coroutine = globals.coroutine, _G = false, load = false,
+      -- What is added for each file, so that there is room for it.
+      process = nil, channel = nil, errors = nil, payload = nil, os = nil, print = nil, require = nil, subscribe = nil, unsubscribe = nil,
+    }
     env._G = env
     function env.load(...)
       if select("#", ...) == 0 then K.misuse("bad argument #1 to 'load' (string expected, got no value)") end
@@ -216,14 +226,14 @@ return function(K)
     return env
   end
 
-  -- Module files get the guarded base library too, but nothing of the script's environment.
-  local module_env = {}
-  for name, value in raw.next, base do module_env[name] = value end
-  module_env.string, module_env.table, module_env.math, module_env.utf8 = string, table, math, raw.utf8
-  module_env.setmetatable, module_env.getmetatable = raw.setmetatable, nil
-  module_env.rawget, module_env.rawset = raw.rawget, raw.rawset
-  module_env.load = nil
-  module_env.coroutine = nil
-  K.env = module_env
+  -- Module files, and those of the kernel that come from here on, get the guarded base library too, so that what they iterate over
+  -- has the same order everywhere, but nothing of the script's environment.
+  K.env = {
+    assert = base.assert, error = base.error, ipairs = base.ipairs, select = base.select, tonumber = base.tonumber,
+    tostring = base.tostring, pairs = base.pairs, next = base.next, rawequal = base.rawequal, _VERSION = base._VERSION,
+    type = base.type, rawlen = base.rawlen, pcall = base.pcall, xpcall = base.xpcall,
+    string = string, table = table, math = math, utf8 = raw.utf8,
+    setmetatable = raw.setmetatable, rawget = raw.rawget, rawset = raw.rawset,
+  }
   K.raise = error
 end

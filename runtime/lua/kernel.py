@@ -18,7 +18,7 @@ from runtime.registry.bundles import canonical, sha256
 _PACKAGES = ("kernel", "modules")
 _BOOT = "kernel/boot"
 #: What `kernel/boot` loads at once, and is therefore put into one chunk with it.
-_USED = re.compile(r'^K\.use\("(kernel/\w+)"\)|= K\.use\("(kernel/\w+)"\)', re.MULTILINE)
+_USED = re.compile(r'^ *(?:local \w+ = )?K\.use\("(kernel/\w+)"\)$', re.MULTILINE)
 #: What a kernel says of itself, and a file of what it gives.
 _SPEAKS = re.compile(r"^-- Speaks protocol (\d+)\.$", re.MULTILINE)
 _GIVES = re.compile(r"^-- On first use of: (.+)$", re.MULTILINE)
@@ -78,7 +78,7 @@ class Kernel:
 
     def _core(self) -> str:
         """Text that puts the core into a local of the chunk it begins. A kernel of protocol 1 knows no such local and asks for each file."""
-        names = [first or second for first, second in _USED.findall(self._sources[_BOOT])]
+        names = _USED.findall(self._sources[_BOOT])
         functions = "".join(f'["{name}"] = {_of_its_environment(self._sources[name])},\n' for name in names)
         return f"local CORE = {{\n{functions}}}\n" if self.protocol > 1 else ""
 

@@ -33,7 +33,8 @@ class Steps:
         program = self._program
         kind = text(str(self._boot.get("class") or ""))
         entry = program.entry
-        interpreter.begin(int(self._boot["seed"]), program.instructions, kind, text(entry), *self._unit(entry))
+        seed, method = int(self._boot["seed"]), text(program.method)
+        interpreter.begin(seed, program.instructions, kind, text(entry), method, *self._unit(entry))
 
     def told(self, name: str, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
         """What a kernel asks for its own sake: an answer, or None when this is no such question."""
@@ -52,8 +53,6 @@ class Steps:
     def _word(self, key: str) -> tuple[Any, ...]:
         """A word of the boot table: its form ("text", "json") and value."""
         program = self._program
-        if key == "method":
-            return (b"text", text(program.method))
         if key == "limits":
             return (b"json", _json({"instructions": program.instructions, "memory": program.memory}))
         value = self._boot.get(key)

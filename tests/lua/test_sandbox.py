@@ -182,3 +182,22 @@ def test_a_fault_inside_the_kernel_is_told_at_the_scripts_line() -> None:
     caught = run(body.replace("table.sort(t)", "local ok, err = pcall(table.sort, t) return err"))
     assert "?:" not in caught
     assert "attempt to compare" in caught
+
+
+@pytest.mark.parametrize("library", ["string", "math", "coroutine", "time"])
+def test_what_a_library_has_can_be_listed(library: str) -> None:
+    """In the order of the names, and without anything but the view in the script's hands."""
+    body = f"""
+      local step, view, first = pairs({library})
+      local names = {{}}
+      for name, value in pairs({library}) do
+        assert({library}[name] == value)
+        names[#names + 1] = name
+      end
+      return {{ names, view == {library}, first == nil }}
+    """
+    names, is_view, is_first = run(body)
+    assert is_view
+    assert is_first
+    assert names
+    assert names == sorted(names)
