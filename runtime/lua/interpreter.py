@@ -105,7 +105,9 @@ class Interpreter:
         self._limit = memory + _KERNEL_BYTES
         self._raised = False
         self._padding = self._lua.execute(_PADDING) if padded else None
-        self._begin = self._clear = self._entry = None
+        self._begin: Any = None
+        self._clear: Any = None
+        self._entry: Any = None
         #: How many programs began in it, and how many bytes it held when it had been cleared.
         self.served = self.held = 0
         boot = self._lua.compile(boot_chunk, name=b"=evermoon/kernel/boot", mode=b"b")

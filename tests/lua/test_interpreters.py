@@ -305,7 +305,10 @@ def test_attacks_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = 0
     for attack in attacks("workflow"):
         program = program_from_source(
-            attack.source, modules=MODULES, memory=min(attack.memory, 16 << 20), instructions=min(attack.instructions, 10**6)
+            attack.source,
+            modules=MODULES,
+            memory=min(attack.memory, 16 << 20),
+            instructions=min(attack.instructions, 10**6),
         )
         session = Session(program, BOOT, interpreters=shared)
         spent = session.step([protocol.start([])], protocol.Clock(now=0)).spent
