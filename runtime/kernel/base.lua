@@ -62,7 +62,9 @@ return function(K)
   -- The iterator alone walks the exports: what `pairs` hands out is the view.
   local function walk(view)
     local _ = view[0]
-    return (K.pairs(getmetatable(view).__index)), view, nil
+    local exports = getmetatable(view).__index
+    local step = K.pairs(exports)
+    return function(_, key) return step(exports, key) end, view, nil
   end
   unopened.__metatable, unopened.__newindex, unopened.__pairs = false, denied, walk
 
