@@ -38,7 +38,7 @@ return function(K)
     if limit == "time" or limit == "commands" then
       message = limit .. " limit of a step spent" .. at .. ": do less between two waits"
     else
-      message = ("%s of %s spent%s: raise limits.%s of %s, or do less between two waits"):format(
+      message = raw.string.format("%s of %s spent%s: raise limits.%s of %s, or do less between two waits",
         limit == "memory" and "memory limit" or "instruction budget",
         raw.tostring(K.boot.limits[limit]), at, limit, K.boot.entry)
     end

@@ -84,60 +84,103 @@ return function(K)
 
   local read
 
+  -- A key, a text, a number as it usually is, a whole field, and what must follow it, each taken in one call; what does not fit
+  -- is looked at again by the slower functions, which know every form and say what is wrong. No pattern has two repetitions side
+  -- by side that take the same characters: what does not fit is to cost no more than its length.
+  local WHITE = "[ \n\r\t]*"
+  local PLAIN, DIGITS = '"([]-\255 !#-[]*)"', "(-?[1-9][%d.]*)%f[^%d]"
+  local KEY = "^" .. PLAIN .. WHITE .. ":" .. WHITE
+  local IN_ARRAY, IN_OBJECT = WHITE .. "([,%]])" .. WHITE .. "()", WHITE .. "([,}])" .. WHITE .. "()"
+  local TEXT_ITEM, NUMBER_ITEM = "^" .. PLAIN .. IN_ARRAY, "^" .. DIGITS .. IN_ARRAY
+  local TEXT, NUMBER = "^" .. PLAIN .. IN_OBJECT, "^" .. DIGITS .. IN_OBJECT
+  local TEXT_FIELD, NUMBER_FIELD = KEY .. PLAIN .. IN_OBJECT, KEY .. DIGITS .. IN_OBJECT
+  local TEXT_ALONE, NUMBER_ALONE = "^" .. PLAIN .. WHITE .. "()", "^" .. DIGITS .. WHITE .. "()[,%]}]"
+  KEY = KEY .. "()"
+
   local function array(s, i, depth)
     local items, n = {}, 0
     i = match(s, "^[ \n\r\t]*()", i + 1)
-    if byte(s, i) == 93 then return items, match(s, "^[ \n\r\t]*()", i + 1) end
+    local c = byte(s, i)
+    if c == 93 then return items, match(s, "^[ \n\r\t]*()", i + 1) end
     while true do
-      local value, at = read(s, i, depth)
+      local value, stop, at
+      if c == 34 then
+        value, stop, at = match(s, TEXT_ITEM, i)
+      elseif c and c <= 57 then
+        value, stop, at = match(s, NUMBER_ITEM, i)
+        value = value and tonumber(value)
+      end
+      if value == nil then
+        value, at = read(s, i, depth)
+        if value == nil then value = null end
+        i = at
+        stop, at = match(s, "^([,%]])[ \n\r\t]*()", i)
+        if not stop then bad(i, "expected ',' or ']'") end
+      end
       n = n + 1
-      if value == nil then value = null end
       items[n] = value
-      local c = byte(s, at)
-      i = match(s, "^[ \n\r\t]*()", at + 1)
-      if c == 93 then return items, i end
-      if c ~= 44 then bad(at, "expected ',' or ']'") end
+      if stop == "]" then return items, at end
+      i = at
+      c = byte(s, i)
     end
   end
 
-  -- A key, a text or a number as it usually is, and what must follow it, each taken in one call; what does not fit is looked
-  -- at again by the slower functions, which know every form and say what is wrong.
-  local KEY = '^"([^"\\\0-\31]*)"[ \n\r\t]*:[ \n\r\t]*()'
-  local TEXT = '^"([^"\\\0-\31]*)"[ \n\r\t]*([,}])[ \n\r\t]*()'
-  local DIGITS = "^(-?[1-9]%d*)[ \n\r\t]*([,}])[ \n\r\t]*()"
+  -- What the field behind a key was the last time (1: behind no key): objects of one text are often alike.
+  local likely
+
+  local function field(s, i, depth, fields, previous)
+    local key, at = match(s, KEY, i)
+    if not key then
+      if byte(s, i) ~= 34 then bad(i, "expected a string key") end
+      key, at = read_string(s, i)
+      if byte(s, at) ~= 58 then bad(at, "expected ':'") end
+      at = match(s, "^[ \n\r\t]*()", at + 1)
+    end
+    local c, value, stop, after = byte(s, at), nil, nil, nil
+    if c == 34 then
+      likely[previous] = TEXT_FIELD
+      value, stop, after = match(s, TEXT, at)
+    elseif c and c <= 57 then
+      likely[previous] = NUMBER_FIELD
+      value, stop, after = match(s, NUMBER, at)
+      value = value and tonumber(value)
+    else
+      likely[previous] = nil
+    end
+    if value == nil then
+      value, at = read(s, at, depth)
+      stop, after = match(s, "^([,}])[ \n\r\t]*()", at)
+      if not stop then bad(at, "expected ',' or '}'") end
+    end
+    fields[key] = value
+    return key, stop, after
+  end
 
   local function object(s, i, depth)
-    local fields = {}
+    local fields, key = {}, 1
     i = match(s, "^[ \n\r\t]*()", i + 1)
     if byte(s, i) == 125 then
       marks[fields] = "object"
       return fields, match(s, "^[ \n\r\t]*()", i + 1)
     end
     while true do
-      local key, at = match(s, KEY, i)
-      if not key then
-        if byte(s, i) ~= 34 then bad(i, "expected a string key") end
-        key, at = read_string(s, i)
-        if byte(s, at) ~= 58 then bad(at, "expected ':'") end
-        at = match(s, "^[ \n\r\t]*()", at + 1)
+      local form = likely[key]
+      local name, value, stop, after
+      if form then
+        name, value, stop, after = match(s, form, i)
+        if form == NUMBER_FIELD and name then value = tonumber(value) end
       end
-      local c, value, stop = byte(s, at), nil, nil
-      if c == 34 then
-        value, stop, i = match(s, TEXT, at)
-      elseif c and c <= 57 then
-        value, stop, i = match(s, DIGITS, at)
-        if value then value = tonumber(value) end
-      end
-      if stop then fields[key] = value
+      if value ~= nil then
+        fields[name] = value
+        key = name
       else
-        fields[key], at = read(s, at, depth)
-        stop, i = match(s, "^([,}])[ \n\r\t]*()", at)
+        key, stop, after = field(s, i, depth, fields, key)
       end
-      if stop ~= "," then
-        if stop ~= "}" then bad(at, "expected ',' or '}'") end
+      if stop == "}" then
         if next(fields) == nil then marks[fields] = "object" end
-        return fields, i
+        return fields, after
       end
+      i = after
     end
   end
 
@@ -145,7 +188,7 @@ return function(K)
   function read(s, i, depth)
     local c = byte(s, i)
     if c == 34 then
-      local text, at = match(s, '^"([^"\\\0-\31]*)"[ \n\r\t]*()', i)
+      local text, at = match(s, TEXT_ALONE, i)
       if text then return text, at end
       return read_string(s, i)
     elseif c == 123 or c == 91 then
@@ -161,13 +204,15 @@ return function(K)
       return nil, match(s, "^[ \n\r\t]*()", i + 4)
     end
     -- The usual numbers, and what cannot follow one.
-    local digits, at = match(s, "^(-?[1-9]%d*%.?%d*)[ \n\r\t]*()[,%]}]", i)
-    if digits and byte(digits, -1) ~= 46 then return tonumber(digits), at end
+    local digits, at = match(s, NUMBER_ALONE, i)
+    local number = digits and tonumber(digits)
+    if number then return number, at end
     return read_number(s, i)
   end
 
   local function read_all(s)
     if not utf8.len(s) then bad(1, "text is not valid UTF-8") end
+    likely = {}
     local value, i = read(s, match(s, "^[ \n\r\t]*()"), 0)
     if i <= #s then bad(i, "unexpected text after the value") end
     return value
@@ -175,6 +220,7 @@ return function(K)
 
   function K.json_value(text)
     local ok, value = pcall(read_all, text)
+    likely = nil
     if ok then return value end
     if raw.type(value) == "table" and raw.getmetatable(value) == Fault then return nil, value.message end
     error(value, 0)

@@ -6,11 +6,12 @@ return function(K)
   local raw = K.raw
   local type, mathtype, next, getmetatable = raw.type, raw.math.type, raw.next, raw.getmetatable
   local string, utf8, concat, sort = raw.string, raw.utf8, raw.table.concat, raw.table.sort
-  local byte, find, format, gsub, tonumber = string.byte, string.find, string.format, string.gsub, raw.tonumber
+  local byte, find, format, gsub, sub = string.byte, string.find, string.format, string.gsub, string.sub
+  local tonumber = raw.tonumber
   local huge = raw.math.huge
   local marks, null = K.json_marks, K.null
   local MAX_DEPTH = 128
-  local SPECIAL = "[\0-\31\"\\\127-\255]" -- in a text that is not its own JSON
+  local PLAIN = "^[]-~ !#-[]*$" -- a text that is its own JSON: the quickest way to say that nothing is to be escaped in it
 
   local ESCAPES = raw.setmetatable(
     { ['"'] = '\\"', ["\\"] = "\\\\", ["\b"] = "\\b", ["\f"] = "\\f", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t" },
@@ -18,8 +19,8 @@ return function(K)
   )
 
   -- What is being written: its pieces, and the keys that lead from the value to where the writer is.
-  local out, n, root, keys, depth, levels, seen
-  local firsts, others -- keys as they are written: as the first of an object, and behind a comma
+  local out, root, keys, depth, levels, seen
+  local likely -- by what stands before an object: the form of the last one there
 
   local function child(path, key)
     if type(key) == "number" then return path .. "[" .. key .. "]" end
@@ -42,12 +43,13 @@ return function(K)
 
   local function float(value)
     if value ~= value or value == huge or value == -huge then fault("is " .. K.tostring(value) .. ", which JSON cannot hold") end
+    if value % 1 == 0 and value ~= 0 and value < 1e15 and value > -1e15 then return (value // 1 | 0) .. ".0" end
     local text = format("%.15g", value)
     if tonumber(text) ~= value then
       text = format("%.16g", value)
       if tonumber(text) ~= value then text = format("%.17g", value) end
     end
-    if not find(text, "[.e]") then text = text .. ".0" end
+    if value % 1 == 0 and not find(text, "[.e]") then text = text .. ".0" end
     return text
   end
 
@@ -102,58 +104,122 @@ return function(K)
     return nil
   end
 
-  local write
+  local function lead_of(key, i) return (i == 1 and "{" or ",") .. quote(key) .. ":" end
 
-  -- `lead` is what stands before a value: a comma, a key.
-  local function write_table(t, lead)
-    if levels >= MAX_DEPTH then fault("is nested deeper than 128") end
-    if seen[t] then fault("is part of a cycle") end
-    seen[t] = true
-    local names, count = shape(t)
-    local above = depth
-    local here = above + 1
-    levels = levels + 1
-    if names then
-      n = n + 1
-      out[n] = lead
-      local written = firsts
-      for i = 1, count do
-        local key = names[i]
-        local value = t[key]
-        if value ~= null then
-          local text = written[key]
-          if not text then
-            text = (written == firsts and "{" or ",") .. (find(key, SPECIAL) and quote(key) or '"' .. key .. '"') .. ":"
-            written[key] = text
-          end
-          depth, keys[here] = here, key
-          write(value, text)
-          depth, written = above, others
-        end
-      end
-      n = n + 1
-      out[n] = written == others and "}" or "{}"
-    else
-      lead = lead .. "["
-      depth = here
-      for i = 1, count do
-        keys[here] = i
-        write(t[i], lead)
-        lead = ","
-      end
-      depth = above
-      n = n + 1
-      out[n] = count > 0 and "]" or lead .. "]"
+  -- How an object with these keys is written: the keys in order, and what stands before each value, where that is plain.
+  local function form_of(names, count)
+    local leads = {}
+    for i = 1, count do
+      local key = names[i]
+      leads[i] = find(key, PLAIN) and (i == 1 and '{"' or ',"') .. key .. '":'
     end
-    levels = levels - 1
-    seen[t] = nil
+    return { names = names, leads = leads, count = count }
   end
 
-  function write(value, lead)
+  -- The form of an object, or nil and the length of an array; or a fault. Most objects have the keys of the one before. In
+  -- which order `next` gives the keys may not count.
+  local function form_or_length(t, lead)
+    if getmetatable(t) == nil then
+      local count, form, mark = 0, likely[lead], marks[t]
+      for _ in next, t do count = count + 1 end
+      if form and form.count == count and mark ~= "array" then
+        local names, i = form.names, 1
+        while i <= count and t[names[i]] ~= nil do i = i + 1 end
+        if i > count then return form end
+      elseif t[1] ~= nil and mark ~= "object" then
+        local i = 2
+        while t[i] ~= nil do i = i + 1 end
+        if i > count then return nil, count end
+      end
+    end
+    local names, count = shape(t)
+    if not names then return nil, count end
+    local form = form_of(names, count)
+    likely[lead] = count > 0 and form or nil
+    return form
+  end
+
+  local write
+
+  -- `write` of what usually is in a table, without a call; all else is given to it, with the key that a fault names.
+  local function write_items(t, lead, n, count)
+    local items = out
+    lead = lead .. "["
+    local above = depth
+    for i = 1, count do
+      local value = t[i]
+      local kind = type(value)
+      n = n + 1
+      if kind == "string" and find(value, PLAIN) then
+        items[n] = lead .. '"' .. value .. '"'
+      elseif kind == "number" and mathtype(value) == "integer" then
+        items[n] = lead .. value
+      else
+        depth = above + 1
+        keys[depth] = i
+        n = write(value, lead, n - 1)
+        depth = above
+      end
+      lead = ","
+    end
+    n = n + 1
+    items[n] = count > 0 and "]" or lead .. "]"
+    return n
+  end
+
+  local function write_fields(t, lead, n, form)
+    local items, names, leads = out, form.names, form.leads
+    local above, first = depth, true
+    n = n + 1
+    items[n] = lead
+    for i = 1, form.count do
+      local key = names[i]
+      local value = t[key]
+      if value ~= null then
+        lead = leads[i] or lead_of(key, i)
+        if first then
+          if i > 1 then lead = "{" .. sub(lead, 2) end
+          first = false
+        end
+        local kind = type(value)
+        n = n + 1
+        if kind == "string" and find(value, PLAIN) then
+          items[n] = lead .. '"' .. value .. '"'
+        elseif kind == "number" and mathtype(value) == "integer" then
+          items[n] = lead .. value
+        else
+          depth = above + 1
+          keys[depth] = key
+          n = write(value, lead, n - 1)
+          depth = above
+        end
+      end
+    end
+    n = n + 1
+    items[n] = first and "{}" or "}"
+    return n
+  end
+
+  -- `lead` is what stands before a value: a comma, a key.
+  local function write_table(t, lead, n)
+    local level = levels + 1
+    if level > MAX_DEPTH then fault("is nested deeper than 128") end
+    if seen[t] then fault("is part of a cycle") end
+    seen[t] = true
+    local form, count = form_or_length(t, lead)
+    levels = level
+    n = form and write_fields(t, lead, n, form) or write_items(t, lead, n, count)
+    levels = level - 1
+    seen[t] = nil
+    return n
+  end
+
+  -- Writes behind the `n` pieces there are; answers how many there are then.
+  function write(value, lead, n)
     local kind = type(value)
     local text
     if kind == "string" then
-      text = find(value, SPECIAL) and quote(value) or '"' .. value .. '"'
+      text = find(value, PLAIN) and '"' .. value .. '"' or quote(value)
     elseif kind == "number" then
       text = mathtype(value) == "integer" and value or float(value)
     elseif kind == "boolean" then
@@ -162,24 +228,24 @@ return function(K)
       text = "null"
     elseif kind == "table" then
       local plain = getmetatable(value) ~= nil and plain_of(value)
-      if not plain then return write_table(value, lead) end
-      if plain ~= null then return write(plain, lead) end
+      if not plain then return write_table(value, lead, n) end
+      if plain ~= null then return write(plain, lead, n) end
       text = "null"
     else
       refuse(value, kind)
     end
-    n = n + 1
-    out[n] = lead .. text
+    out[n + 1] = lead .. text
+    return n + 1
   end
 
   -- The text of `value`, or nil and what is wrong with it, naming the path inside it ("" for the value itself).
   function K.json_text(value, path)
-    local before = out and { out, n, root, keys, depth, levels, seen, firsts, others } -- within the encoding of another
-    out, n, root, keys, depth, levels, seen, firsts, others = {}, 0, path or "", {}, 0, 0, {}, {}, {}
-    local ok, err = raw.pcall(write, value, "")
+    local before = out and { out, root, keys, depth, levels, seen, likely } -- within the encoding of another
+    out, root, keys, depth, levels, seen, likely = {}, path or "", {}, 0, 0, {}, {}
+    local ok, err = raw.pcall(write, value, "", 0)
     local text = ok and concat(out)
-    out, keys, seen, firsts, others = nil, nil, nil, nil, nil
-    if before then out, n, root, keys, depth, levels, seen, firsts, others = raw.table.unpack(before) end
+    out, keys, seen, likely = nil, nil, nil, nil
+    if before then out, root, keys, depth, levels, seen, likely = raw.table.unpack(before) end
     if ok then return text end
     if type(err) == "table" and getmetatable(err) == Fault then return nil, err.message end
     raw.error(err, 0)

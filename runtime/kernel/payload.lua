@@ -104,7 +104,7 @@ return function(K)
   end
 
   function K.incoming(encoding, bytes)
-    return class.new({ encoding = encoding, bytes = bytes, format = encoding:sub(1, 5) == "json/" and FORMATS.JSON
+    return class.new({ encoding = encoding, bytes = bytes, format = raw.string.sub(encoding, 1, 5) == "json/" and FORMATS.JSON
       or encoding == "binary/plain" and FORMATS.BYTES or FORMATS.LUA })
   end
 

@@ -12,7 +12,7 @@ return function(K)
   -- Options as the host wants them (durations in ms), checked by its function `check`; or nil and INVALID.
   function launching.options(check, options)
     if options == nil then return K.object({}) end
-    local text, problem = K.json_text(K.with_prefix(options, check:match("%.(.*)") .. "."))
+    local text, problem = K.json_text(K.with_prefix(options, string.match(check, "%.(.*)") .. "."))
     if not text then return K.invalid("options: %s", problem) end
     local answer, err = K.host(check, text)
     if not answer then return nil, err end

@@ -34,11 +34,11 @@ return function(K)
   function os.date(format, at)
     K.check(format, 1, "date", "string", true)
     K.check(at, 2, "date", "number", true)
-    format = (format or "%c"):gsub("^!", "")
+    format = string.gsub(format or "%c", "^!", "")
     local text, err = K.host("os.date", format, at and math.tointeger(at // 1) or K.now() // NS)
     if not text then K.misuse("bad argument #1 to 'date' (%s)", K.tostring(err)) end
-    if format:sub(1, 2) == "*t" then
-      local year, month, day, hour, min, sec, wday, yday = text:match("(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+)")
+    if string.sub(format, 1, 2) == "*t" then
+      local year, month, day, hour, min, sec, wday, yday = string.match(text, "(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+)")
       return {
         year = math.tointeger(year), month = math.tointeger(month), day = math.tointeger(day),
         hour = math.tointeger(hour), min = math.tointeger(min), sec = math.tointeger(sec),

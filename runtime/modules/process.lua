@@ -19,7 +19,7 @@ return function(K)
   local function check_topic(topic, n, fname)
     K.check(topic, n, fname, "string")
     if topic == "" then return K.invalid("the topic is empty") end
-    if topic:sub(1, 1) == "@" then return K.invalid("topic '%s': topics that begin with '@' are reserved", topic) end
+    if string.sub(topic, 1, 1) == "@" then return K.invalid("topic '%s': topics that begin with '@' are reserved", topic) end
     return true
   end
 
@@ -30,7 +30,7 @@ return function(K)
   local function check_dest(dest, fname)
     K.check(dest, 1, fname, "string")
     if dest == "" then return K.invalid("the destination is empty") end
-    if in_workflow and not dest:find("^{[^|]+|.+}$") then return not_found(dest) end
+    if in_workflow and not string.find(dest, "^{[^|]+|.+}$") then return not_found(dest) end
     return true
   end
 
@@ -38,7 +38,7 @@ return function(K)
   local function check_sent(topic, n, fname)
     local ok, err = check_topic(topic, n, fname)
     if not ok then return nil, err end
-    if topic:find(CONTROLS) then return K.invalid("topic '%s' has a control character", (topic:gsub(CONTROLS, "?"))) end
+    if string.find(topic, CONTROLS) then return K.invalid("topic '%s' has a control character", (string.gsub(topic, CONTROLS, "?"))) end
     return true
   end
 
@@ -189,7 +189,7 @@ return function(K)
     local state = Spawner.self(self, "with_name")
     K.check(name, 1, "with_name", "string")
     if name == "" then return K.invalid("the name is empty") end
-    if name:find(CONTROLS) then return K.invalid("the name has a control character") end
+    if string.find(name, CONTROLS) then return K.invalid("the name has a control character") end
     return changed(state, { name = name })
   end
   function methods:with_message(topic, ...)

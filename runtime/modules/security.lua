@@ -4,8 +4,8 @@ return function(K)
   local Actor, Scope = objects.Actor, objects.Scope
   local security = {}
 
-  local own_actor = K.boot.actor and objects.actor(K.boot.actor.id, K.boot.actor.meta)
-  local own_scope = K.boot.scope and objects.scope(K.boot.scope)
+  local own_actor = K.boot.actor and objects.actor(K.boot.actor.id, K.boot.actor.meta) or nil
+  local own_scope = K.boot.scope and objects.scope(K.boot.scope) or nil
   function security.actor() return own_actor end
   function security.scope() return own_scope end
 

@@ -8,7 +8,7 @@ return function(K)
   -- What is wrong with an id of a policy or group; nil when nothing is.
   local function fault(id)
     if type(id) ~= "string" then return "a " .. K.type(id) end
-    if not id:find("^[^:]+:[^:]+$") then return "'" .. id .. "'" end
+    if not string.find(id, "^[^:]+:[^:]+$") then return "'" .. id .. "'" end
   end
 
   -- `meta` becomes JSON and back: it is a copy, and holds nothing that cannot travel.

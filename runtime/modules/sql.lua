@@ -110,7 +110,7 @@ return function(K)
     for _, how in ipairs({ "savepoint", "rollback_to", "release" }) do
       methods[how] = method(class, how, function(place, name)
         K.check(name, 1, how, "string")
-        if not name:find("^[%a_][%w_]*$") or #name > 63 then return K.invalid("'%s' is no name of a savepoint", name) end
+        if not string.find(name, "^[%a_][%w_]*$") or #name > 63 then return K.invalid("'%s' is no name of a savepoint", name) end
         return K.request("sql.savepoint", { tx = place.tx, how = how, name = name })
       end)
     end

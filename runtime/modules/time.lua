@@ -38,7 +38,7 @@ end
 -- string.upper follows the machine's locale.
 local function upper(name)
   return (string.gsub(name, "[a-z]", function(letter)
-    return string.char(letter:byte() - 32)
+    return string.char(string.byte(letter) - 32)
   end))
 end
 

@@ -26,7 +26,7 @@ local UNITS = {
 
 local function quote(text)
   if #text > 100 then
-    text = string.gsub(text:sub(1, 97), "[\xC0-\xFF][\x80-\xBF]*$", "") .. "..."
+    text = string.gsub(string.sub(text, 1, 97), "[\xC0-\xFF][\x80-\xBF]*$", "") .. "..."
   end
   if not utf8.len(text) then
     text = string.gsub(text, "[\x80-\xFF]", "?")
@@ -45,7 +45,7 @@ end
 local function whole_below_zero(digits, unit)
   local amount = 0
   for i = 1, #digits do
-    local digit = digits:byte(i) - ZERO
+    local digit = string.byte(digits, i) - ZERO
     if amount < (MIN + digit + 9) // 10 then
       return nil
     end
@@ -62,7 +62,7 @@ end
 local function fraction(digits, unit)
   local amount = 0
   for i = #digits, 1, -1 do
-    amount = ((digits:byte(i) - ZERO) * unit + amount) // 10
+    amount = ((string.byte(digits, i) - ZERO) * unit + amount) // 10
   end
   return amount
 end
@@ -70,7 +70,7 @@ end
 
 local function component(whole, decimals, unit)
   local amount = whole_below_zero(whole, unit)
-  local part = decimals and fraction(decimals:sub(2), unit) or 0
+  local part = decimals and fraction(string.sub(decimals, 2), unit) or 0
   if amount == nil or amount < MIN + part then
     return nil
   end
@@ -80,7 +80,7 @@ end
 
 local function parse_text(text)
   local sign, position = string.match(text, "^([+-]?)()")
-  if text:sub(position) == "0" then
+  if string.sub(text, position) == "0" then
     return 0
   end
 

@@ -38,11 +38,11 @@ return function(K)
 
 
   local function fraction(moment, element)
-    local digits = padded(moment.nanosecond, 9):sub(1, element.digits)
+    local digits = string.sub(padded(moment.nanosecond, 9), 1, element.digits)
     if element.trim then
       digits = string.gsub(digits, "0+$", "")
     end
-    return digits == "" and "" or element.text:sub(1, 1) .. digits
+    return digits == "" and "" or string.sub(element.text, 1, 1) .. digits
   end
 
 
@@ -58,11 +58,11 @@ return function(K)
     year = function(m) return padded(m.year, 4) end,
     year_short = function(m) return padded(m.year < 0 and 0 or m.year % 100, 2) end,
     month_name = function(m) return calendar.MONTHS[m.month] end,
-    month_short = function(m) return calendar.MONTHS[m.month]:sub(1, 3) end,
+    month_short = function(m) return string.sub(calendar.MONTHS[m.month], 1, 3) end,
     month = function(m) return padded(m.month, 1) end,
     month_zero = function(m) return padded(m.month, 2) end,
     weekday_name = function(m) return calendar.WEEKDAYS[m.weekday + 1] end,
-    weekday_short = function(m) return calendar.WEEKDAYS[m.weekday + 1]:sub(1, 3) end,
+    weekday_short = function(m) return string.sub(calendar.WEEKDAYS[m.weekday + 1], 1, 3) end,
     day = function(m) return padded(m.day, 1) end,
     day_space = function(m) return string.format("%2d", m.day) end,
     day_zero = function(m) return padded(m.day, 2) end,

@@ -43,15 +43,15 @@ local function fraction_at(layout, position)
   if not digits or string.find(layout, "^[0-9]", position + 1 + #digits) then
     return nil
   end
-  local text = layout:sub(position, position + #digits)
-  return { name = "fraction", text = text, digits = #digits, trim = digits:sub(1, 1) == "9" }
+  local text = string.sub(layout, position, position + #digits)
+  return { name = "fraction", text = text, digits = #digits, trim = string.sub(digits, 1, 1) == "9" }
 end
 
 
 local function offset_at(layout, position)
   for _, form in ipairs(OFFSETS) do
-    if layout:sub(position + 1, position + #form.text) == form.text then
-      local first = layout:sub(position, position)
+    if string.sub(layout, position + 1, position + #form.text) == form.text then
+      local first = string.sub(layout, position, position)
       return { name = "offset", text = first .. form.text, form = form, z = first == "Z" }
     end
   end
@@ -63,7 +63,7 @@ local function word_at(layout, position, candidates)
   for _, candidate in ipairs(candidates) do
     local text, name, whole_word = candidate[1], candidate[2], candidate[3]
     local ends = position + #text
-    if layout:sub(position, ends - 1) == text and not (whole_word and goes_on(layout, ends)) then
+    if string.sub(layout, position, ends - 1) == text and not (whole_word and goes_on(layout, ends)) then
       return { name = name, text = text }
     end
   end
@@ -72,12 +72,12 @@ end
 
 
 local function element_at(layout, position)
-  local first = layout:sub(position, position)
+  local first = string.sub(layout, position, position)
   if first == "." or first == "," then
     return fraction_at(layout, position)
   elseif first == "-" or first == "Z" then
     return offset_at(layout, position)
-  elseif first == "_" and layout:sub(position + 1, position + 4) == "2006" then
+  elseif first == "_" and string.sub(layout, position + 1, position + 4) == "2006" then
     return nil -- an underscore before a year, not a padded day
   end
   local candidates = ELEMENTS[first]
@@ -91,7 +91,7 @@ local function split(layout)
     position = string.find(layout, "[JM0-5_PpZ.,-]", position) or #layout + 1
     local element = element_at(layout, position)
     if element then
-      element.prefix = layout:sub(from, position - 1)
+      element.prefix = string.sub(layout, from, position - 1)
       elements[#elements + 1] = element
       position = position + #element.text
       from = position
@@ -99,7 +99,7 @@ local function split(layout)
       position = position + 1
     end
   end
-  elements[#elements + 1] = { prefix = layout:sub(from) }
+  elements[#elements + 1] = { prefix = string.sub(layout, from) }
   return elements
 end
 

@@ -33,14 +33,14 @@ return function(K)
   local function skip(scan, prefix)
     local text, position, i = scan.text, scan.position, 1
     while i <= #prefix do
-      local byte = prefix:sub(i, i)
+      local byte = string.sub(prefix, i, i)
       if byte == " " then
-        if position <= #text and text:sub(position, position) ~= " " then
+        if position <= #text and string.sub(text, position, position) ~= " " then
           return false
         end
         i = string.match(prefix, "^ *()", i)
         position = string.match(text, "^ *()", position)
-      elseif text:sub(position, position) == byte then
+      elseif string.sub(text, position, position) == byte then
         i, position = i + 1, position + 1
       else
         return false
@@ -57,20 +57,20 @@ return function(K)
     local elements = layouts.split(layout)
     for i, element in ipairs(elements) do
       if not skip(scan, element.prefix) then
-        return cannot(layout, text, text:sub(scan.position), element.prefix)
+        return cannot(layout, text, string.sub(text, scan.position), element.prefix)
       end
       if element.name then
         local from = scan.position
         local problem = read.READERS[element.name](scan, element, elements[i + 1])
         if problem == read.BAD then
-          return cannot(layout, text, text:sub(from), element.text)
+          return cannot(layout, text, string.sub(text, from), element.text)
         elseif problem then
           return wrong(text, problem)
         end
       end
     end
     if scan.position <= #text then
-      return wrong(text, "extra text: " .. quote(text:sub(scan.position)))
+      return wrong(text, "extra text: " .. quote(string.sub(text, scan.position)))
     end
     return scan
   end

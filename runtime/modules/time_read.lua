@@ -23,7 +23,7 @@ return function(K)
 
   local function fold(text)
     return (string.gsub(text, "[A-Z]", function(letter)
-      return string.char(letter:byte() + 32)
+      return string.char(string.byte(letter) + 32)
     end))
   end
 
@@ -31,9 +31,9 @@ return function(K)
   -- The index of the name that comes next, whatever its case.
   local function name_index(scan, names, length)
     for index, name in ipairs(names) do
-      name = length and name:sub(1, length) or name
+      name = length and string.sub(name, 1, length) or name
       local after = scan.position + #name
-      if fold(scan.text:sub(scan.position, after - 1)) == fold(name) then
+      if fold(string.sub(scan.text, scan.position, after - 1)) == fold(name) then
         scan.position = after
         return index
       end
@@ -107,7 +107,7 @@ return function(K)
 
   -- ".5" after the point counts half a second; digits beyond the ninth are dropped.
   local function set_nanosecond(scan, digits)
-    scan.nanosecond = math.tointeger(tonumber((digits .. "000000000"):sub(1, 9)))
+    scan.nanosecond = math.tointeger(tonumber(string.sub(digits .. "000000000", 1, 9)))
   end
 
 
@@ -138,7 +138,7 @@ return function(K)
     elseif not digits or #digits < element.digits and not element.trim then
       return BAD
     end
-    digits = element.trim and digits or digits:sub(1, element.digits)
+    digits = element.trim and digits or string.sub(digits, 1, element.digits)
     scan.position = scan.position + 1 + #digits
     set_nanosecond(scan, digits)
     return nil
@@ -189,7 +189,7 @@ return function(K)
       return "time zone offset out of range"
     end
     local offset = hours * 3600 + minutes * 60 + seconds
-    scan.offset = text:sub(1, 1) == "-" and -offset or offset
+    scan.offset = string.sub(text, 1, 1) == "-" and -offset or offset
     return nil
   end
 
@@ -211,7 +211,7 @@ return function(K)
       return "GMT"
     end
     local capitals = string.match(text, "^[A-Z]+", position) or ""
-    if #capitals == 3 or capitals == "WITA" or ((#capitals == 4 or #capitals == 5) and capitals:sub(-1) == "T") then
+    if #capitals == 3 or capitals == "WITA" or ((#capitals == 4 or #capitals == 5) and string.sub(capitals, -1) == "T") then
       return capitals
     end
     return nil

@@ -98,7 +98,7 @@ return function(K)
     K.check(fn, 2, "query", "function")
     if name == "" then return K.invalid("the query name is empty") end
     K.changes("query")
-    if name:sub(1, 2) == "__" then return K.invalid("query '%s': names that begin with '__' are reserved", name) end
+    if string.sub(name, 1, 2) == "__" then return K.invalid("query '%s': names that begin with '__' are reserved", name) end
     K.register_query(name, fn)
     K.emit({ op = "handler", what = "query", name = name })
     return true
