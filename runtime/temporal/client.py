@@ -95,8 +95,10 @@ class Clients:
 
     async def _connect(self, options: dict[str, Any]) -> Client:
         try:
-            return await Client.connect(**options, interceptors=[ClientInterceptor()])
-        except (RuntimeError, RPCError, OSError):
+            # The SDK's core waits three times as long for a server that takes the connection and then says nothing.
+            async with asyncio.timeout(rpc.TIMEOUT.total_seconds()):
+                return await Client.connect(**options, interceptors=[ClientInterceptor()])
+        except (RuntimeError, RPCError, OSError):  # the timeout is an OSError
             raise rpc.unavailable(f" at {options['target_host']}") from None
         except ValueError as error:  # how the SDK refuses an address
             raise errors.invalid(f"{options['target_host']!r} is no address of a Temporal server: {error}") from None
