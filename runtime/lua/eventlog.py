@@ -119,7 +119,7 @@ class EventLog:
 
     def _write(self, told: Any, *more: Any) -> None:
         try:
-            written = marshal.dumps((_plain(told), *more))
+            written = _dumped(told, *more)
         except (ValueError, RecursionError):  # nested too deeply
             self.give_up()
             return
@@ -137,6 +137,13 @@ class EventLog:
 def _opened(chunk: bytes) -> list[bytes]:
     steps: list[bytes] = marshal.loads(zlib.decompress(chunk))
     return steps
+
+
+def _dumped(told: Any, *more: Any) -> bytes:
+    try:
+        return marshal.dumps((told, *more))  # as a boot is: of nothing but plain containers and scalars
+    except ValueError:
+        return marshal.dumps((_plain(told), *more))
 
 
 def _plain(value: Any) -> Any:

@@ -282,6 +282,7 @@ class Run:
         """Frees what the run holds; nothing of it can be used any more. Idempotent."""
         if self._session is not None:
             self._session.close()
+            self._session = None
         self.pending = Pending()
         self.outstanding.clear()
         self.sends.clear()
