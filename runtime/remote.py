@@ -199,8 +199,9 @@ class Remote:
     async def terminate(self, run: str, reason: str = "") -> None:
         await self._runs.terminate(run, reason)
 
-    async def describe(self, run: str, *, stack: bool = False) -> RunDescription:
-        return await self._runs.describe(run, stack=stack)
+    async def describe(self, run: str, *, stack: bool = False, replayed: bool = False) -> RunDescription:
+        """A run with a long history is asked for details and stack only if it may be `replayed` for that."""
+        return await self._runs.describe(run, stack=stack, replayed=replayed)
 
     async def unserved(self, run: str) -> str | None:
         """The task queue of the run, when no worker polls it."""

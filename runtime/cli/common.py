@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from runtime.cli.beginning import imported
 from runtime.cli.logs import configure_logging
 from runtime.cli.output import FAILED, to_json
 from runtime.errors import UNAVAILABLE, Error
@@ -77,6 +78,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         **rest: Any,
     ) -> None:
         cli: Cli | None = None
+        imported()
         try:
             settings = Settings.read(
                 registry=registry, overrides=overrides, state=state, bundles=bundles, log_level=log_level

@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import click
 
+from runtime.cli.beginning import begin_process
 from runtime.cli.ending import end_process
 from runtime.cli.lazy import LazyGroup
 from runtime.cli.output import DONE, FAILED, MISUSED, to_json
@@ -77,6 +78,7 @@ def evermoon() -> None:
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """The entry point. Ends the process as soon as the command has ended, see `end_process`."""
+    begin_process()
     end_process(run(sys.argv[1:] if args is None else list(args)))
 
 

@@ -22,9 +22,10 @@ else:
 
 @click.command("show")
 @click.argument("run", metavar="ID")
+@click.option("--stack", is_flag=True, help="Ask even a run whose long history has to be replayed where it waits.")
 @click.option("--url", help="The host of a process; default: that of the running evermoon dev.")
 @command
-def show(cli: Cli, run: str, url: str | None) -> None:
+def show(cli: Cli, run: str, stack: bool, url: str | None) -> None:
     """Show run ID: its state, where its Lua code waits, what is pending and what failed last.
 
     The PID of a process shows that process.
@@ -36,7 +37,7 @@ def show(cli: Cli, run: str, url: str | None) -> None:
         return
 
     async def work(runtime: Remote) -> tuple[RunDescription, str | None]:
-        described = await runtime.describe(run, stack=True)
+        described = await runtime.describe(run, stack=True, replayed=stack)
         silent = described.closed_at is None and not described.stack
         return described, await runtime.unserved(run) if silent and not cli.as_json else None
 
@@ -92,6 +93,8 @@ def _print(cli: Cli, run: RunDescription, unserved: str | None) -> None:
     line("details", run.details if isinstance(run.details, str | None) else to_json(run.details))
     if run.failure:
         line("failure", run.failure.get("message") or to_json(run.failure))
+    for warning in run.warnings:
+        line("warning", warning)
     for pending in run.pending:
         line("pending", _pending(pending))
     _print_stack(cli, run.stack)

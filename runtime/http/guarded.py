@@ -63,9 +63,9 @@ class Guarded:
         self._ask("process.terminate", run)
         await self._workflows.terminate(run, reason)
 
-    async def describe(self, run: str, *, stack: bool = False) -> RunDescription:
+    async def describe(self, run: str, *, stack: bool = False, replayed: bool = False) -> RunDescription:
         self._ask(READ, run)
-        return await self._workflows.describe(run, stack=stack)
+        return await self._workflows.describe(run, stack=stack, replayed=replayed)
 
     async def list(self, query: str = "", limit: int = 50) -> AsyncIterator[RunDescription]:
         """Those of the runs found that may be read, so perhaps fewer than there are."""

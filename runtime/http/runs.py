@@ -66,8 +66,9 @@ class Runs:
         return json_response(answer)
 
     async def show(self, request: web.BaseRequest, params: Params) -> web.Response:
-        stack = request.query.get("stack", "true") not in ("false", "0", "no")
-        run = await self._of(request).describe(params["id"], stack=stack)
+        asked = request.query.get("stack")
+        stack = asked not in ("false", "0", "no")
+        run = await self._of(request).describe(params["id"], stack=stack, replayed=stack and asked is not None)
         return json_response(run_document(run))
 
     async def result(self, request: web.BaseRequest, params: Params) -> web.Response:
@@ -154,7 +155,7 @@ def run_document(run: RunDescription) -> dict[str, Any]:
 
 def _summary(run: RunDescription) -> dict[str, Any]:
     document = run_document(run)
-    for detail in ("stack", "pending", "details", "failure", "progress"):
+    for detail in ("stack", "warnings", "pending", "details", "failure", "progress"):
         del document[detail]
     return document
 

@@ -7,23 +7,34 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping
-from typing import Any
-
-import re2
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from runtime.errors import invalid
+from runtime.late import late
 from runtime.modules.definition import PureFunction
 
-_options = re2.Options()
-_options.encoding = re2.Options.Encoding.LATIN1
-_options.log_errors = False
+if TYPE_CHECKING:
+    import re2
+else:
+    re2 = late("re2")
+
 #: Bytes for each compiled expression and what matching remembers of it: RE2's module keeps the last 128 of them.
-_options.max_mem = 1024 * 1024
+_MEMORY = 1024 * 1024
+
+
+@cache
+def _options() -> Any:
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    options.log_errors = False
+    options.max_mem = _MEMORY
+    return options
 
 
 def _compiled(expression: bytes) -> Any:
     try:
-        return re2.compile(expression, options=_options)
+        return re2.compile(expression, options=_options())
     except re2.error:  # too large for its memory
         raise invalid("no expression") from None
 

@@ -57,6 +57,7 @@ class RunDescription:
     `state` is pending, in_progress, completed, failed or wedged (tasks keep failing; `failure` has the latest cause).
     `pending` items: {activity, activity_id, state, attempt, last_failure, next_retry_at, heartbeat}.
     `stack`: [{coroutine, waiting_for, frames: ["file:line in name", ...]}], only when asked for and the run answers.
+    `warnings` are lines for people: what will go wrong with the run if nobody does anything, and what is missing here and why.
     """
 
     id: str
@@ -74,6 +75,7 @@ class RunDescription:
     failure: Mapping[str, Any] | None = None
     pending: Sequence[Mapping[str, Any]] = ()
     stack: Sequence[Mapping[str, Any]] = ()
+    warnings: Sequence[str] = ()
     memo: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -90,7 +92,10 @@ class Workflows(Protocol):
 
     async def cancel(self, run: str, reason: str = "") -> None: ...
     async def terminate(self, run: str, reason: str = "") -> None: ...
-    async def describe(self, run: str, *, stack: bool = False) -> RunDescription: ...
+    async def describe(self, run: str, *, stack: bool = False, replayed: bool = False) -> RunDescription:
+        """The run itself is asked for its details, and with `stack` where it waits. One with a long history only if it may be `replayed`."""
+        ...
+
     def list(self, query: str = "", limit: int = 50) -> AsyncIterator[RunDescription]: ...
     async def count(self, query: str = "") -> int:
         """How many runs a visibility query finds."""

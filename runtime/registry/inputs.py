@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -18,16 +19,37 @@ _NOWHERE: Registry[Any] = Registry()
 
 def check(entry: str, schema: Mapping[str, Any] | bool, value: Any) -> None:
     """Raises `Error` INVALID naming the path and the rule when `value` does not fit, INTERNAL when the schema is no schema."""
-    plain = thawed(schema)
     try:
-        Draft202012Validator.check_schema(plain)
-        found = best_match(Draft202012Validator(plain, registry=_NOWHERE).iter_errors(value))
+        found = best_match(_validator(_Same(schema)).iter_errors(value))
     except (SchemaError, Unresolvable) as error:
         raise internal(
             f"input_schema of {entry} cannot be used", entry=entry, schema_error=_first_line(error)
         ) from error
     if found is not None:
         raise _unfit(entry, found)
+
+
+class _Same:
+    """A schema as a key: that of an entry is one object for as long as the registry stays, and never changes."""
+
+    __slots__ = ("schema",)
+
+    def __init__(self, schema: Mapping[str, Any] | bool) -> None:
+        self.schema = schema
+
+    def __hash__(self) -> int:
+        return id(self.schema)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.schema is self.schema
+
+
+@lru_cache(maxsize=256)
+def _validator(same: _Same) -> Draft202012Validator:
+    """What judges by a schema, made once. Raises `SchemaError`."""
+    plain = thawed(same.schema)
+    Draft202012Validator.check_schema(plain)
+    return Draft202012Validator(plain, registry=_NOWHERE)
 
 
 def fault(schema: Mapping[str, Any] | bool) -> str | None:

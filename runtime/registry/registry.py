@@ -49,6 +49,7 @@ class Registry:
         self._environ = MappingProxyType(dict(environ))
         #: The environment does not change under a registry, so neither does what an entry resolves to.
         self._resolved: dict[str, Entry] = {}
+        self._of_kind: dict[type[Entry], tuple[Entry, ...]] = {}
         self._workflows = {entry.workflow.name or entry.id: entry for entry in self.of_kind(WorkflowLua)}
 
     @classmethod
@@ -98,7 +99,10 @@ class Registry:
 
     def of_kind(self, model: type[E]) -> list[E]:
         """The entries of a model class (or of its subclasses), in the order of definition."""
-        return [entry for entry in self.entries.values() if isinstance(entry, model)]
+        found = self._of_kind.get(model)
+        if found is None:
+            found = self._of_kind[model] = tuple(e for e in self.entries.values() if isinstance(e, model))
+        return cast("list[E]", list(found))
 
     def resolve(self, entry: E) -> E:
         """The entry with its placeholders replaced. Raises `Error` INVALID naming entry and field, never a value."""

@@ -49,11 +49,13 @@ class Clients:
         self._clients: dict[str, Client] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self._listeners: list[Listener] = []
+        self._travels: dict[str, Travel] = {}
 
     def use(self, registry: Registry) -> None:
         """From now on these entries. The connection of one that says something else than it did is made anew when it is next needed;
         whoever has the old one keeps it."""
         before, self._registry = self._registry, registry
+        self._travels = {}
         for name in list(self._clients):
             if _said(before, name) != _said(registry, name):
                 del self._clients[name]
@@ -95,8 +97,10 @@ class Clients:
 
     async def _connect(self, options: dict[str, Any]) -> Client:
         try:
-            return await Client.connect(**options, interceptors=[ClientInterceptor()])
-        except (RuntimeError, RPCError, OSError):
+            # The SDK's core waits three times as long for a server that takes the connection and then says nothing.
+            async with asyncio.timeout(rpc.TIMEOUT.total_seconds()):
+                return await Client.connect(**options, interceptors=[ClientInterceptor()])
+        except (RuntimeError, RPCError, OSError):  # the timeout is an OSError
             raise rpc.unavailable(f" at {options['target_host']}") from None
         except ValueError as error:  # how the SDK refuses an address
             raise errors.invalid(f"{options['target_host']!r} is no address of a Temporal server: {error}") from None
@@ -119,7 +123,11 @@ class Clients:
         """How the values of a client travel. Raises `Error` INVALID for a key or a store that will not do."""
         if self._connected is not None:  # somebody else's, with a converter of its own
             return Travel()
-        return travel(self._registry, client_id or self.default)
+        name = client_id or self.default
+        known = self._travels.get(name)
+        if known is None:
+            known = self._travels[name] = travel(self._registry, name)
+        return known
 
     async def prepare(self, client_id: str) -> None:
         """Registers the search attributes the entry declares; those that exist stay. Raises `Error`."""

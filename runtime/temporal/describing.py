@@ -33,7 +33,7 @@ from runtime.process.pids import Pid
 from runtime.process.ports import RunDescription
 from runtime.process.workers import worker_of
 from runtime.registry import Registry
-from runtime.temporal import failures, rpc, wire
+from runtime.temporal import failures, longhistories, rpc, wire
 from runtime.temporal.payloads import opened
 
 Handle = WorkflowHandle[Any, RawValue]
@@ -45,6 +45,11 @@ _POLLED = timedelta(minutes=2)
 _LATEST = 10
 #: From the first failed attempt on; the server counts a try that is under way as well.
 _WEDGED_ATTEMPT = 2
+
+_NOT_ASKED = (
+    "details and stack were not asked for, since its worker may have to replay the long history for that: "
+    "evermoon show --stack and ?stack=true ask all the same"
+)
 
 _STATES = {
     WorkflowExecutionStatus.RUNNING: "in_progress",
@@ -86,15 +91,21 @@ async def is_polled(client: Client, task_queue: str) -> bool:
     return any(poller.last_access_time.ToDatetime(tzinfo=UTC) > oldest for poller in response.pollers)
 
 
-async def describe(registry: Registry, client: Client, handle: Handle, *, stack: bool) -> RunDescription:
-    """Everything about a run. Raises what the SDK raises; `rpc.mapped` is around it."""
+async def describe(
+    registry: Registry, client: Client, handle: Handle, *, stack: bool, replayed: bool
+) -> RunDescription:
+    """Everything about a run; what only itself can tell, of a run with a long history only if it may be `replayed` for that.
+
+    Raises what the SDK raises; `rpc.mapped` is around it.
+    """
     description = await handle.describe(rpc_timeout=rpc.TIMEOUT)
     raw = await opened(description.raw_description, client.data_converter)
     run = await listed(registry, description)
     closed = description.status != WorkflowExecutionStatus.RUNNING
     failure = await _failure(client, run, raw, closed)
     state = _state(run, raw, failure, closed)
-    answering = state in ("in_progress", "completed", "failed")
+    long = longhistories.warning(run.history_length, raw.workflow_execution_info.history_size_bytes)
+    answering = state in ("in_progress", "completed", "failed") and (long is None or replayed)
     return _extended(
         run,
         state=state,
@@ -102,7 +113,14 @@ async def describe(registry: Registry, client: Client, handle: Handle, *, stack:
         pending=[_pending(item) for item in raw.pending_activities],
         details=await _ask(handle, wire.QUERY_STATUS) if answering else None,
         stack=(await _ask(handle, wire.QUERY_STACK) or []) if stack and answering and not closed else [],
+        warnings=_warnings(long, closed, replayed),
     )
+
+
+def _warnings(long: str | None, closed: bool, replayed: bool) -> list[str]:
+    """That the history is long is of no interest once the run has ended, but that it was not asked is."""
+    said = [long] if long is not None and not closed else []
+    return said if long is None or replayed else [*said, _NOT_ASKED]
 
 
 def _extended(run: RunDescription, **changes: Any) -> RunDescription:

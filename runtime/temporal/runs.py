@@ -98,10 +98,10 @@ class Runs:
         with rpc.mapped(run):
             await handle.terminate(reason=reason or None, rpc_timeout=rpc.TIMEOUT)
 
-    async def describe(self, run: str, *, stack: bool = False) -> RunDescription:
+    async def describe(self, run: str, *, stack: bool = False, replayed: bool = False) -> RunDescription:
         client, handle = await self._client(run), await self._handle(run)
         with rpc.mapped(run):
-            return await describing.describe(self._registry, client, handle, stack=stack)
+            return await describing.describe(self._registry, client, handle, stack=stack, replayed=replayed)
 
     async def list(self, query: str = "", limit: int = 50) -> AsyncIterator[RunDescription]:
         """Runs as a visibility query finds them, newest first; without pending activities, details and stacks."""

@@ -230,6 +230,10 @@ def header(value: Any) -> Proto:
     return to_proto(Payload.of(value))
 
 
+#: Of what is the same for very many calls, such as the bundle of all starts of a workflow. Whoever sends it takes a copy.
+_constant_header = lru_cache(maxsize=256)(header)
+
+
 def clear_header(value: Any) -> Proto:
     """A header that the client's codec leaves alone."""
     proto = header(value)
@@ -279,7 +283,7 @@ def headers(
     Raises `Error` INVALID when Temporal would refuse them: the command would never come back to the script.
     """
     names = {"sender": SENDER, "bundle": BUNDLE, "chain": CHAIN}
-    found = {names[name]: header(text) for name, text in texts.items() if text}
+    found = {names[name]: _constant_header(text) for name, text in texts.items() if text}
     if context:
         found[CONTEXT] = header(dict(context))
     if principal.actor is not None:

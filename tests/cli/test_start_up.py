@@ -37,9 +37,11 @@ entries:
 
 _TELL = """\
 import json, sys
+from runtime.cli.ending import end_process
 from runtime.cli.main import run
 status = run(sys.argv[1:])
 print(json.dumps([status, sorted(sys.modules)]), file=sys.stderr)
+end_process(0)  # as the command does: threads of the SDK's core still run
 """
 
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from runtime.temporal import longhistories
 from tests.http.site import Site
 
 
@@ -25,6 +26,20 @@ async def test_a_run_is_shown_with_its_state_and_where_it_waits(web: Site, run: 
     assert shown["bundle"]
     assert shown["links"]["result"] == f"{run}/result"
     assert "memo" not in shown
+
+
+async def test_a_run_with_a_long_history_is_asked_where_it_waits_on_demand(
+    web: Site, run: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(longhistories, "EVENTS", 1)
+    await web.post(f"{run}/queries/name")
+    shown = (await web.get(run)).json
+    assert (shown["stack"], len(shown["warnings"])) == ([], 2)
+    asked = (await web.get(f"{run}?stack=true")).json
+    assert len(asked["warnings"]) == 1
+    assert any("waiting.lua" in frame for coroutine in asked["stack"] for frame in coroutine["frames"])
+    unasked = (await web.get(f"{run}?stack=false")).json
+    assert (unasked["stack"], len(unasked["warnings"])) == ([], 2)
 
 
 async def test_a_message_lets_it_end_with_its_result(web: Site, run: str) -> None:

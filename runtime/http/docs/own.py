@@ -46,7 +46,11 @@ _RUN = f"{API}/runs/{{id}}"
 _WORKER = Parameter("worker", "The temporal.worker, or queue, it runs on; default: that of its entry.")
 _TIMEOUT = Parameter("timeout", "The run's time budget, a Go duration: after it the run fails as timed out.")
 _DELAY = Parameter("start_delay", "How long the run waits before its first step, a Go duration.")
-_STACK = Parameter("stack", "false: it is not asked where its Lua code waits.", {"type": "boolean", "default": True})
+_STACK = Parameter(
+    "stack",
+    "Whether it is asked where its Lua code waits; by default, and with `true` also a run whose long history has to be replayed for that.",
+    {"type": "boolean"},
+)
 _REASON = table(reason=TEXT)
 _DONE: Mapping[int, tuple[str, Json | str | None]] = {
     202: ("It has been asked to.", table("id", "links", id=TEXT, links=OBJECT))
@@ -177,5 +181,6 @@ SCHEMAS: Mapping[str, Json] = {
         **_STARTED, entry=TEXT, state={"enum": ["pending", "in_progress", "completed", "failed", "wedged"]}, task_queue=TEXT,
         started_at=_MAYBE_TEXT, closed_at=_MAYBE_TEXT, history_length={"type": "integer"}, bundle=_MAYBE_TEXT, details=ANY, progress=OBJECT,
         failure={"type": ["object", "null"]}, pending={"type": "array", "items": OBJECT}, stack={"type": "array", "items": OBJECT},
+        warnings={"type": "array", "items": TEXT},
     ),
 }  # fmt: skip

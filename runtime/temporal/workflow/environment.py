@@ -42,7 +42,7 @@ class WorkflowHost:
     entry; it is the first half of their PIDs. `attributes` are the search attributes the worker's client declares.
     Values of more than `stored` bytes are kept in a payload store; None where there is none.
     With `shadow` every step of every run is executed twice and compared. `heard` gets what kernels ask for, where somebody wants to know.
-    `sessions` are those of runs in memory: the SDK drops what it has cached when a worker ends, without a word. `pool` says which of
+    `long` has the ids of runs of which it was said that their history is long. `sessions` are those of runs in memory: the SDK drops what it has cached when a worker ends, without a word. `pool` says which of
     them have an interpreter while they wait. `callees`: what calls of these entries have in common, kept by who makes them.
     """
 
@@ -53,6 +53,7 @@ class WorkflowHost:
     shadow: bool = False
     heard: list[Command] | None = None
     stored: int | None = None
+    long: set[str] = field(default_factory=set)
     sessions: WeakSet[HibernatingSession] = field(default_factory=WeakSet)
     pool: Pool = field(default_factory=Pool)
     callees: dict[object, object] = field(default_factory=dict)

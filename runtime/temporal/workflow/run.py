@@ -10,6 +10,7 @@ it. It is closed when Temporal evicts the run.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import deque
 from collections.abc import Callable, Container, Mapping, MutableMapping, Sequence
@@ -37,13 +38,15 @@ from runtime.modules.security_rules import denied, is_allowed
 from runtime.payload import Payload
 from runtime.process import access
 from runtime.process.pids import Pid
-from runtime.temporal import activations, wire
+from runtime.temporal import activations, longhistories, wire
 from runtime.temporal.workflow.delayed_start import DelayedStart
 from runtime.temporal.workflow.environment import Pinned, WorkflowHost
 from runtime.temporal.workflow.pending import Pending
 from runtime.temporal.workflow.turns import Turns
 
 RUNNING = "running"
+
+_log = logging.getLogger(__name__)
 
 #: What the SDK's core puts before the reason when a workflow asks.
 _BY_WORKFLOW = re.compile(r"^Cancel requested by workflow with run id [0-9a-f-]+(?: with reason: )?")
@@ -137,6 +140,8 @@ class Run:
             replaying=act.is_replaying,
         )
         self._success, self._flags = success, act.available_internal_flags
+        if not act.is_replaying:
+            self._notice_length(self.clock)
 
     def leave(self) -> None:
         """Keeps nothing of the activation: a parked run should hold little. It may sleep from here on."""
@@ -144,6 +149,13 @@ class Run:
         self._success, self._flags = None, ()
         if self._session is not None:
             self._session.rest()
+
+    def _notice_length(self, clock: Clock) -> None:
+        """Says once on this worker that the run's history has become long."""
+        warning = longhistories.warning(clock.history_length, clock.history_size)
+        if warning is not None and self.info.run_id not in self.host.long:
+            self.host.long.add(self.info.run_id)
+            _log.warning("workflow %s (%s): %s", self.info.workflow_id, self.info.workflow_type, warning)
 
     @property
     def now(self) -> int:

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from runtime.temporal import longhistories
+from runtime.temporal.devserver import DevServer
+from tests.temporal.stage import Files, staged
+
+WAITING = """return { main = function()
+  workflow.status('waiting')
+  local inbox = process.listen('go')
+  for i = 1, 3 do inbox:receive() end
+end }"""
+LOGGER = "runtime.temporal.workflow.run"
+
+
+@pytest.mark.parametrize(
+    ("events", "size", "warned"),
+    [(9_999, 0, False), (10_000, 0, True), (1, 20 * 1024 * 1024 - 1, False), (1, 20 * 1024 * 1024, True)],
+)
+def test_events_and_bytes_make_a_history_long(events: int, size: int, warned: bool) -> None:
+    assert (longhistories.warning(events, size) is not None) == warned
+
+
+async def test_a_run_with_a_long_history_is_warned_about_and_not_asked(
+    files: Files, temporal_server: DevServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    files.workflow("main", WAITING).worker(max_cached_workflows=0)
+    monkeypatch.setattr(longhistories, "EVENTS", 6)
+    with caplog.at_level(logging.WARNING, LOGGER):
+        async with staged(files, temporal_server.address) as stage:
+            run = await stage.start("main")
+            await stage.until(run, "WORKFLOW_TASK_COMPLETED")
+            short = await stage.runs.describe(run.id, stack=True)
+            assert (short.warnings, short.details) == ([], "waiting")
+            assert short.stack
+            for number in (2, 3):
+                await stage.send(run, "go")
+                await stage.until(run, "WORKFLOW_TASK_COMPLETED", number)
+            long = await stage.runs.describe(run.id, stack=True)
+            assert (long.details, long.stack, len(long.warnings)) == (None, [], 2)
+            assert f"{long.history_length} events" in long.warnings[0]
+            assert "process.upgrade" in long.warnings[0]
+            assert "evermoon show --stack" in long.warnings[1]
+            asked = await stage.runs.describe(run.id, stack=True, replayed=True)
+            assert (asked.details, asked.warnings) == ("waiting", long.warnings[:1])
+            assert asked.stack
+            await stage.send(run, "go")
+            await stage.result(run)
+            ended = await stage.runs.describe(run.id, replayed=True)
+            assert (ended.details, ended.warnings) == ("waiting", [])
+    told = [record.getMessage() for record in caplog.records if record.name == LOGGER]
+    assert len(told) == 1
+    assert f"workflow {run.id} (t:main): the history is long" in told[0]
