@@ -59,7 +59,7 @@ class Child:
         self._number = 0
         self._is_over = False  # nobody waits for it any more
         self._delay: DelayedStart | None = None
-        self._is_greeted = False
+        self._is_greeted = self._has_waited = False
         self._give_up: Callable[[], object] = self._abandon  # what a cancellation does now
 
     def begin(self) -> None:
@@ -92,14 +92,18 @@ class Child:
             self._give_up = lambda: run.turns.soon(self._end_abandoned)
             other.when_started(lambda _: run.turns.after(FOLLOWED, self._start_if_wanted))
             return
-        self._delay = run.delays[plan.id] = DelayedStart(lambda error: run.turns.after(FOLLOWED, self._delayed, error))
+        delay = DelayedStart(lambda error: run.turns.after(FOLLOWED, self._delayed, error))
+        self._delay = run.delays[plan.id] = delay
         self._greet()  # what the script sends meanwhile comes after that
-        self._timer = Timer(run, seconds, plan.at, self._delay.skip, RESULT - 1)
+        self._timer = Timer(run, seconds, plan.at, lambda: self._delayed(delay.elapse()), RESULT - 1 + FOLLOWED)
         run.turns.soon(self._timer.begin)
         self._give_up = lambda: run.turns.soon(self._cancel_delay)
 
     def _delayed(self, error: Error | None) -> None:
         """The delay is over."""
+        if self._has_waited:
+            return
+        self._has_waited = True
         self._timer.cancel()
         if self._is_over:
             return
@@ -196,7 +200,9 @@ class Child:
             self._wait_for(system_activities.find_run(self._run, plan.id, self._found_open, is_open=True))
 
     def _found_open(self, outcome: Outcome) -> None:
-        if isinstance(outcome, Payload):
+        if self._is_given_up(outcome):
+            self._end_abandoned()
+        elif isinstance(outcome, Payload):
             self._adopt()
         else:
             self._name_the_other()
@@ -207,6 +213,9 @@ class Child:
         self._wait_for(system_activities.await_run(self._run, self._plan.id, self._adopted_ended))
 
     def _adopted_ended(self, outcome: Outcome) -> None:
+        if self._is_given_up(outcome):
+            self._end_abandoned()
+            return
         self._ended(outcome if isinstance(outcome, Payload) else failures.from_failure(outcome))
 
     def _name_the_other(self) -> None:
@@ -214,6 +223,9 @@ class Child:
         self._wait_for(system_activities.find_run(self._run, self._plan.id, self._refuse_taken))
 
     def _refuse_taken(self, outcome: Outcome) -> None:
+        if self._is_given_up(outcome):
+            self._end_abandoned()
+            return
         details = {"workflow_id": self._plan.id}
         if isinstance(outcome, Payload):
             details["run_id"] = outcome.value()
@@ -221,7 +233,11 @@ class Child:
         self._refuse(Error(errors.ALREADY_EXISTS, text, retryable=False, details=details))
 
     def _wait_for(self, activity: Activity) -> None:
-        self._give_up = activity.cancel
+        self._give_up = lambda: activity.cancel() or self._abandon()
+
+    def _is_given_up(self, outcome: Outcome) -> bool:
+        """Whether the script gave it up before it heard of the outcome."""
+        return self._is_over or isinstance(outcome, Error)
 
     # -- the end
 
