@@ -138,3 +138,29 @@ def test_a_child_given_up_as_the_run_in_its_way_is_found_is_canceled(files: File
     source = "return { main = function() return select(2, process.exec('t:child', 't:worker')):kind() end }"
     *_, told = commands(files, source, [taken], [found, cancel])
     assert told == ['complete "Canceled"']
+
+
+EXECUTES = """return { main = function()
+  local value, problem = process.with_name('kid'):with_message('hello'):exec('t:child', 't:worker')
+  return problem and problem:kind() or value
+end }"""
+
+
+def started(job: WorkflowActivationJob) -> None:
+    job.resolve_child_workflow_execution_start.seq = 1
+    job.resolve_child_workflow_execution_start.succeeded.run_id = "r1"
+
+
+def ended(job: WorkflowActivationJob) -> None:
+    job.resolve_child_workflow_execution.seq = 1
+    job.resolve_child_workflow_execution.result.completed.result.CopyFrom(wire.to_proto(Payload.of("value")))
+
+
+def test_a_child_that_starts_in_the_task_of_a_cancellation_is_not_greeted(files: Files) -> None:
+    _, told = commands(files, EXECUTES, [cancel, started])
+    assert told == ["cancel_child_workflow_execution", 'complete "Canceled"']
+
+
+def test_a_child_that_ended_in_the_task_of_a_cancellation_is_not_asked_to_end(files: Files) -> None:
+    _, _, told = commands(files, EXECUTES.replace(":with_message('hello')", ""), [started], [ended, cancel])
+    assert told == ['complete "Canceled"']

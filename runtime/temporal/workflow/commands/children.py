@@ -59,7 +59,7 @@ class Child:
         self._number = 0
         self._is_over = False  # nobody waits for it any more
         self._delay: DelayedStart | None = None
-        self._is_greeted = self._has_waited = False
+        self._is_greeted = self._has_waited = self._is_start_given_up = self._has_ended = False
         self._give_up: Callable[[], object] = self._abandon  # what a cancellation does now
 
     def begin(self) -> None:
@@ -139,7 +139,15 @@ class Child:
         self._number = run.pending.next("child_workflow")
         run.pending.children[self._number] = PendingChild(plan.id, plan.type, self._resolve_start, self._resolve)
         plan.write(run, self._number)
-        self._give_up = lambda: run.turns.soon(self._cancel_start)
+        self._give_up = self._give_up_start
+
+    def _give_up_start(self) -> None:
+        self._is_start_given_up = True
+        self._run.turns.soon(self._cancel_start)
+
+    def _is_start_over(self) -> bool:
+        """Whether nobody waits for the start any more, or will not in the next turn."""
+        return self._is_over or (self._is_start_given_up and self._run.cancel_requested)
 
     def _cancel_start(self) -> None:
         self._cancel_child()
@@ -165,19 +173,25 @@ class Child:
             after(CHILD_STARTED, self._start_failed, Error(errors.INVALID, text, retryable=False))
 
     def _start_failed(self, error: Error) -> None:
-        if not self._is_over:
+        if not self._is_start_over():
             self._refuse(error)
 
     def _started(self) -> None:
         """The child runs, or another of its id does that is to be used."""
-        if self._is_over:
+        if self._is_start_over():
             return
         run, plan = self._run, self._plan
         self._settle_delay(started=True)
         self._greet()
         if self._is_spawned and plan.delay is None:
             run.resolve(self._seq, Payload.of(plan.pid))
-        self._give_up = lambda: run.turns.soon(self._cancel_child)
+        self._give_up = self._give_up_child
+
+    def _give_up_child(self) -> None:
+        if self._has_ended:
+            self._abandon()
+        else:
+            self._run.turns.soon(self._cancel_child)
 
     def _greet(self) -> None:
         if self._is_greeted:
@@ -189,7 +203,7 @@ class Child:
     # -- an id that is taken
 
     def _exists(self) -> None:
-        if self._is_over:
+        if self._is_start_over():
             return
         plan = self._plan
         if plan.conflict != "use_existing":
@@ -257,7 +271,18 @@ class Child:
             value = wire.from_proto(done.result) if done.HasField("result") else NOTHING
         else:
             value = failures.from_failure(self._run.failure_of(getattr(result, how).failure))
-        self._run.turns.after(RESULT, self._ended, value)
+        self._run.turns.after(RESULT - 1, self._hear_of_end, value)
+
+    def _hear_of_end(self, value: Payload | Error) -> None:
+        self._has_ended = True
+        if not self._is_over:
+            self._run.turns.soon(self._tell_end, value)
+
+    def _tell_end(self, value: Payload | Error) -> None:
+        if self._is_over:  # the script gave it up before it heard
+            self._end_abandoned()
+        else:
+            self._ended(value)
 
     def _ended(self, value: Payload | Error) -> None:
         if self._is_over:
