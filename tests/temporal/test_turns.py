@@ -62,7 +62,7 @@ def found(job: WorkflowActivationJob) -> None:
     job.resolve_activity.result.completed.result.CopyFrom(wire.to_proto(Payload.of("other")))
 
 
-def commands(files: Files, source: str, *activations: list[Job]) -> list[list[str]]:
+def commands(files: Files, source: str, *activations: list[Job], first: tuple[Job, ...] = ()) -> list[list[str]]:
     """What each of the activations leads to: `complete` with the result, other commands with their number."""
     files.workflow("main", source).workflow("child", "return { main = function() end }")
     files.activity("near", "return { main = function() end }", local=True)
@@ -85,7 +85,7 @@ def commands(files: Files, source: str, *activations: list[Job]) -> list[list[st
         )
     )  # fmt: skip
     try:
-        return [_told(instance, jobs) for jobs in ([init], *activations)]
+        return [_told(instance, jobs) for jobs in ([init, *first], *activations)]
     finally:
         host.close()
 
@@ -164,3 +164,7 @@ def test_a_child_that_starts_in_the_task_of_a_cancellation_is_not_greeted(files:
 def test_a_child_that_ended_in_the_task_of_a_cancellation_is_not_asked_to_end(files: Files) -> None:
     _, _, told = commands(files, EXECUTES.replace(":with_message('hello')", ""), [started], [ended, cancel])
     assert told == ['complete "Canceled"']
+
+
+def test_a_run_that_ends_in_its_first_task_and_is_cancelled_in_it_is_canceled(files: Files) -> None:
+    assert commands(files, "return { main = function() return 1 end }", first=(cancel,)) == [["cancel_workflow_execution"]]
