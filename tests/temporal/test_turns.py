@@ -123,7 +123,9 @@ def test_a_delay_that_passes_before_the_end_starts_the_child(files: Files) -> No
 def test_a_cancellation_that_comes_with_a_back_off_ends_the_call_without_a_timer(files: Files, before: bool) -> None:
     source = "return { main = function() return select(2, funcs.call('t:near')):kind() end }"
     _, told = commands(files, source, [cancel, back_off(1)] if before else [back_off(1), cancel])
-    assert [command for command in told if not command.startswith(("start_timer", "cancel_timer"))][-1] == 'complete "Canceled"'
+    assert [command for command in told if not command.startswith(("start_timer", "cancel_timer"))][
+        -1
+    ] == 'complete "Canceled"'
     assert told[-1] == 'complete "Canceled"' or told == ['complete "Canceled"']
 
 
@@ -167,4 +169,15 @@ def test_a_child_that_ended_in_the_task_of_a_cancellation_is_not_asked_to_end(fi
 
 
 def test_a_run_that_ends_in_its_first_task_and_is_cancelled_in_it_is_canceled(files: Files) -> None:
-    assert commands(files, "return { main = function() return 1 end }", first=(cancel,)) == [["cancel_workflow_execution"]]
+    assert commands(files, "return { main = function() return 1 end }", first=(cancel,)) == [
+        ["cancel_workflow_execution"]
+    ]
+
+
+def test_a_child_that_starts_in_the_task_of_a_cancellation_is_asked_to_end_before_later_calls(files: Files) -> None:
+    source = """return { main = function()
+      coroutine.spawn(function() process.exec('t:child', 't:worker') end)
+      funcs.call('t:near')
+    end }"""
+    _, told = commands(files, source, [cancel, started])
+    assert told == ["cancel_child_workflow_execution", "request_cancel_local_activity 1", "complete null"]

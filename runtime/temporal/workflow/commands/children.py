@@ -146,12 +146,16 @@ class Child:
         self._run.turns.soon(self._cancel_start)
 
     def _is_start_over(self) -> bool:
-        """Whether nobody waits for the start any more, or will not in the next turn."""
-        return self._is_over or (self._is_start_given_up and self._run.cancel_requested)
+        """Whether nobody waits for the start any more. Who was about to give it up does so now."""
+        if self._is_start_given_up and self._run.cancel_requested:
+            self._cancel_start()
+        return self._is_over
 
     def _cancel_start(self) -> None:
+        if self._is_over:
+            return
         self._cancel_child()
-        if self._run.cancel_requested and not self._is_over:
+        if self._run.cancel_requested:
             self._end_abandoned()
 
     def _cancel_child(self) -> None:
@@ -247,7 +251,11 @@ class Child:
         self._refuse(Error(errors.ALREADY_EXISTS, text, retryable=False, details=details))
 
     def _wait_for(self, activity: Activity) -> None:
-        self._give_up = lambda: activity.cancel() or self._abandon()
+        def give_up() -> None:
+            if not activity.cancel():
+                self._abandon()
+
+        self._give_up = give_up
 
     def _is_given_up(self, outcome: Outcome) -> bool:
         """Whether the script gave it up before it heard of the outcome."""
