@@ -68,15 +68,18 @@ class Activity:
         if self._cancelled:
             self._end(Error(errors.CANCELED, "activity canceled", retryable=False))
 
-    def cancel(self) -> None:
-        """Asks for its end; what comes of that is its outcome. Idempotent."""
+    def cancel(self) -> bool:
+        """Asks for its end; what comes of that is its outcome. Idempotent. False when its outcome is on its way already."""
         if self._done:
-            return
+            return False
         self._cancelled = True
         if not self._begun:
             self._ask()
         elif not self._resolved:
+            if self._sleep is not None:
+                self._sleep.cancel()  # told in the turn of the interruption, so also where the run ends in that turn
             self._run.turns.soon(self._interrupt)
+        return True
 
     def _interrupt(self) -> None:
         if self._sleep is None:
@@ -100,12 +103,12 @@ class Activity:
         if self._done:
             return
         turns, how = self._run.turns, resolution.WhichOneof("status")
-        if how == "backoff":
-            self._number = self._run.pending.next("activity")
-            turns.after(RESULT - 1, self._back_off, resolution.backoff)
-            return
         self._resolved = True
         self._cancelled = False
+        if how == "backoff":
+            self._number = self._run.pending.next("activity")
+            turns.after(RESULT - 1, self._hear_of_backoff, resolution.backoff)
+            return
         outcome: Outcome
         if how == "completed":
             done = resolution.completed
@@ -126,6 +129,16 @@ class Activity:
     def _end(self, outcome: Outcome) -> None:
         self._done = True
         self._run.turns.soon(self._then, outcome)
+
+    def _hear_of_backoff(self, backoff: DoBackoff) -> None:
+        self._resolved = False
+        if not self._cancelled:  # since it was told to back off
+            self._back_off(backoff)
+        elif self._run.is_cancelled_with_its_result():
+            self._end(Error(errors.CANCELED, "activity canceled", retryable=False))
+        else:
+            self._ask()
+            self._run.turns.after(FOLLOWED, self._back_off, backoff)
 
     def _back_off(self, backoff: DoBackoff) -> None:
         """The next attempt is far off: the server waits for it, with a timer."""

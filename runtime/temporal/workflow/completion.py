@@ -34,7 +34,7 @@ def conclude(run: Run) -> None:
     for delay in list(run.delays.values()):
         delay.give_up("its parent has ended")
     # In the next turn: an update that was answered in this step records its answer first.
-    run.turns.soon(_Closing(run, final).go_on)
+    run.turns.soon(_Closing(run, final).begin)
 
 
 def _only_task(run: Run, error: Error, spent: str | None) -> bool:
@@ -57,6 +57,14 @@ class _Closing:
         self._deadline: Timer | None = None
         self._awaited: list[Delivery] = []
         self._is_over = False
+
+    def begin(self) -> None:
+        """A run that ends in its first task, in which it is cancelled too, is canceled: so histories have it."""
+        if self._run.is_cancelled_at_end:
+            self._is_over = True
+            self._run.emit().cancel_workflow_execution.SetInParent()
+        else:
+            self.go_on()
 
     def go_on(self) -> None:
         """Ends the run, or waits for a delivery."""

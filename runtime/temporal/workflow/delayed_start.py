@@ -18,12 +18,13 @@ class DelayedStart:
     `when_started`, and hears whether it has.
     """
 
-    __slots__ = ("_followers", "_is_over", "_over", "started")
+    __slots__ = ("_error", "_followers", "_is_over", "_over", "started")
 
     def __init__(self, over: Callable[[Error | None], None]) -> None:
         self.started: bool | None = None
         self._over = over
         self._is_over = False
+        self._error: Error | None = None
         self._followers: list[Callable[[bool], None]] = []
 
     def skip(self) -> None:
@@ -37,9 +38,14 @@ class DelayedStart:
     def end(self, error: Error | None) -> bool:
         if self._is_over:
             return False
-        self._is_over = True
+        self._is_over, self._error = True, error
         self._over(error)
         return True
+
+    def elapse(self) -> Error | None:
+        """The delay has passed. What ended it before still holds, also where nobody has heard of that yet."""
+        self._is_over = True
+        return self._error
 
     def when_started(self, follower: Callable[[bool], None]) -> None:
         if self.started is None:

@@ -104,6 +104,7 @@ class Run:
         self.current_details = ""
         self.final: Batch | None = None
         self.cancel_reason: str | None = None
+        self.is_cancelled_at_end = False  # the server's wish came in the turn in which the program had ended
         self.own_cancellation: str | None = None  # the reason for which the run asked for its own cancellation
         self.replaying = False
         self._session: HibernatingSession | None = None
@@ -330,6 +331,7 @@ class Run:
             self._interrupted = True
             self.wake()
         else:
+            self.is_cancelled_at_end = True
             self._take_cancellation()
 
     def _take_cancellation(self) -> None:

@@ -59,7 +59,7 @@ class Child:
         self._number = 0
         self._is_over = False  # nobody waits for it any more
         self._delay: DelayedStart | None = None
-        self._is_greeted = False
+        self._is_greeted = self._has_waited = self._is_start_given_up = self._has_ended = False
         self._give_up: Callable[[], object] = self._abandon  # what a cancellation does now
 
     def begin(self) -> None:
@@ -92,14 +92,18 @@ class Child:
             self._give_up = lambda: run.turns.soon(self._end_abandoned)
             other.when_started(lambda _: run.turns.after(FOLLOWED, self._start_if_wanted))
             return
-        self._delay = run.delays[plan.id] = DelayedStart(lambda error: run.turns.after(FOLLOWED, self._delayed, error))
+        delay = DelayedStart(lambda error: run.turns.after(FOLLOWED, self._delayed, error))
+        self._delay = run.delays[plan.id] = delay
         self._greet()  # what the script sends meanwhile comes after that
-        self._timer = Timer(run, seconds, plan.at, self._delay.skip, RESULT - 1)
+        self._timer = Timer(run, seconds, plan.at, lambda: self._delayed(delay.elapse()), RESULT - 1 + FOLLOWED)
         run.turns.soon(self._timer.begin)
         self._give_up = lambda: run.turns.soon(self._cancel_delay)
 
     def _delayed(self, error: Error | None) -> None:
         """The delay is over."""
+        if self._has_waited:
+            return
+        self._has_waited = True
         self._timer.cancel()
         if self._is_over:
             return
@@ -135,11 +139,23 @@ class Child:
         self._number = run.pending.next("child_workflow")
         run.pending.children[self._number] = PendingChild(plan.id, plan.type, self._resolve_start, self._resolve)
         plan.write(run, self._number)
-        self._give_up = lambda: run.turns.soon(self._cancel_start)
+        self._give_up = self._give_up_start
+
+    def _give_up_start(self) -> None:
+        self._is_start_given_up = True
+        self._run.turns.soon(self._cancel_start)
+
+    def _is_start_over(self) -> bool:
+        """Whether nobody waits for the start any more. Who was about to give it up does so now."""
+        if self._is_start_given_up and self._run.cancel_requested:
+            self._cancel_start()
+        return self._is_over
 
     def _cancel_start(self) -> None:
+        if self._is_over:
+            return
         self._cancel_child()
-        if self._run.cancel_requested and not self._is_over:
+        if self._run.cancel_requested:
             self._end_abandoned()
 
     def _cancel_child(self) -> None:
@@ -161,19 +177,25 @@ class Child:
             after(CHILD_STARTED, self._start_failed, Error(errors.INVALID, text, retryable=False))
 
     def _start_failed(self, error: Error) -> None:
-        if not self._is_over:
+        if not self._is_start_over():
             self._refuse(error)
 
     def _started(self) -> None:
         """The child runs, or another of its id does that is to be used."""
-        if self._is_over:
+        if self._is_start_over():
             return
         run, plan = self._run, self._plan
         self._settle_delay(started=True)
         self._greet()
         if self._is_spawned and plan.delay is None:
             run.resolve(self._seq, Payload.of(plan.pid))
-        self._give_up = lambda: run.turns.soon(self._cancel_child)
+        self._give_up = self._give_up_child
+
+    def _give_up_child(self) -> None:
+        if self._has_ended:
+            self._abandon()
+        else:
+            self._run.turns.soon(self._cancel_child)
 
     def _greet(self) -> None:
         if self._is_greeted:
@@ -185,7 +207,7 @@ class Child:
     # -- an id that is taken
 
     def _exists(self) -> None:
-        if self._is_over:
+        if self._is_start_over():
             return
         plan = self._plan
         if plan.conflict != "use_existing":
@@ -196,7 +218,9 @@ class Child:
             self._wait_for(system_activities.find_run(self._run, plan.id, self._found_open, is_open=True))
 
     def _found_open(self, outcome: Outcome) -> None:
-        if isinstance(outcome, Payload):
+        if self._is_given_up(outcome):
+            self._end_abandoned()
+        elif isinstance(outcome, Payload):
             self._adopt()
         else:
             self._name_the_other()
@@ -207,6 +231,9 @@ class Child:
         self._wait_for(system_activities.await_run(self._run, self._plan.id, self._adopted_ended))
 
     def _adopted_ended(self, outcome: Outcome) -> None:
+        if self._is_given_up(outcome):
+            self._end_abandoned()
+            return
         self._ended(outcome if isinstance(outcome, Payload) else failures.from_failure(outcome))
 
     def _name_the_other(self) -> None:
@@ -214,6 +241,9 @@ class Child:
         self._wait_for(system_activities.find_run(self._run, self._plan.id, self._refuse_taken))
 
     def _refuse_taken(self, outcome: Outcome) -> None:
+        if self._is_given_up(outcome):
+            self._end_abandoned()
+            return
         details = {"workflow_id": self._plan.id}
         if isinstance(outcome, Payload):
             details["run_id"] = outcome.value()
@@ -221,7 +251,15 @@ class Child:
         self._refuse(Error(errors.ALREADY_EXISTS, text, retryable=False, details=details))
 
     def _wait_for(self, activity: Activity) -> None:
-        self._give_up = activity.cancel
+        def give_up() -> None:
+            if not activity.cancel():
+                self._abandon()
+
+        self._give_up = give_up
+
+    def _is_given_up(self, outcome: Outcome) -> bool:
+        """Whether the script gave it up before it heard of the outcome."""
+        return self._is_over or isinstance(outcome, Error)
 
     # -- the end
 
@@ -241,7 +279,18 @@ class Child:
             value = wire.from_proto(done.result) if done.HasField("result") else NOTHING
         else:
             value = failures.from_failure(self._run.failure_of(getattr(result, how).failure))
-        self._run.turns.after(RESULT, self._ended, value)
+        self._run.turns.after(RESULT - 1, self._hear_of_end, value)
+
+    def _hear_of_end(self, value: Payload | Error) -> None:
+        self._has_ended = True
+        if not self._is_over:
+            self._run.turns.soon(self._tell_end, value)
+
+    def _tell_end(self, value: Payload | Error) -> None:
+        if self._is_over:  # the script gave it up before it heard
+            self._end_abandoned()
+        else:
+            self._ended(value)
 
     def _ended(self, value: Payload | Error) -> None:
         if self._is_over:
