@@ -84,7 +84,11 @@ return function(K)
 
   -- NaN keeps its sign in text on some machines, so it is written as one NaN everywhere.
   local NAN = string.unpack("<d", "\0\0\0\0\0\0\xf8\x7f")
-  local function formatted(result)
+  local function formatted(ok, result)
+    if not ok then
+      if result == "not enough memory" then raw.error(result, 0) end
+      K.misuse((string.gsub(result, "'string%.format'", "'format'")))
+    end
     if #result > SHORT then charge(#result // 32) end
     return result
   end
@@ -98,10 +102,7 @@ return function(K)
       local v = select(i, ...)
       if OBJECT[type(v)] or v ~= v then plain = false end
     end
-    if plain and n <= 32 then
-      local result = string.format(fmt, ...)
-      return formatted(result)
-    end
+    if plain and n <= 32 then return formatted(raw.pcall(string.format, fmt, ...)) end
     local args, i = table.pack(...), 0
     for k = 1, n do
       if args[k] ~= args[k] then args[k] = NAN end
@@ -121,8 +122,7 @@ return function(K)
       return nil
     end)
     charge(16)
-    local result = string.format(fmt, table.unpack(args, 1, n))
-    return formatted(result)
+    return formatted(raw.pcall(string.format, fmt, table.unpack(args, 1, n)))
   end
 
   -- utf8 -----------------------------------------------------------------------------------------------------------------

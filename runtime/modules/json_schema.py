@@ -22,6 +22,7 @@ from runtime.errors import invalid
 MAX_SCHEMA = 256 * 1024  # bytes
 MAX_DATA = 8 * 1024 * 1024  # bytes
 MAX_WORK = 100_000  # keywords looked at; about a second
+REFERENCE = 12  # what one that refers to another schema counts: it is looked up each time
 MAX_MESSAGE = 500  # characters
 
 _spent = local()
@@ -96,17 +97,20 @@ Keyword = Callable[[Any, Any, Any, Any], Any]
 @cache
 def _bounded(kind: Any) -> Any:
     """The dialect `kind`, with every keyword counted, and those that can take long replaced."""
-    keywords: dict[str, Keyword] = {name: _counted(keyword) for name, keyword in kind.VALIDATORS.items()}
+    keywords: dict[str, Keyword] = {
+        name: _counted(keyword, REFERENCE if name.endswith(("$ref", "Ref")) else 1)
+        for name, keyword in kind.VALIDATORS.items()
+    }
     for name, keyword in (("pattern", _pattern), ("patternProperties", _pattern_properties), ("uniqueItems", _unique)):
         if name in keywords:
             keywords[name] = _counted(keyword)
     return validators.extend(kind, keywords)  # type: ignore[no-untyped-call]
 
 
-def _counted(keyword: Keyword) -> Keyword:
+def _counted(keyword: Keyword, weight: int = 1) -> Keyword:
     def counted(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
         sizes = [len(item) for item in (value, instance) if isinstance(item, dict | list)]
-        _work(1 + sum(sizes) // 16 + (sizes[0] if isinstance(value, list) else 0))
+        _work(weight + sum(sizes) // 16 + (sizes[0] if isinstance(value, list) else 0))
         yield from keyword(validator, value, instance, schema) or ()
 
     return counted
