@@ -6,7 +6,7 @@ return function()
   local text, n = ("x"):rep(5000), 0
   while true do
     n = n + 1
-    local _ = text:upper() .. text:rep(2)
+    local _, _ = text:upper(), text:rep(2)
     if n % 50 == 0 then print(n) end
   end
 end
