@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 
+import pytest
 from temporalio.client import Client
 from temporalio.worker import Worker
 
@@ -88,6 +89,9 @@ async def test_a_worker_stops_while_runs_sleep_and_another_goes_on_with_them(
         assert [result["total"] for result in results] == [n + 24 for n in range(10)]
 
 
+@pytest.mark.usefixtures(
+    "new_interpreters"
+)  # where one is used again, the strings of a woken run have the hashes they had
 async def test_a_run_that_comes_out_differently_fails_its_task_and_goes_on_from_its_history(
     files: Files, temporal_server: DevServer
 ) -> None:
