@@ -10,7 +10,6 @@ Written beside the import that type checkers see; `tests/test_imports.py` holds 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -26,14 +25,3 @@ class _Late(ModuleType):
 def late(module: str) -> Any:
     """The module of a full name, not imported yet. A name that there is none of shows when the module is used."""
     return _Late(module)
-
-
-def homes(package: str, names: dict[str, str]) -> Callable[[str], Any]:
-    """The `__getattr__` of a package (PEP 562) whose `names` are those of the modules they map to."""
-
-    def find(name: str) -> Any:
-        if name not in names:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(import_module(names[name]), name)
-
-    return find

@@ -230,8 +230,8 @@ def header(value: Any) -> Proto:
     return to_proto(Payload.of(value))
 
 
-#: Of what is the same for very many calls, such as the bundle of all starts of a workflow. Whoever sends it takes a copy.
-_constant_header = lru_cache(maxsize=256)(header)
+#: The bundle is the same for all starts of a workflow; senders and chains are each run's own. Whoever sends it takes a copy.
+_bundle_header = lru_cache(maxsize=256)(header)
 
 
 def clear_header(value: Any) -> Proto:
@@ -283,7 +283,9 @@ def headers(
     Raises `Error` INVALID when Temporal would refuse them: the command would never come back to the script.
     """
     names = {"sender": SENDER, "bundle": BUNDLE, "chain": CHAIN}
-    found = {names[name]: _constant_header(text) for name, text in texts.items() if text}
+    found = {
+        names[name]: _bundle_header(text) if name == "bundle" else header(text) for name, text in texts.items() if text
+    }
     if context:
         found[CONTEXT] = header(dict(context))
     if principal.actor is not None:

@@ -140,7 +140,7 @@ class Plan:
         self.takes_closed_ids = chosen.get("id_reuse_policy", "allow_duplicate") == "allow_duplicate"
         self.replaces = self.conflict == "terminate_existing" and self.takes_closed_ids
         self.at = command.at
-        self.linked, self.monitored = bool(data.get("link")), bool(data.get("monitor"))
+        self.linked = bool(data.get("link"))
         self.messages = data.get("messages") or []
         self.search = _search_attributes(run, command, chosen.get("search_attributes") or {})
         self.memo = {wire.MEMO_BUNDLE: entry.bundle, **(chosen.get("memo") or {})}

@@ -148,7 +148,7 @@ class Run:
         """Keeps nothing of the activation: a parked run should hold little. It may sleep from here on."""
         del self.turns, self.commands
         self._success, self._flags = None, ()
-        if self._session is not None and self.final is None:  # one that has ended waits for nothing, and is evicted next
+        if self._session is not None and self.final is None:  # what has ended waits for nothing: it is evicted next
             self._session.rest()
 
     def _notice_length(self, clock: Clock) -> None:

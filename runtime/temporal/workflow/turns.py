@@ -8,7 +8,7 @@ from typing import Any
 
 #: After how many turns the script hears of what the SDK's core has resolved. One activation may bring several, and each leads
 #: to commands whose order is history: the numbers are those under which the histories that exist were recorded.
-RESULT, CHILD_STARTED, CANCELLATION = 3, 2, 2
+RESULT, CHILD_STARTED = 3, 2
 #: What waits for another piece of work goes on so many turns after that is done: it is told in one turn and goes on in the next.
 FOLLOWED = 2
 
