@@ -85,6 +85,8 @@ class Pool:
     def waits(self, session: HibernatingSession, size: int) -> None:
         """From now on the session waits, with `size` bytes. Puts others to sleep, or this one."""
         with self._lock:
+            if session.is_closed:  # by a worker that ended meanwhile
+                return
             self._forget(session)
             self._waiting[session] = size
             self._bytes += size
@@ -143,6 +145,10 @@ class HibernatingSession:
         self._log = EventLog(boot)
         self._session: Session | None = self._begun(boot)
         pool.count(live=1)
+
+    @property
+    def is_closed(self) -> bool:
+        return self._closed
 
     @property
     def is_asleep(self) -> bool:
@@ -211,8 +217,8 @@ class HibernatingSession:
         with self._lock:
             if self._closed:
                 return
-            self._pool.goes_on(self)
             self._closed = True
+            self._pool.goes_on(self)
             session, self._session = self._session, None
             self._log.give_up()
             if session is not None:
