@@ -468,14 +468,9 @@ def test_a_closed_one_takes_nothing() -> None:
 def test_one_that_is_closed_while_it_comes_to_rest_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its worker ends after the run has let go of it and before the pool hears of it: it must not take another's place."""
     pool = Pool(1)
-    with sleeping(TELLS, pool=pool) as closed, sleeping(TELLS, pool=pool) as other:
-        step(closed, START)
-        step(other, START)
+    with sleeping(TELLS, pool=pool) as session:
+        step(session, START)
         waits = pool.waits
-        with monkeypatch.context() as patch:
-            patch.setattr(pool, "waits", lambda session, size: (session.close(), waits(session, size)))
-            closed.rest()
-        other.rest()
-        assert not other.is_asleep
-        assert (pool.counts.live, pool.counts.asleep) == (1, 0)
-        assert pool._bytes == other.memory_used()
+        monkeypatch.setattr(pool, "waits", lambda closed, size: (closed.close(), waits(closed, size)))
+        session.rest()
+    assert (pool._bytes, list(pool._waiting)) == (0, [])
