@@ -1,12 +1,34 @@
--- On first use of: ask
+-- On first use of: ask ordinal_of_question forget_question
 -- Questions: no commands, no waiting, and nothing changed by them.
 return function(K)
   local raw = K.raw
   local limits, co = K.limits, raw.coroutine
 
+  -- What a question numbers, and where it walks, goes with it: a replay is not asked it.
+  local ordinals, count, go_back = nil, 0, nil
+  local function begin()
+    K.readonly = true
+    ordinals, count, go_back = {}, 0, K.set_walk_aside()
+  end
+  function K.forget_question()
+    K.readonly = false
+    if go_back then go_back() end
+    ordinals, go_back = nil, nil
+  end
+  -- `before` is the last number that the program itself has given.
+  function K.ordinal_of_question(value, before)
+    local n = ordinals[value]
+    if not n then
+      count = count + 1
+      n = before + count
+      ordinals[value] = n
+    end
+    return n
+  end
+
   local function answered(fn)
     limits.begin(false)
-    K.readonly = true
+    begin()
     local thread = co.create(fn)
     limits.watch(thread)
     local ok, value, problem = co.resume(thread)
@@ -20,7 +42,7 @@ return function(K)
     if not ok and not limits.spent then
       answer = K.failed_safely(value, K.frames(thread))
     end
-    K.readonly = false
+    K.forget_question()
     if limits.spent then
       answer = K.spent()
       limits.spent = nil

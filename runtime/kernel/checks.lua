@@ -81,12 +81,11 @@ return function(K)
   local ordinals, count = setmetatable({}, { __mode = "k" }), 0
   function K.ordinal(value)
     local n = ordinals[value]
-    if not n then
-      count = count + 1
-      n = count
-      ordinals[value] = n
-    end
-    return n
+    if n then return n end
+    if K.readonly then return K.ordinal_of_question(value, count) end
+    count = count + 1
+    ordinals[value] = count
+    return count
   end
 
   -- The text behind the position of kernel code ("?:-1: "), which says nothing to an author; nil when there is none.

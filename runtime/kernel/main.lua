@@ -249,7 +249,8 @@ return function(K)
   return function(kind, now, flags, ...)
     if not returned then
       limits.recover()
-      K.readonly = false
+      local forget_question = rawget(K, "forget_question")
+      if forget_question then forget_question() end
       local take_blobs = rawget(K, "take_blobs")
       if take_blobs then take_blobs() end
     end

@@ -148,6 +148,13 @@ return function(K)
     return go_on(t)
   end
 
+  -- Lets a question walk without a trace: gives what brings the walk back that it comes into.
+  function K.set_walk_aside()
+    local t, keys, at = walked, walked_keys, walked_at
+    walked = nil
+    return function() walked, walked_keys, walked_at = t, keys, at end
+  end
+
   -- A walk has a state of its own, so that nothing else that is walked meanwhile changes it.
   local function walk()
     local i, keys = 0, nil

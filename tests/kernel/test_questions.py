@@ -1,0 +1,94 @@
+"""Queries and validators leave no trace: what a run does after them is what it does without them."""
+
+from __future__ import annotations
+
+import pytest
+
+from runtime.errors import Error
+from runtime.lua import protocol
+from runtime.lua.protocol import Clock
+from runtime.lua.session import Session
+from runtime.payload import Payload
+from runtime.testing import program_from_source
+
+BOOT = {"class": "workflow", "pid": "{w|r}", "seed": 7, "ctx": {}, "info": {"workflow_id": "r"}}
+GO = protocol.message("go", "{w|other}", [])
+
+#: What is done in a question, and what main does around its waits.
+ASKED = {
+    "the text of a table": "return tostring({})",
+    "the text of a function": "return tostring(function() end)",
+    "a pointer": "return string.format('%p', {})",
+    "a table twice": "local t = {} return tostring(t) == tostring(t)",
+    "next": "return next({ z = 1, y = 2 })",
+    "a walk that ends early": "for k in next, { z = 1, y = 2, x = 3 } do return k end",
+    "pairs": "for k in pairs({ z = 1, y = 2, x = 3 }) do return k end",
+    "next of what main walks": "return next(shared)",
+    "an error": "error({})",
+    "no memory": "local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(1000) .. i end",
+    "no budget": "while true do end",
+}
+SOURCE = """
+shared = { a = 1, b = 2, c = 3 }
+local function asked() %s end
+return function()
+  workflow.query("q", asked)
+  workflow.update("u", function() end, asked)
+  local seen, inbox = {}, process.inbox()
+  local key = next(shared)
+  while key do
+    shared[key] = nil
+    inbox:receive()
+    seen[#seen + 1] = key .. " " .. tostring({}) .. " " .. tostring(function() end)
+    key = next(shared, key)
+  end
+  return seen
+end
+"""
+
+
+def outcome(body: str, *, questions: int) -> bytes:
+    session = Session(
+        program_from_source(SOURCE % body, modules=("workflow",), memory=8 * 1024 * 1024, instructions=1_000_000), BOOT
+    )
+    try:
+        batch = session.step([protocol.start([])], Clock(1))
+        while batch.state == "running":
+            for _ in range(questions):
+                _ask(session)
+            batch = session.step([GO], Clock(2))
+        assert batch.state == "done", batch.error
+        assert batch.value is not None
+        return batch.value.data
+    finally:
+        session.close()
+
+
+def _ask(session: Session) -> None:
+    """As a client and an update do; how it ends is not looked at here."""
+    try:
+        session.query("q", [])
+    except Error:
+        pass
+    try:
+        session.validate("u", [Payload.of(1)])
+    except Error:
+        pass
+
+
+@pytest.mark.parametrize("body", ASKED.values(), ids=ASKED)
+def test_what_follows_is_as_without(body: str) -> None:
+    without = outcome(body, questions=0)
+    assert without.startswith(b'["a table: 1 function: 2"')
+    assert outcome(body, questions=3) == without
+
+
+def test_a_question_numbers_what_it_meets_from_where_the_run_is() -> None:
+    source = SOURCE % "local t = {} return tostring(t) .. ' ' .. tostring({}) .. ' ' .. tostring(t)"
+    session = Session(program_from_source(source, modules=("workflow",)), BOOT)
+    session.step([protocol.start([])], Clock(1))
+    for _ in range(2):
+        assert session.query("q", []).value() == "table: 1 table: 2 table: 1"
+    session.step([GO], Clock(2))
+    assert session.query("q", []).value() == "table: 3 table: 4 table: 3"
+    session.close()
