@@ -20,8 +20,17 @@ return function(K)
     queue[tail] = task
   end
 
+  -- Coroutines that a question made: it may go on in no other, since what it does there would be left in the run.
+  local of_questions = raw.setmetatable({}, { __mode = "k" })
+  local function check_question(thread)
+    if K.readonly and not of_questions[thread] then
+      K.misuse("a query handler or validator cannot resume or close a coroutine of the run")
+    end
+  end
+
   local function new_coroutine(fn)
     local thread = create(fn)
+    if K.readonly then of_questions[thread] = true end
     limits.watch(thread)
     return thread
   end
@@ -190,6 +199,7 @@ return function(K)
   end
   -- `by`: `scheduled` when the scheduler goes on, which alone may resume who waits in it.
   function resume_by_script(thread, by, ...)
+    check_question(thread)
     if scheduled[thread] then
       if by ~= scheduled then return false, "cannot resume non-suspended coroutine" end
       scheduled[thread] = nil
@@ -240,6 +250,7 @@ return function(K)
 
   function coroutine.close(thread)
     K.check(thread, 1, "close", "thread")
+    check_question(thread)
     if scheduled[thread] and status(thread) ~= "dead" then K.misuse("cannot close a %s coroutine", coroutine.status(thread)) end
     return limits.guard(close(thread))
   end

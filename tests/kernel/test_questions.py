@@ -24,12 +24,17 @@ ASKED = {
     "a walk that ends early": "for k in next, { z = 1, y = 2, x = 3 } do return k end",
     "pairs": "for k in pairs({ z = 1, y = 2, x = 3 }) do return k end",
     "next of what main walks": "return next(shared)",
+    "a coroutine of its own": "return coroutine.wrap(function() coroutine.yield(1) end)()",
+    "a coroutine of main": "return thread()",
+    "a coroutine of main, closed": "return coroutine.close(kept)",
     "an error": "error({})",
     "no memory": "local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(1000) .. i end",
     "no budget": "while true do end",
 }
 SOURCE = """
 shared = { a = 1, b = 2, c = 3 }
+local function counting() for i = 1, 100 do coroutine.yield(i) end end
+thread, kept = coroutine.wrap(counting), coroutine.create(counting)
 local function asked() %s end
 return function()
   workflow.query("q", asked)
@@ -39,7 +44,8 @@ return function()
   while key do
     shared[key] = nil
     inbox:receive()
-    seen[#seen + 1] = key .. " " .. tostring({}) .. " " .. tostring(function() end)
+    local _, n = coroutine.resume(kept)
+    seen[#seen + 1] = key .. " " .. tostring({}) .. " " .. tostring(function() end) .. " " .. thread() .. " " .. tostring(n)
     key = next(shared, key)
   end
   return seen
@@ -79,7 +85,7 @@ def _ask(session: Session) -> None:
 @pytest.mark.parametrize("body", ASKED.values(), ids=ASKED)
 def test_what_follows_is_as_without(body: str) -> None:
     without = outcome(body, questions=0)
-    assert without.startswith(b'["a table: 1 function: 2"')
+    assert without.startswith(b'["a table: 1 function: 2 1 1"')
     assert outcome(body, questions=3) == without
 
 
