@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from runtime.late import late
 from runtime.lua.check import lua_checks
-from runtime.registry import Check, FileSet, Origin, Problem, Registry, WorkflowLua
+from runtime.registry import Check, FileSet, Origin, Problem, Registry
 from runtime.settings import Settings
 
 if TYPE_CHECKING:
@@ -52,8 +52,7 @@ def _loaded(settings: Settings, checks: Sequence[Check], lenient: bool, origin: 
 
 def _http_checks(registry: Registry) -> Iterable[Problem]:
     served = any(entry.kind.startswith("http.") for entry in registry.entries.values())
-    typed = any(entry.input_schema is not None for entry in registry.of_kind(WorkflowLua))
-    return http.http_checks(registry) if served or typed else ()
+    return http.http_checks(registry) if served else ()
 
 
 def _schedule_checks(registry: Registry) -> Iterable[Problem]:

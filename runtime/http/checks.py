@@ -14,24 +14,16 @@ from runtime.http.routes import shape
 from runtime.http.server import own_routes
 from runtime.http.static import directory_fault
 from runtime.modules.security_rules import policies_of
-from runtime.registry import EnvVariable, HttpEndpoint, HttpRouter, Problem, Registry, WorkflowLua, inputs
+from runtime.registry import EnvVariable, HttpEndpoint, HttpRouter, Problem, Registry
 from runtime.registry.kinds import HttpStatic
 from runtime.registry.placeholders import is_in
 
 
 def http_checks(registry: Registry) -> Iterable[Problem]:
-    """Input schemas that are none, middleware that would not stand, directories that are not there, and paths that are taken."""
-    yield from _schemas(registry)
+    """Middleware that would not stand, directories that are not there, and paths that are taken."""
     yield from _middleware(registry)
     yield from _directories(registry)
     yield from _taken(registry)
-
-
-def _schemas(registry: Registry) -> Iterator[Problem]:
-    for entry in registry.of_kind(WorkflowLua):
-        fault = inputs.fault(entry.input_schema) if entry.input_schema is not None else None
-        if fault:
-            yield Problem(entry.file, entry.line, entry.id, f"input_schema is no JSON Schema: {fault}")
 
 
 def _middleware(registry: Registry) -> Iterator[Problem]:

@@ -52,15 +52,6 @@ def _validator(same: _Same) -> Draft202012Validator:
     return Draft202012Validator(plain, registry=_NOWHERE)
 
 
-def fault(schema: Mapping[str, Any] | bool) -> str | None:
-    """What keeps `schema` from being one; None when nothing does."""
-    try:
-        Draft202012Validator.check_schema(thawed(schema))
-    except SchemaError as error:
-        return _first_line(error)
-    return None
-
-
 def thawed(schema: Any) -> Any:
     """Registry entries hold tuples where JSON Schema wants arrays."""
     if isinstance(schema, Mapping):

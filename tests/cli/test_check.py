@@ -17,6 +17,14 @@ entries:
   - {name: typo, kind: workflow.lau}
 """
 
+TYPED = """
+version: "1.0"
+namespace: app
+entries:
+  - {name: temporal, kind: temporal.client, address: "127.0.0.1:1"}
+  - {name: typed, kind: workflow.lua, source: file://good.lua, input_schema: {type: nonsense}}
+"""
+
 
 @pytest.fixture
 def broken(tmp_path: Path) -> Path:
@@ -113,3 +121,15 @@ def test_help_names_every_command(tmp_path: Path) -> None:
     names = "dev serve start send query update result cancel terminate ps show call check replay new"
     assert done.status == 0
     assert all(f"\n  {name} " in done.out for name in names.split())
+
+
+@pytest.mark.parametrize("words", [["check"], ["start", "app:typed", "{}"], ["dev", "--ephemeral"], ["serve"]])
+def test_an_input_schema_that_is_none_is_refused_wherever_a_run_could_be_started(
+    tmp_path: Path, words: list[str]
+) -> None:
+    """With its place, also where nobody listens."""
+    (tmp_path / "registry.yaml").write_text(TYPED)
+    (tmp_path / "good.lua").write_text("return function() end\n")
+    done = evermoon(tmp_path, *words, "--registry", "registry.yaml")
+    assert done.status == 1
+    assert "registry.yaml:6: app:typed: input_schema: not a JSON Schema at type" in done.err
