@@ -18,7 +18,7 @@ from bench.contestants.process import Process, python, started
 from bench.contestants.served import REGISTRY
 from runtime.app import Runtime
 from runtime.registry.kinds.temporal import WorkerOptions
-from runtime.temporal.devserver import DevServer
+from runtime.temporal.dev_server import DevServer
 
 #: Evermoon, and Evermoon that keeps few interpreters: the rest of its runs sleep.
 EVERMOON, ASLEEP = "evermoon", "asleep"

@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     from runtime.app import Runtime
     from runtime.errors import Error
     from runtime.registry import Registry
-    from runtime.temporal.plugin import LuaPlugin
+    from runtime.temporal.worker.plugin import LuaPlugin
 
 __all__ = ["Error", "LuaPlugin", "Registry", "Runtime"]
 
 _HOMES = {
     "Error": "runtime.errors",
-    "LuaPlugin": "runtime.temporal.plugin",
+    "LuaPlugin": "runtime.temporal.worker.plugin",
     "Registry": "runtime.registry",
     "Runtime": "runtime.app",
 }

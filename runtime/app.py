@@ -12,19 +12,19 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+from runtime.contracts import StartRequest
 from runtime.errors import UNAVAILABLE, Error
 from runtime.http import Backend, HttpOptions, HttpServer
 from runtime.loading import load_registry
 from runtime.lua.hibernation import Counts
 from runtime.lua.program import Programs
-from runtime.modules.principal import Principal
-from runtime.modules.queue import put
-from runtime.modules.queue_memory import Message
+from runtime.modules.queue.memory import Message
+from runtime.modules.queue.module import put
 from runtime.payload import Payload
+from runtime.principal import Principal
 from runtime.process.host import ProcessHost
 from runtime.process.pids import new_node
-from runtime.process.ports import StartRequest
-from runtime.process.workers import queue_of
+from runtime.process.task_queues import queue_of
 from runtime.registry import (
     BundleStore,
     FileSet,
@@ -35,10 +35,10 @@ from runtime.registry import (
 )
 from runtime.remote import EMBEDDED, Options, Remote, load_for
 from runtime.settings import Settings
-from runtime.temporal.devserver import DevServer
-from runtime.temporal.nodes import NodeQueues
-from runtime.temporal.schedules.keeping import ScheduleKeeper
-from runtime.temporal.worker import Workers
+from runtime.temporal.dev_server import DevServer
+from runtime.temporal.schedules.reconciler import ScheduleKeeper
+from runtime.temporal.worker.process_queue import NodeQueues
+from runtime.temporal.worker.workers import Workers
 
 
 class Runtime(Remote):

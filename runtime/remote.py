@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from runtime.contracts import RunDescription, Started, StartRequest
 from runtime.errors import Error
 from runtime.late import late
 from runtime.loading import load_registry
 from runtime.lua.kernel import current_kernel
 from runtime.lua.program import Programs
 from runtime.modules.options import workflow_options
-from runtime.modules.principal import Principal
 from runtime.payload import Payload
-from runtime.process.ports import RunDescription, Started, StartRequest
+from runtime.principal import Principal
 from runtime.process.run_events import Cursor, EventFeed
 from runtime.registry import (
     BundleStore,
@@ -33,15 +33,15 @@ from runtime.registry import (
     open_store,
 )
 from runtime.settings import Settings
-from runtime.temporal.client import Clients
-from runtime.temporal.runs import Runs
+from runtime.temporal.client.clients import Clients
+from runtime.temporal.client.runs import Runs
 
 if TYPE_CHECKING:
     from runtime.http import HttpOptions
-    from runtime.temporal import bundleuse
-    from runtime.temporal.schedules import operating
+    from runtime.temporal.client import bundle_use
+    from runtime.temporal.schedules import operations
 else:
-    bundleuse, operating = late("runtime.temporal.bundleuse"), late("runtime.temporal.schedules.operating")
+    bundleuse, operations = late("runtime.temporal.client.bundle_use"), late("runtime.temporal.schedules.operations")
 
 EMBEDDED = "embedded"
 
@@ -135,14 +135,14 @@ class Remote:
         """Hash of the kernel of this version of Evermoon."""
         return current_kernel().hash
 
-    async def bundle_use(self) -> bundleuse.BundleUse:
+    async def bundle_use(self) -> bundle_use.BundleUse:
         """Which bundles open runs need, in the namespaces of all the registry's clients."""
-        return await bundleuse.bundle_use(self._registry, self._clients)
+        return await bundle_use.bundle_use(self._registry, self._clients)
 
     @property
-    def schedules(self) -> operating.Schedules:
+    def schedules(self) -> operations.Schedules:
         """The schedules on the servers of the registry's workers."""
-        return operating.Schedules(self._registry, self._clients)
+        return operations.Schedules(self._registry, self._clients)
 
     @property
     def address(self) -> str | None:

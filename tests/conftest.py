@@ -10,7 +10,7 @@ import pytest
 from runtime import settings
 from runtime.lua.interpreter import Interpreter
 from runtime.lua.interpreters import SHARED
-from runtime.temporal.devserver import DevServer
+from runtime.temporal.dev_server import DevServer
 from tests import databases
 
 # A slow machine is no failure: an example takes what it takes. `--hypothesis-profile` is loaded after this.

@@ -9,7 +9,7 @@ import pytest
 from runtime import Error, Registry, Runtime
 from runtime.errors import ALREADY_EXISTS, CONFLICT, INVALID, NOT_FOUND, TIMEOUT, UNAVAILABLE
 from runtime.registry import RegistryError
-from runtime.temporal.devserver import DevServer
+from runtime.temporal.dev_server import DevServer
 
 WAITING = """
 local workflow = require("workflow")

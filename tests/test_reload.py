@@ -14,7 +14,7 @@ from runtime import Error, Runtime
 from runtime.errors import UNAVAILABLE
 from runtime.http import HttpOptions
 from runtime.registry import RegistryError
-from runtime.temporal.devserver import DevServer
+from runtime.temporal.dev_server import DevServer
 from tests.temporal.stage import eventually
 
 #: `N` is the number of the edit. The worker's options change with it, so each reload replaces the worker of the queue; a worker, a workflow

@@ -26,7 +26,7 @@ from bench.contestants import lines, ordinary
 from bench.contestants.listening import Ear, Told
 from bench.contestants.served import REGISTRY, runner
 from bench.contestants.workflows import WORKFLOWS
-from runtime.temporal.plugin import LuaPlugin
+from runtime.temporal.worker.plugin import LuaPlugin
 
 
 class Alone:

@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 
 from runtime.errors import INTERNAL, NOT_FOUND, UNAVAILABLE, Error
-from runtime.process.current import current
+from runtime.process.execution_context import current
 
 TIMEOUT = 25.0  # seconds; below the activities' start-to-close, so that the failure says more than "timed out"
 HEARTBEAT = 1.0  # seconds

@@ -17,8 +17,8 @@ import aiohttp
 from entries.demo.playing import play, say, title
 from entries.demo.shop import expect
 from entries.demo.worker import Worker
-from runtime.cli.ending import end_process
-from runtime.temporal.devserver import DevServer
+from runtime.cli.process_exit import end_process
+from runtime.temporal.dev_server import DevServer
 
 REGISTRY = "entries/approvals"
 REMIND_EVERY = "3s"

@@ -18,8 +18,8 @@ from entries.demo.playing import play, say, title
 from entries.demo.shop import Shop
 from entries.demo.worker import Worker
 from entries.services.supervisor import VARIABLES, services
-from runtime.cli.ending import end_process
-from runtime.temporal.devserver import DevServer
+from runtime.cli.process_exit import end_process
+from runtime.temporal.dev_server import DevServer
 
 
 @asynccontextmanager

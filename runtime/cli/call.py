@@ -6,9 +6,9 @@ import click
 
 from runtime.app import Runtime
 from runtime.cli.common import Cli, command, json_argument, run_async, with_principal
-from runtime.cli.devstate import DevState
+from runtime.cli.dev_state import DevState
 from runtime.remote import Options
-from runtime.temporal.corelog import forward_core_log
+from runtime.temporal.core_log import forward_core_log
 
 
 @click.command("call")

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from runtime.cli.common import Cli, run_async
-from runtime.cli.devstate import DevState
+from runtime.cli.dev_state import DevState
 from runtime.remote import Options, Remote
-from runtime.temporal.corelog import forward_core_log
+from runtime.temporal.core_log import forward_core_log
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from runtime.cli.common import Cli, command
-from runtime.cli.devstate import DevState
+from runtime.cli.dev_state import DevState
 from runtime.durations import parse
 from runtime.errors import NOT_FOUND, TIMEOUT, UNAVAILABLE, Error
 from runtime.loading import load_registry

@@ -14,8 +14,8 @@ import click
 
 from runtime.app import Runtime
 from runtime.cli.common import Cli, command
-from runtime.cli.companions import Companions, companions_of
-from runtime.cli.devstate import DevState
+from runtime.cli.dev_processes import Companions, companions_of
+from runtime.cli.dev_state import DevState
 from runtime.cli.lifetime import run_until_stopped
 from runtime.cli.watch import saved
 from runtime.errors import CONFLICT, Error
@@ -23,7 +23,7 @@ from runtime.http import HttpOptions
 from runtime.loading import load_registry
 from runtime.registry import DirectoryStore, RegistryError, TemporalClient
 from runtime.remote import Options
-from runtime.temporal.corelog import forward_core_log
+from runtime.temporal.core_log import forward_core_log
 
 _log = logging.getLogger("evermoon.dev")
 

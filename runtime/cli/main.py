@@ -10,9 +10,9 @@ from typing import NoReturn
 import click
 
 from runtime.cli.beginning import begin_process
-from runtime.cli.ending import end_process
 from runtime.cli.lazy import LazyGroup
 from runtime.cli.output import DONE, FAILED, MISUSED, to_json
+from runtime.cli.process_exit import end_process
 from runtime.errors import INVALID, Error
 
 #: In the order in which help lists them: run, act, look, author.
@@ -23,12 +23,12 @@ _COMMANDS = {
         "Run workers and HTTP against the cluster that the registry or the environment names.",
     ),
     "start": ("runtime.cli.start", "Start a run of the workflow ENTRY with JSON as its argument."),
-    "send": ("runtime.cli.talk", "Send a message to run ID: a signal named TOPIC with JSON as its payload."),
-    "query": ("runtime.cli.talk", "Ask run ID the query NAME and print the answer."),
-    "update": ("runtime.cli.talk", "Run the update NAME on run ID and print its answer; a refusal fails."),
+    "send": ("runtime.cli.run_commands", "Send a message to run ID: a signal named TOPIC with JSON as its payload."),
+    "query": ("runtime.cli.run_commands", "Ask run ID the query NAME and print the answer."),
+    "update": ("runtime.cli.run_commands", "Run the update NAME on run ID and print its answer; a refusal fails."),
     "result": ("runtime.cli.result", "Wait for run ID to end and print its result; fails as the run did."),
-    "cancel": ("runtime.cli.talk", "Ask run ID to cancel; it may compensate first."),
-    "terminate": ("runtime.cli.talk", "End run ID at once; its script is not asked."),
+    "cancel": ("runtime.cli.run_commands", "Ask run ID to cancel; it may compensate first."),
+    "terminate": ("runtime.cli.run_commands", "End run ID at once; its script is not asked."),
     "ps": (
         "runtime.cli.ps",
         "List runs, newest first, and after them the processes of a host; with --query, runs alone.",

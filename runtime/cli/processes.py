@@ -8,7 +8,7 @@ from urllib.parse import quote
 import aiohttp
 
 from runtime.cli.common import Cli
-from runtime.cli.devstate import DevState
+from runtime.cli.dev_state import DevState
 from runtime.errors import NOT_FOUND, UNAVAILABLE, Error
 
 _TIMEOUT = aiohttp.ClientTimeout(total=10)

@@ -12,16 +12,16 @@ import click
 
 from runtime.cli.common import Cli, command
 from runtime.cli.connect import with_runtime
-from runtime.cli.devstate import DevState
+from runtime.cli.dev_state import DevState
 from runtime.cli.output import DONE, FAILED
 from runtime.loading import load_registry
 from runtime.lua.program import Programs
 from runtime.registry import open_store
 from runtime.remote import Remote
 from runtime.settings import Settings
-from runtime.temporal.corelog import forward_core_log
-from runtime.temporal.replay import ReplayResult
-from runtime.temporal.replay import replay as replay_histories
+from runtime.temporal.core_log import forward_core_log
+from runtime.temporal.replay.replayer import ReplayResult
+from runtime.temporal.replay.replayer import replay as replay_histories
 
 
 @click.command("replay")

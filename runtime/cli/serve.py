@@ -11,12 +11,12 @@ import click
 from runtime.app import Runtime
 from runtime.cli.children import Place
 from runtime.cli.common import Cli, command
-from runtime.cli.following import Follower
+from runtime.cli.deploy_follower import Follower
 from runtime.cli.lifetime import run_until_stopped
 from runtime.http import HttpOptions
 from runtime.remote import Options
 from runtime.settings import BUNDLES
-from runtime.temporal.corelog import forward_core_log
+from runtime.temporal.core_log import forward_core_log
 
 
 @click.command("serve")

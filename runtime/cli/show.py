@@ -9,9 +9,9 @@ import click
 from runtime.cli.common import Cli, command, escape, run_async
 from runtime.cli.connect import with_runtime
 from runtime.cli.output import to_json
+from runtime.contracts import RunDescription
 from runtime.late import late
 from runtime.process.pids import Pid
-from runtime.process.ports import RunDescription
 from runtime.remote import Remote
 
 if TYPE_CHECKING:

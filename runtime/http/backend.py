@@ -7,12 +7,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from runtime.contracts import HttpRequest, HttpResponse, Workflows
 from runtime.http.guarded import Guarded
 from runtime.http.hibernation import Hibernation, no_hibernation
-from runtime.modules.principal import Principal
 from runtime.payload import Payload
-from runtime.process.describing import ProcessDescription
-from runtime.process.ports import HttpRequest, HttpResponse, Workflows
+from runtime.principal import Principal
+from runtime.process.describe import ProcessDescription
 from runtime.registry import Registry
 
 

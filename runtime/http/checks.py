@@ -13,7 +13,7 @@ from runtime.http.middleware.token_auth import variable_id
 from runtime.http.routes import shape
 from runtime.http.server import own_routes
 from runtime.http.static import directory_fault
-from runtime.modules.security_rules import policies_of
+from runtime.modules.security.rules import policies_of
 from runtime.registry import EnvVariable, HttpEndpoint, HttpRouter, Problem, Registry
 from runtime.registry.kinds import HttpStatic
 from runtime.registry.placeholders import is_in

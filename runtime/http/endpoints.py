@@ -8,13 +8,13 @@ from typing import Any
 
 from aiohttp import web
 
+from runtime.contracts import HttpResponse
 from runtime.errors import CANCELED, Error
 from runtime.http.backend import Backend
 from runtime.http.body import Arriving, read
 from runtime.http.exchange import AT_ONCE, Streamed, as_answer, as_seen
 from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route
-from runtime.process.ports import HttpResponse
 from runtime.registry import FunctionPy, HttpEndpoint, HttpRouter, Registry
 
 _log = logging.getLogger("evermoon.http")

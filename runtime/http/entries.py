@@ -12,9 +12,9 @@ from runtime.http.backend import Backend
 from runtime.http.problem import refuse
 from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route
-from runtime.modules.principal import Principal
-from runtime.modules.security_rules import is_allowed
-from runtime.modules.security_rules import refuse as refuse_to
+from runtime.modules.security.rules import is_allowed
+from runtime.modules.security.rules import refuse as refuse_to
+from runtime.principal import Principal
 from runtime.registry import Registry, WorkflowLua
 
 READ_ENTRY = "registry.read"

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
+from runtime.contracts import HttpRequest, HttpResponse
 from runtime.errors import CANCELED, Error, internal
 from runtime.http.answers import payload_response
 from runtime.http.body import Arriving
 from runtime.http.request import client_of
 from runtime.http.routes import Params
 from runtime.payload import NULL, Payload
-from runtime.process.ports import HttpRequest, HttpResponse
 
 #: A body no larger than this is read before its handler begins; of a larger one, this much.
 AT_ONCE = 256 * 1024

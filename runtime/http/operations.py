@@ -10,6 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
+from runtime.contracts import StartRequest
 from runtime.http.answers import API
 from runtime.http.backend import Backend
 from runtime.http.body import JsonBody, read_json
@@ -17,7 +18,6 @@ from runtime.http.problem import refuse
 from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route
 from runtime.http.starting import Starting, accepted, digest, once_only, started_document, times
-from runtime.process.ports import StartRequest
 from runtime.registry import inputs
 
 _TEXTS = ("domain", "event_type", "biz_key", "idem_key")

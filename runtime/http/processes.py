@@ -13,8 +13,8 @@ from runtime.http.backend import Backend, Processes
 from runtime.http.guarded import READ
 from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route
-from runtime.modules.security_rules import is_allowed, refuse
-from runtime.process.describing import ProcessDescription
+from runtime.modules.security.rules import is_allowed, refuse
+from runtime.process.describe import ProcessDescription
 
 _PROCESSES = f"{API}/processes"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from runtime.modules.principal import NOBODY, Principal
+from runtime.principal import NOBODY, Principal
 
 Decorate = Callable[[web.StreamResponse], None]
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
+from runtime.contracts import RunDescription, Workflows
 from runtime.errors import NOT_FOUND, TIMEOUT, UNAVAILABLE, Error
 from runtime.http.answers import (
     API,
@@ -25,7 +26,6 @@ from runtime.http.problem import Problem, refuse
 from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route
 from runtime.payload import Payload
-from runtime.process.ports import RunDescription, Workflows
 
 #: The longest a client may wait in one request, seconds.
 MAX_WAIT = 300.0

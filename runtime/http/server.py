@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from runtime.contracts import Workflows
 from runtime.errors import PERMISSION_DENIED, Error, invalid
 from runtime.http.backend import Backend
 from runtime.http.dispatch import Dispatch
@@ -26,7 +27,6 @@ from runtime.http.runs import Runs
 from runtime.http.service import Service, tls_context
 from runtime.http.starting import Starting
 from runtime.http.static import static_routes
-from runtime.process.ports import Workflows
 from runtime.registry import HttpEndpoint, HttpRouter, HttpService, Registry
 from runtime.registry.kinds import HttpStatic
 from runtime.registry.models import Place

@@ -14,6 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
+from runtime.contracts import Started, StartRequest
 from runtime.errors import ALREADY_EXISTS, Error
 from runtime.http.answers import API, duration, json_response, run_links, run_path
 from runtime.http.backend import Backend
@@ -21,7 +22,6 @@ from runtime.http.body import JsonBody, read_json
 from runtime.http.problem import refuse
 from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route
-from runtime.process.ports import Started, StartRequest
 from runtime.registry import WorkflowLua, inputs
 
 #: Memo field of a run that was started with a key: {"key": digest of entry and key, "body": digest of the JSON value}.

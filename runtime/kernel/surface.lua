@@ -48,7 +48,7 @@ return function(K)
   function K.parse_duration(value)
     local class = K.class_of(value)
     if class and class.name == "Duration" then return class.state(value).ns end
-    return K.use("modules/time_duration").parse(value)
+    return K.use("modules/time/duration").parse(value)
   end
 
   -- Raises for what no duration is made of.

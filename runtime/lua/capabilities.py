@@ -13,8 +13,8 @@ from runtime.errors import Error
 from runtime.late import late
 from runtime.lua import literals
 from runtime.lua.literals import Literal
-from runtime.modules.env import is_granted, not_granted
-from runtime.modules.http_guard import Policy, literal_address
+from runtime.modules.env.module import is_granted, not_granted
+from runtime.modules.http_client.guard import Policy, literal_address
 from runtime.registry import EnvVariable, FunctionLua, LuaEntry, Problem, ProcessLua, Registry
 from runtime.registry.problems import did_you_mean
 

@@ -41,7 +41,7 @@ return function(K)
       local name = "with_" .. what
       methods[name] = function(self, value)
         local state = class().self(self, name)
-        local wire, err = K.use("modules/security_objects")[what .. "_of"](value, name)
+        local wire, err = K.use("modules/security/objects")[what .. "_of"](value, name)
         if not wire then return nil, err end
         return changed(state, { [what] = wire })
       end

@@ -6,7 +6,7 @@ import base64
 import secrets
 from typing import Any
 
-from runtime.process.ports import HttpRequest
+from runtime.contracts import HttpRequest
 from runtime.process.runs import Call
 
 
@@ -35,7 +35,7 @@ def boot_of(call: Call) -> dict[str, Any]:
 
 
 def _request(request: HttpRequest) -> dict[str, Any]:
-    """A body that is not text goes as `body64`, one that is still arriving has `more`; see `modules/http_request.lua`."""
+    """A body that is not text goes as `body64`, one that is still arriving has `more`; see `modules/http/request.lua`."""
     fields: dict[str, Any] = {
         "method": request.method,
         "path": request.path,

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from runtime.errors import RATE_LIMITED, Error, internal, invalid
 from runtime.lua import protocol
 from runtime.lua.protocol import Batch, Clock, Command, Event
-from runtime.modules.security_rules import refuse
+from runtime.modules.security.rules import refuse
 from runtime.payload import NOTHING, Payload
-from runtime.process.access import UPGRADE
-from runtime.process.dispatch import Commands
-from runtime.process.queues import Queue
+from runtime.process.authorization import UPGRADE
+from runtime.process.command_runner import Commands
+from runtime.process.event_queue import Queue
 from runtime.process.resources import Handles, Resources
 from runtime.process.runs import Call, Run
 from runtime.registry import ProcessLua
@@ -24,11 +24,11 @@ from runtime.registry import ProcessLua
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from runtime.modules.principal import Principal
-    from runtime.modules.queue_delivery import Delivery
-    from runtime.process.pools import Permit
-    from runtime.process.ports import Activity, HttpRequest, HttpResponse
-    from runtime.process.services import Services
+    from runtime.contracts import Activity, HttpRequest, HttpResponse
+    from runtime.modules.queue.delivery import Delivery
+    from runtime.principal import Principal
+    from runtime.process.concurrency import Permit
+    from runtime.process.host_port import Services
     from runtime.registry import Entry, Registry
 
 

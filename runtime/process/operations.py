@@ -11,8 +11,8 @@ from runtime.lua import protocol
 from runtime.lua.protocol import Command
 from runtime.modules.options import activity_options
 from runtime.payload import NOTHING, Payload
-from runtime.process import starting
-from runtime.process.access import of_pid
+from runtime.process import spawn as spawning
+from runtime.process.authorization import of_pid
 from runtime.process.pids import Pid
 from runtime.process.runs import not_found
 from runtime.process.watches import Watch
@@ -33,14 +33,14 @@ async def call(run: LuaRun, command: Command) -> Payload:
         host = entry.meta.get("default_host")
         if not host:
             raise invalid(f"{entry_id} has no meta.default_host: spawn it on a host", id=entry_id)
-        return await starting.execute(run, command, str(host), {})
+        return await spawning.execute(run, command, str(host), {})
     own = activity_options(entry.meta.get("options") or {}) if entry is not None else {}
     options = {**own, **(command.data.get("options") or {})}
     milliseconds = options.get("start_to_close_timeout")
     return await run.services.call(
         entry_id,
         command.args,
-        context=starting.context(run, command),
+        context=spawning.context(run, command),
         sender=run.pid,
         timeout=milliseconds / 1000 if milliseconds else None,
         principal=run.call.principal.changed_by(command.data),
@@ -60,7 +60,7 @@ async def send(run: LuaRun, command: Command) -> bool:
 async def deliver(run: LuaRun, to: str, topic: str, command: Command) -> None:
     target = _target(run, to)
     if isinstance(target, Pid):
-        await starting.workflows(run).signal(target.id, topic, command.args, run.pid)
+        await spawning.workflows(run).signal(target.id, topic, command.args, run.pid)
     elif not target.post(protocol.message(topic, run.pid, command.args)):
         raise not_found(to)
 
@@ -69,7 +69,7 @@ async def spawn(run: LuaRun, command: Command) -> str:
     """Nothing is awaited between the start and the watch, so that no end is missed."""
     if command.data.get("monitor") or command.data.get("link"):
         run.services.watches.refuse_when_full(run.pid)
-    pid = await starting.start(run, command, command.data.get("host"), command.data.get("options") or {})
+    pid = await spawning.start(run, command, command.data.get("host"), command.data.get("options") or {})
     if command.data.get("monitor"):
         run.services.watches.monitor(run.pid, pid)
     if command.data.get("link"):
@@ -78,13 +78,13 @@ async def spawn(run: LuaRun, command: Command) -> str:
 
 
 async def execute(run: LuaRun, command: Command) -> Payload:
-    return await starting.execute(run, command, command.data.get("host"), command.data.get("options") or {})
+    return await spawning.execute(run, command, command.data.get("host"), command.data.get("options") or {})
 
 
 async def cancel_process(run: LuaRun, command: Command) -> bool:
     target, reason = _target(run, str(command.data["to"])), str(command.data.get("reason") or "")
     if isinstance(target, Pid):
-        await starting.workflows(run).cancel(target.id, reason)
+        await spawning.workflows(run).cancel(target.id, reason)
     else:
         target.cancel(reason, run.pid)
     return True
@@ -93,7 +93,7 @@ async def cancel_process(run: LuaRun, command: Command) -> bool:
 async def terminate(run: LuaRun, command: Command) -> bool:
     target, reason = _target(run, str(command.data["to"])), str(command.data.get("reason") or "")
     if isinstance(target, Pid):
-        await starting.workflows(run).terminate(target.id, reason)
+        await spawning.workflows(run).terminate(target.id, reason)
     else:
         target.terminate(reason)
     return True
@@ -105,7 +105,7 @@ async def query(run: LuaRun, command: Command) -> Payload:
     target = _target(run, to)
     if not isinstance(target, Pid):
         raise invalid(f"{to} is no workflow: only workflows answer queries")
-    return await starting.workflows(run).query(target.id, str(command.data["name"]), command.args)
+    return await spawning.workflows(run).query(target.id, str(command.data["name"]), command.args)
 
 
 async def monitor(run: LuaRun, command: Command) -> bool:
@@ -152,7 +152,7 @@ async def _watch(run: LuaRun, command: Command, watch: Watch) -> bool:
             return True
         workflow = _target(run, str(command.data["to"]))
         assert isinstance(workflow, Pid)
-        await starting.workflows(run).describe(workflow.id)
+        await spawning.workflows(run).describe(workflow.id)
         watches.refuse_when_full(run.pid, pid)
         watches.follow(pid, workflow.id)
     watches.refuse_when_full(run.pid, pid)

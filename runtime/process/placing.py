@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from runtime.contracts import StartRequest
 from runtime.errors import ALREADY_EXISTS, NOT_FOUND, Error, invalid
-from runtime.process.ports import StartRequest
 from runtime.registry import ProcessHost, ProcessLua, Registry
 
 

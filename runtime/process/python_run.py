@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from runtime.lua.protocol import Event
 from runtime.payload import Payload
-from runtime.process.current import Current, enter
-from runtime.process.python import PythonFunction
+from runtime.process.execution_context import Current, enter
+from runtime.process.python_function import PythonFunction
 from runtime.process.runs import Call, Run
 
 if TYPE_CHECKING:
-    from runtime.process.pools import Permit
+    from runtime.process.concurrency import Permit
 
 
 class PythonRun(Run):

@@ -9,14 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from runtime.contracts import Activity, HttpRequest, HttpResponse
 from runtime.errors import CANCELED, NOT_FOUND, TIMEOUT, Error, internal
 from runtime.lua.protocol import Event
-from runtime.modules.principal import NOBODY, Principal
-from runtime.modules.queue_delivery import Delivery
+from runtime.modules.queue.delivery import Delivery
 from runtime.payload import Payload
-from runtime.process.ends import End
+from runtime.principal import NOBODY, Principal
+from runtime.process.exit_records import End
 from runtime.process.pids import Pid
-from runtime.process.ports import Activity, HttpRequest, HttpResponse
 from runtime.registry import Entry
 
 _log = logging.getLogger("evermoon.host")

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 from runtime.errors import NOT_FOUND, RATE_LIMITED, TIMEOUT, UNAVAILABLE, Error
 from runtime.lua import protocol
-from runtime.process import following
-from runtime.process.ends import End
+from runtime.process import await_workflow
+from runtime.process.exit_records import End
 from runtime.process.pids import Pid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from runtime.process.services import Services
+    from runtime.process.host_port import Services
 
 _log = logging.getLogger("evermoon.host")
 
@@ -122,7 +122,7 @@ class Watches:
     async def _tell_workflow(self, workflow_id: str, kind: str, pid: str, end: End) -> None:
         """A run that has ended meanwhile needs to hear nothing."""
         assert self._services.workflows is not None
-        delay = following.FIRST_DELAY
+        delay = await_workflow.FIRST_DELAY
         while True:
             try:
                 return await self._services.workflows.tell_end(workflow_id, kind, pid, end)
@@ -132,12 +132,12 @@ class Watches:
                         _log.warning("workflow %s was not told of the end of %s: %s", workflow_id, pid, error)
                     return None
             await asyncio.sleep(delay)
-            delay = min(delay * 2, following.LONGEST_DELAY)
+            delay = min(delay * 2, await_workflow.LONGEST_DELAY)
 
     async def _follow(self, pid: str, workflow_id: str) -> None:
         workflows = self._services.workflows
         assert workflows is not None
-        end = await following.end_of(workflows, workflow_id)
+        end = await await_workflow.end_of(workflows, workflow_id)
         self._followed.pop(pid, None)
         self.ended(pid, end)
 

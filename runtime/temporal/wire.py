@@ -21,9 +21,9 @@ from temporalio.common import RawValue
 
 from runtime.errors import Error, invalid
 from runtime.lua.protocol import EXIT, LINK_DOWN, Event, process_exit
-from runtime.modules.principal import NOBODY, Actor, Principal, read_scope
 from runtime.payload import BINARY, JSON, NULL, Payload
-from runtime.process.ends import End
+from runtime.principal import NOBODY, Actor, Principal, read_scope
+from runtime.process.exit_records import End
 
 #: Context of a call (`ctx.get`), a JSON object. On starts, children, continued runs and activities.
 CONTEXT = "evermoon-context"

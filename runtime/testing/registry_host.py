@@ -15,8 +15,8 @@ from runtime.modules.catalogue import COMMANDS
 from runtime.modules.definition import HostCall
 from runtime.modules.options import workflow_options
 from runtime.payload import Payload
-from runtime.process.access import check, of_pid
-from runtime.process.workers import check_host
+from runtime.process.authorization import check, of_pid
+from runtime.process.task_queues import check_host
 from runtime.registry import ActivityEntry, FunctionPy, Registry, WorkflowLua
 from runtime.testing.virtual import Mock, VirtualHost, child_pid, not_found
 

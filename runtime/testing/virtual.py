@@ -16,8 +16,8 @@ from runtime.lua import protocol
 from runtime.lua.program import Program
 from runtime.lua.session import Session
 from runtime.lua.shadow import ShadowSession
-from runtime.modules.principal import NOBODY, Principal
 from runtime.payload import NOTHING, Payload
+from runtime.principal import NOBODY, Principal
 
 #: A mocked function or child: takes the arguments as Python values, returns a JSON value or raises `Error`.
 Mock = Callable[..., Any]

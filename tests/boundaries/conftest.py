@@ -8,7 +8,7 @@ import pytest
 from temporalio.client import Client
 
 from runtime import Runtime
-from runtime.temporal.devserver import DevServer
+from runtime.temporal.dev_server import DevServer
 from tests.boundaries.site import REGISTRY, Site
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from runtime.temporal.devserver import DevServer
+from runtime.temporal.dev_server import DevServer
 from tests.cli.shell import Outcome, evermoon, running
 
 HELLO = """

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from runtime.app import Runtime
-from runtime.cli.following import Follower
+from runtime.cli.deploy_follower import Follower
 from runtime.loading import load_registry
 from runtime.registry import DirectoryStore, FileSet, Releases
 from runtime.remote import Options

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.temporal.devserver import DevServer
+from runtime.temporal.dev_server import DevServer
 from tests.cli.shell import evermoon, running
 
 

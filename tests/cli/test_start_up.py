@@ -13,7 +13,7 @@ import pytest
 HEAVY = frozenset(
     {"aiohttp", "cryptography", "jsonschema", "jwt", "lupa", "prometheus_client", "re2", "rich", "sqlalchemy"}
     | {"temporalio.client", "temporalio.testing", "temporalio.worker", "watchfiles", "yarl"}
-    | {"runtime.app", "runtime.http", "runtime.process.host", "runtime.temporal.worker", "runtime.testing"}
+    | {"runtime.app", "runtime.http", "runtime.process.host", "runtime.temporal.worker.workers", "runtime.testing"}
 )
 CLIENT = frozenset({"lupa", "temporalio.client"})
 NOWHERE = ("--state", "none")

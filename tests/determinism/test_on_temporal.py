@@ -20,8 +20,8 @@ from runtime.errors import Error
 from runtime.lua.hibernation import Pool
 from runtime.lua.program import Programs
 from runtime.registry import DirectoryStore, Registry
-from runtime.temporal.devserver import DevServer
-from runtime.temporal.replay import replay
+from runtime.temporal.dev_server import DevServer
+from runtime.temporal.replay.replayer import replay
 from tests.determinism.programs import FOLDER, MODULES, PROGRAMS
 
 ROOT = FOLDER.parent.parent.parent

@@ -14,7 +14,7 @@ from yarl import URL
 from entries.services.supervisor import VARIABLES
 from runtime import Runtime
 from runtime.errors import ALREADY_EXISTS, CANCELED, INVALID, NOT_FOUND, Error
-from runtime.temporal.devserver import DevServer
+from runtime.temporal.dev_server import DevServer
 from tests.entries.drive import REGISTRY
 from tests.entries.shop import Shop
 

@@ -12,7 +12,7 @@ import pytest
 from runtime.lua.hibernation import Pool
 from runtime.lua.program import Programs
 from runtime.registry import DirectoryStore, Registry
-from runtime.temporal.replay import replay
+from runtime.temporal.replay.replayer import replay
 
 FOLDER = Path(__file__).parent
 REGISTRY = FOLDER.parent.parent / "config" / "registry.yaml"

@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 
 from runtime.app import Runtime
-from runtime.temporal.devserver import DevServer
+from runtime.temporal.dev_server import DevServer
 from tests.http import site
 
 

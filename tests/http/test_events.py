@@ -18,7 +18,7 @@ from runtime.http import Backend, HttpOptions, HttpServer, events
 from runtime.lua.program import Programs
 from runtime.process.host import ProcessHost
 from runtime.process.run_events import Cursor, RunEvent
-from runtime.temporal.devserver import DevServer
+from runtime.temporal.dev_server import DevServer
 from tests.http import site
 from tests.http.serving import entries, load
 from tests.http.site import Site

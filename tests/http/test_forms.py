@@ -9,7 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from runtime.modules.http import MAX_PARTS
+from runtime.modules.http.module import MAX_PARTS
 from tests.http.serving import Serving, entries, serving
 
 HANDLERS = """

@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 
 from runtime import Runtime
-from runtime.temporal.devserver import DevServer
+from runtime.temporal.dev_server import DevServer
 
 REGISTRY = """
 namespace: app

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from runtime.app import Runtime
-from runtime.temporal.devserver import DevServer
+from runtime.temporal.dev_server import DevServer
 from tests.http.site import Site
 
 PATH = "/api/v1/operations/web:waiting"

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from runtime.temporal import longhistories
+from runtime.temporal.history import long_histories
 from tests.http.site import Site
 
 
@@ -31,7 +31,7 @@ async def test_a_run_is_shown_with_its_state_and_where_it_waits(web: Site, run: 
 async def test_a_run_with_a_long_history_is_asked_where_it_waits_on_demand(
     web: Site, run: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(longhistories, "EVENTS", 1)
+    monkeypatch.setattr(long_histories, "EVENTS", 1)
     await web.post(f"{run}/queries/name")
     shown = (await web.get(run)).json
     assert (shown["stack"], len(shown["warnings"])) == ([], 2)

@@ -10,10 +10,10 @@ import aiohttp
 import pytest
 
 from runtime.app import Runtime
+from runtime.contracts import HttpRequest, HttpResponse
 from runtime.errors import INVALID, PERMISSION_DENIED, UNAVAILABLE, Error
 from runtime.http import Backend, HttpOptions, HttpServer, http_checks
 from runtime.payload import Payload
-from runtime.process.ports import HttpRequest, HttpResponse
 from runtime.registry import Registry, RegistryError
 from tests.http import site
 from tests.http.serving import entries, load, serving

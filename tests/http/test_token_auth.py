@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from runtime.app import Runtime
 from runtime.errors import INVALID, Error
-from runtime.temporal.devserver import DevServer
+from runtime.temporal.dev_server import DevServer
 from tests.http.serving import entries, serving
 from tests.http.site import Site
 

@@ -15,17 +15,17 @@ from typing import Any
 import pytest
 import yaml
 
+from runtime.contracts import StartRequest
 from runtime.errors import Error
 from runtime.lua.program import Programs
 from runtime.payload import Payload
 from runtime.process.host import ProcessHost
-from runtime.process.ports import StartRequest
 from runtime.registry import Registry
-from runtime.temporal import rpc
-from runtime.temporal.client import Clients
-from runtime.temporal.replay import replay
-from runtime.temporal.runs import Runs
-from runtime.temporal.worker import Workers
+from runtime.temporal.client import rpc
+from runtime.temporal.client.clients import Clients
+from runtime.temporal.client.runs import Runs
+from runtime.temporal.replay.replayer import replay
+from runtime.temporal.worker.workers import Workers
 from runtime.testing.files import LuaFile, with_tests
 from runtime.testing.suite import Case, Outcome, Suite, failure_of, outcomes, request
 from tests.lua import outside

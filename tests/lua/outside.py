@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from runtime.contracts import Workflows
 from runtime.errors import Error
 from runtime.payload import Payload
-from runtime.process.ports import Workflows
 from runtime.testing.registry_host import RegistryHost
 
 _workflows: list[Workflows] = []

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.temporal.devserver import DevServer
+from runtime.temporal.dev_server import DevServer
 from runtime.testing.files import find
 from runtime.testing.suite import Case, Outcome, Suite
 from tests.lua import outside

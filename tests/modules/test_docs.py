@@ -52,10 +52,10 @@ METHODS = {
     "logger": ["modules/logger"],
     "saga": ["modules/saga"],
     "expr": ["modules/expr"],
-    "http": ["modules/http_request", "modules/http_response"],
+    "http": ["modules/http/request", "modules/http/response"],
     "http_client": ["modules/http_client"],
-    "security": ["modules/security", "modules/security_objects"],
-    "time": ["modules/time_value", "modules/time_timer", "modules/time_span", "modules/time_location"],
+    "security": ["modules/security", "modules/security/objects"],
+    "time": ["modules/time/value", "modules/time/timer", "modules/time/span", "modules/time/location"],
 }
 _DIRECTIVE = re.compile(
     r'^-- a client: (query|signal|update|cancel) "([^"]*)"(?: (?!-->)(.*?))?(?: --> (.*))?$', re.MULTILINE

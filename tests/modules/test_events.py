@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from runtime.errors import INVALID, LIMIT_EXCEEDED, PERMISSION_DENIED, Error
-from runtime.modules import events_bus
-from runtime.modules.events_bus import EventBus, pattern
-from runtime.modules.principal import Actor, Principal
+from runtime.modules.events import bus as events_bus
+from runtime.modules.events.bus import EventBus, pattern
 from runtime.payload import Payload
+from runtime.principal import Actor, Principal
 from tests.modules.host_script import run
 from tests.process.support import (
     MODULES,

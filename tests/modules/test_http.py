@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from runtime.contracts import HttpRequest, HttpResponse
 from runtime.errors import INVALID, Error
-from runtime.process.ports import HttpRequest, HttpResponse
 from tests.modules.host_script import run
 
 BOUNDARY = "X-b"

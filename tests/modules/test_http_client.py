@@ -12,8 +12,8 @@ import pytest_asyncio
 from aiohttp import web
 
 from runtime.errors import INVALID, LIMIT_EXCEEDED, PERMISSION_DENIED, TIMEOUT, UNAVAILABLE, Error
-from runtime.modules.http_guard import Policy
-from runtime.modules.principal import Principal
+from runtime.modules.http_client.guard import Policy
+from runtime.principal import Principal
 from tests.modules.host_script import run
 from tests.process.support import call, function, host, load
 

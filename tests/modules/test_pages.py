@@ -12,12 +12,12 @@ import pytest_asyncio
 import yaml
 from aiohttp import web
 
-from runtime.modules.principal import Actor, Principal
-from runtime.modules.queue_delivery import Delivery
-from runtime.modules.queue_memory import Message, queues_of
+from runtime.contracts import HttpRequest, HttpResponse
+from runtime.modules.queue.delivery import Delivery
+from runtime.modules.queue.memory import Message, queues_of
 from runtime.payload import Payload
+from runtime.principal import Actor, Principal
 from runtime.process.host import ProcessHost
-from runtime.process.ports import HttpRequest, HttpResponse
 from tests.docs.pages import ROOT, Block, blocks, shown
 from tests.modules.host_script import run
 from tests.process.support import MODULES, Lines, call, function, host, load

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from runtime.errors import INTERNAL, INVALID, NOT_FOUND, PERMISSION_DENIED, RATE_LIMITED, UNAVAILABLE, Error
-from runtime.modules.principal import Actor, Principal
-from runtime.modules.queue_memory import MemoryQueue, Message, queues_of
+from runtime.modules.queue.memory import MemoryQueue, Message, queues_of
 from runtime.payload import Payload
+from runtime.principal import Actor, Principal
 from runtime.process.host import ProcessHost
 from runtime.registry import Queue, Registry, RegistryError
 from tests.process.support import MODULES, PROCESSES, Lines, call, eventually, function, host, load, process

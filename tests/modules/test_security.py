@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from runtime.errors import INVALID, NOT_FOUND, PERMISSION_DENIED, Error
-from runtime.modules.principal import Actor, Principal
-from runtime.modules.security_rules import fits
+from runtime.modules.security.rules import fits
+from runtime.principal import Actor, Principal
 from tests.process.support import MODULES, PROCESSES, call, function, host, load, process
 
 

@@ -19,8 +19,8 @@ from runtime.errors import (
     UNAVAILABLE,
     Error,
 )
-from runtime.modules.sql_placeholders import to_format
-from runtime.modules.sql_urls import mysql_time_limit
+from runtime.modules.sql.placeholders import to_format
+from runtime.modules.sql.urls import mysql_time_limit
 from runtime.process.host import ProcessHost
 from tests.modules.host_script import run
 from tests.process.support import MODULES, call, function, host, load

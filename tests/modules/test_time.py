@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.modules import time as module
+from runtime.modules.time import module
 from tests.docs.pages import ROOT, blocks, shown
 from tests.modules.time_script import START, call, lines
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import yaml
 
+from runtime.contracts import StartRequest
 from runtime.lua.program import Programs
 from runtime.payload import Payload
 from runtime.process.host import ProcessHost
-from runtime.process.ports import StartRequest
 from runtime.registry import Registry
 
 MODULES = [

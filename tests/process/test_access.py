@@ -8,7 +8,7 @@ import pytest
 
 from runtime.lua.protocol import Command
 from runtime.modules.catalogue import COMMANDS
-from runtime.process.access import OWN, asked, of_pid
+from runtime.process.authorization import OWN, asked, of_pid
 from runtime.process.operations import OPERATIONS
 from runtime.temporal.workflow.commands.handlers import HANDLERS
 

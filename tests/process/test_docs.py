@@ -6,7 +6,7 @@ from pathlib import Path
 
 from runtime.lua.program import Programs
 from runtime.payload import Payload
-from runtime.process.ends import ENDS
+from runtime.process.exit_records import ENDS
 from runtime.process.host import ProcessHost
 from runtime.registry import Registry
 from tests.docs.pages import blocks

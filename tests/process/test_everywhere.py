@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from runtime.contracts import HttpRequest, HttpResponse
 from runtime.payload import Payload
-from runtime.process.ports import HttpRequest, HttpResponse
-from runtime.temporal.devserver import DevServer
+from runtime.temporal.dev_server import DevServer
 from tests.process.support import PROCESSES, host, load, process, result, spawn
 from tests.temporal.stage import ACTIVITY_MODULES, Files, staged
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from runtime.contracts import Message
 from runtime.errors import ALREADY_EXISTS, CANCELED, INVALID, LIMIT_EXCEEDED, NOT_FOUND, RATE_LIMITED, Error
 from runtime.lua.program import Programs
 from runtime.payload import Payload
-from runtime.process import queues, watches
+from runtime.process import event_queue, watches
 from runtime.process.lua_run import LuaRun
-from runtime.process.ports import Message
 from runtime.registry import Registry
 from tests.process.support import PROCESSES, Lines, call, eventually, function, host, load, process, result, spawn
 
@@ -318,8 +318,8 @@ async def test_a_busy_process_takes_only_so_many_messages(tmp_path: Path, monkey
           return sum
         end
     """
-    monkeypatch.setitem(queues.MAX_WAITING, "message", 100)
-    monkeypatch.setattr(queues, "MAX_BYTES", 1000)
+    monkeypatch.setitem(event_queue.MAX_WAITING, "message", 100)
+    monkeypatch.setattr(event_queue, "MAX_BYTES", 1000)
     async with host(registry(tmp_path, body, {"reads.lua": reads})) as h:
         pid = spawn(h, "reads", 100)
         run = h.find(pid)
@@ -333,7 +333,7 @@ async def test_a_busy_process_takes_only_so_many_messages(tmp_path: Path, monkey
             with pytest.raises(Error, match="too many messages") as full:
                 send(h, pid, "n", 1)
             assert full.value.kind == RATE_LIMITED
-            monkeypatch.setitem(queues.MAX_WAITING, "cancel", 1)
+            monkeypatch.setitem(event_queue.MAX_WAITING, "cancel", 1)
             h.cancel(pid, "enough", "{app:calls@local|1}")
             with pytest.raises(Error, match="too many messages"):
                 h.cancel(pid, "enough", "{app:calls@local|1}")

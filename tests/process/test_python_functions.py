@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from runtime.contracts import HttpRequest, HttpResponse
 from runtime.errors import INTERNAL, INVALID, TIMEOUT, Error
 from runtime.payload import Payload
-from runtime.process.ports import HttpRequest, HttpResponse
 from runtime.registry import Registry
 from tests.process.support import call, eventually, host, load, pids
 

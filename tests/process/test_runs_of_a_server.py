@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
+from runtime.contracts import Started, StartRequest
 from runtime.errors import ALREADY_EXISTS, CANCELED, INVALID, Error
 from runtime.payload import Payload
 from runtime.process.host import ProcessHost
-from runtime.process.ports import Started, StartRequest
-from runtime.temporal.devserver import DevServer
+from runtime.temporal.dev_server import DevServer
 from tests.temporal.stage import MODULES, Files, Stage, eventually, staged
 
 #: Ends as it is told to, by topic; the value of "go" is the next round's.

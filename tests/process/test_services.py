@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from runtime.lua.program import Programs
-from runtime.process.supervision import _delay
+from runtime.process.services.supervisor import _delay
 from runtime.registry import Registry, RegistryError
 from runtime.registry.models import Restart
 from tests.process.support import PROCESSES, Lines, eventually, host, load, process

@@ -13,12 +13,12 @@ from typing import Any
 import aiohttp
 import yaml
 
+from runtime.contracts import Started, StartRequest
 from runtime.errors import LIMIT_EXCEEDED, Error
 from runtime.http import Backend, HttpOptions, HttpServer, http_checks
 from runtime.lua.program import Programs
 from runtime.payload import Payload
 from runtime.process.host import ProcessHost
-from runtime.process.ports import Started, StartRequest
 from runtime.registry import Registry
 from tests.http.serving import NO_WORKFLOWS
 from tests.security.corpus import MODULES, Attack

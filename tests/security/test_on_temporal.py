@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from runtime.temporal.devserver import DevServer
+from runtime.temporal.dev_server import DevServer
 from tests.security.corpus import Attack, attacks
 from tests.security.places import OUT_OF_TIME, Answer, on_temporal
 

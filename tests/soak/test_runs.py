@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.temporal.devserver import DevServer
+from runtime.temporal.dev_server import DevServer
 from tests.soak.load import RUNS, WHOLE
 from tests.soak.sample import MEASURABLE, Sample, fifths
 from tests.soak.served import served

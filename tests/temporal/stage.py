@@ -13,17 +13,17 @@ from typing import Any
 import yaml
 from temporalio.client import Client
 
+from runtime.contracts import Message, RunDescription, Started, StartRequest
 from runtime.lua.program import Programs
 from runtime.payload import Payload
 from runtime.process.host import ProcessHost
 from runtime.process.pids import new_node
-from runtime.process.ports import Message, RunDescription, Started, StartRequest
 from runtime.registry import BundleStore, DirectoryStore, Registry
-from runtime.temporal.client import Clients
-from runtime.temporal.nodes import NodeQueues
-from runtime.temporal.replay import ReplayResult, replay
-from runtime.temporal.runs import Runs
-from runtime.temporal.worker import Workers
+from runtime.temporal.client.clients import Clients
+from runtime.temporal.client.runs import Runs
+from runtime.temporal.replay.replayer import ReplayResult, replay
+from runtime.temporal.worker.process_queue import NodeQueues
+from runtime.temporal.worker.workers import Workers
 from tests.workers import Watch
 
 MODULES = ["funcs", "time", "process", "workflow", "channel", "errors", "json", "ctx", "uuid", "saga", "logger"]

@@ -13,8 +13,8 @@ from runtime.errors import Error
 from runtime.lua import protocol
 from runtime.lua.session import Session
 from runtime.modules.catalogue import FUNCTIONS
-from runtime.temporal import activations
-from runtime.temporal.devserver import DevServer
+from runtime.temporal.dev_server import DevServer
+from runtime.temporal.worker import activations
 from runtime.testing import program_from_source
 from tests.temporal.stage import Files, Stage, staged
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from runtime.errors import Error
-from runtime.temporal.devserver import DevServer
+from runtime.temporal.dev_server import DevServer
 from tests.temporal.stage import ACTIVITY_MODULES, Files, staged
 
 FAST = {"activity.retry_policy": {"initial_interval": "10ms", "maximum_attempts": 3}}

@@ -7,7 +7,7 @@ from typing import Any
 
 from temporalio.client import WorkflowExecutionDescription
 
-from runtime.temporal.devserver import DevServer
+from runtime.temporal.dev_server import DevServer
 from tests.temporal.stage import Files, staged
 
 DECLARED = {

@@ -26,15 +26,15 @@ from temporalio.client import (
     WorkflowHandle,
 )
 
+from runtime.contracts import Started
 from runtime.errors import Error
 from runtime.lua.kernel import Kernel, current_kernel
 from runtime.lua.program import Programs
-from runtime.process.ports import Started
 from runtime.registry import Bundle, open_store
 from runtime.temporal import wire
-from runtime.temporal.devserver import DevServer, find_cli
-from runtime.temporal.headers import Interceptor
-from runtime.temporal.sending import outgoing
+from runtime.temporal.client.interceptor import outgoing
+from runtime.temporal.dev_server import DevServer, find_cli
+from runtime.temporal.worker.interceptor import Interceptor
 from tests.temporal.stage import Files, Stage, staged
 
 #: What the workflow `main` is, edit by edit: each would break the replay of a run that began under any other.

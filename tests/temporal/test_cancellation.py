@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 
+from runtime.contracts import Started
 from runtime.errors import Error
-from runtime.process.ports import Started
-from runtime.temporal.devserver import DevServer
+from runtime.temporal.dev_server import DevServer
 from tests.temporal.stage import Files, Stage, staged
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runtime.errors import Error
-from runtime.temporal.devserver import DevServer
+from runtime.temporal.dev_server import DevServer
 from tests.temporal.stage import Files, staged
 
 

@@ -9,8 +9,8 @@ import pytest
 from runtime import errors
 from runtime.errors import Error
 from runtime.registry import Registry
-from runtime.temporal import rpc
-from runtime.temporal.client import Clients
+from runtime.temporal.client import rpc
+from runtime.temporal.client.clients import Clients
 
 REGISTRY = """\
 version: "1.0"

@@ -9,7 +9,7 @@ import pytest
 from temporalio.api.sdk.v1 import WorkflowMetadata
 
 from runtime.errors import Error
-from runtime.temporal.devserver import DevServer
+from runtime.temporal.dev_server import DevServer
 from tests.temporal.stage import Files, staged
 
 NUMBER = {"type": "integer", "minimum": 1, "description": "how many"}

@@ -13,7 +13,7 @@ import pytest
 from temporalio.client import Client
 
 from runtime.errors import Error
-from runtime.temporal.devserver import DevServer
+from runtime.temporal.dev_server import DevServer
 
 HOST = """
 import asyncio, pathlib, sys

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from runtime.lua.program import Programs
-from runtime.temporal.devserver import DevServer
-from runtime.temporal.divergence import Divergence
-from runtime.temporal.replay import replay
+from runtime.temporal.dev_server import DevServer
+from runtime.temporal.replay.compare import Divergence
+from runtime.temporal.replay.replayer import replay
 from tests.temporal.stage import Files, staged
 
 LATEST = {"temporal": {"workflow": {"worker": "worker", "versioning": "latest"}}}

@@ -12,9 +12,9 @@ import pytest
 
 from runtime.errors import INVALID, NOT_FOUND, Error
 from runtime.process.run_events import RESET, TERMINAL, Cursor, RunEvent
-from runtime.temporal.devserver import DevServer
-from runtime.temporal.events.chain import Histories
-from runtime.temporal.events.feeds import Feed, Tail
+from runtime.temporal.dev_server import DevServer
+from runtime.temporal.history.event_stream import Feed, Tail
+from runtime.temporal.history.run_chain import Histories
 from tests.temporal.stage import Files, Stage, staged
 
 STEPS = """

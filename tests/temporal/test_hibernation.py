@@ -11,7 +11,7 @@ from temporalio.worker import Worker
 
 from runtime import LuaPlugin
 from runtime.lua.hibernation import Counts
-from runtime.temporal.devserver import DevServer
+from runtime.temporal.dev_server import DevServer
 from tests.lua.holes import BORDERS
 from tests.temporal.stage import Files, Stage, eventually, staged
 from tests.temporal.test_load import open_sessions

@@ -6,7 +6,7 @@ import asyncio
 import gc
 
 from runtime.lua.session import Session
-from runtime.temporal.devserver import DevServer
+from runtime.temporal.dev_server import DevServer
 from tests.temporal.stage import Files, staged
 
 BUSY = """return { main = function(n)

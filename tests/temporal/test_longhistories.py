@@ -4,8 +4,8 @@ import logging
 
 import pytest
 
-from runtime.temporal import longhistories
-from runtime.temporal.devserver import DevServer
+from runtime.temporal.dev_server import DevServer
+from runtime.temporal.history import long_histories
 from tests.temporal.stage import Files, staged
 
 WAITING = """return { main = function()
@@ -21,14 +21,14 @@ LOGGER = "runtime.temporal.workflow.run"
     [(9_999, 0, False), (10_000, 0, True), (1, 20 * 1024 * 1024 - 1, False), (1, 20 * 1024 * 1024, True)],
 )
 def test_events_and_bytes_make_a_history_long(events: int, size: int, warned: bool) -> None:
-    assert (longhistories.warning(events, size) is not None) == warned
+    assert (long_histories.warning(events, size) is not None) == warned
 
 
 async def test_a_run_with_a_long_history_is_warned_about_and_not_asked(
     files: Files, temporal_server: DevServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     files.workflow("main", WAITING).worker(max_cached_workflows=0)
-    monkeypatch.setattr(longhistories, "EVENTS", 6)
+    monkeypatch.setattr(long_histories, "EVENTS", 6)
     with caplog.at_level(logging.WARNING, LOGGER):
         async with staged(files, temporal_server.address) as stage:
             run = await stage.start("main")

@@ -13,10 +13,10 @@ from temporalio import workflow
 from temporalio.worker import Worker
 
 from runtime import LuaPlugin, Runtime
-from runtime.process.ports import Started
+from runtime.contracts import Started
 from runtime.temporal import wire
-from runtime.temporal.devserver import DevServer
-from runtime.temporal.nodes import Delivered
+from runtime.temporal.dev_server import DevServer
+from runtime.temporal.worker.process_queue import Delivered
 from runtime.temporal.workflow import system_activities
 from tests.temporal.stage import Files, eventually, staged
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from runtime.errors import INVALID, Error
-from runtime.temporal.devserver import DevServer
+from runtime.temporal.dev_server import DevServer
 from tests.temporal.stage import Files, staged
 
 COLLECT = """return { main = function(n)

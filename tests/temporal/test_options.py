@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runtime.temporal.devserver import DevServer
+from runtime.temporal.dev_server import DevServer
 from runtime.temporal.workflow.instance import LuaInstance
 from tests.temporal.stage import Files, staged
 

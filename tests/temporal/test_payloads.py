@@ -13,9 +13,9 @@ import pytest
 from runtime import Runtime
 from runtime.errors import Error
 from runtime.lua.program import Programs
-from runtime.temporal.devserver import DevServer
+from runtime.temporal.dev_server import DevServer
 from runtime.temporal.payloads import travel
-from runtime.temporal.replay import replay
+from runtime.temporal.replay.replayer import replay
 from tests.temporal.stage import Files, Stage, staged
 from tests.temporal.test_schedules import described, until
 

@@ -11,7 +11,7 @@ import pytest
 from runtime import Error, Runtime
 from runtime.errors import INVALID, NOT_FOUND
 from runtime.registry import RegistryError
-from runtime.temporal.devserver import DevServer
+from runtime.temporal.dev_server import DevServer
 
 SOURCES = {
     # Asks for the work by way of a queue, and waits for whoever did it to say so.

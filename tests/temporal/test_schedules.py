@@ -25,11 +25,11 @@ from temporalio.client import (
 from runtime import Error, Runtime
 from runtime.errors import CONFLICT, INVALID, NOT_FOUND, UNAVAILABLE
 from runtime.registry import Registry
-from runtime.temporal.client import Clients
-from runtime.temporal.devserver import DevServer
-from runtime.temporal.schedules.keeping import ScheduleKeeper
-from runtime.temporal.schedules.matching import match
-from runtime.temporal.schedules.operating import Schedules, ScheduleView
+from runtime.temporal.client.clients import Clients
+from runtime.temporal.dev_server import DevServer
+from runtime.temporal.schedules.operations import Schedules, ScheduleView
+from runtime.temporal.schedules.reconciler import ScheduleKeeper
+from runtime.temporal.schedules.sync import match
 
 ECHO = "return function(...) return { input = { ... } } end"
 WAIT = "return function() process.listen('go'):receive() return 'done' end"

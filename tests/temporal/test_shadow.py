@@ -13,8 +13,8 @@ from runtime import Registry, Runtime
 from runtime.errors import Error
 from runtime.lua.program import Programs
 from runtime.registry import DirectoryStore
-from runtime.temporal.devserver import DevServer
-from runtime.temporal.replay import replay
+from runtime.temporal.dev_server import DevServer
+from runtime.temporal.replay.replayer import replay
 from tests.histories.features.outside import REGISTRY as FEATURE_REGISTRY
 from tests.histories.features.outside import perform
 from tests.histories.features.table import FEATURES

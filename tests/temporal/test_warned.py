@@ -12,8 +12,8 @@ from temporalio.bridge.proto.activity_task import ActivityTask, Cancel
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from runtime.temporal.devserver import DevServer
-from runtime.temporal.warned import outlive_warnings
+from runtime.temporal.dev_server import DevServer
+from runtime.temporal.worker.sdk_warnings import outlive_warnings
 
 
 @activity.defn
@@ -46,7 +46,7 @@ async def _worker(server: DevServer) -> Worker:
 
 
 async def test_the_sdk_warns_of_a_cancellation_that_comes_late(temporal_server: DevServer) -> None:
-    """Should it no longer, `runtime/temporal/warned.py` has nothing left to do."""
+    """Should it no longer, `runtime/temporal/worker/sdk_warnings.py` has nothing left to do."""
     worker = await _worker(temporal_server)
     _poll_late_cancellations(worker, 1)
     with pytest.raises(RuntimeError) as ended:

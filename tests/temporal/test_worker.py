@@ -12,18 +12,18 @@ import pytest
 from temporalio.client import Client
 from temporalio.worker import Replayer, Worker
 
+from runtime.contracts import StartRequest
 from runtime.errors import Error
 from runtime.lua.program import Programs
 from runtime.modules.catalogue import FUNCTIONS
 from runtime.payload import Payload
 from runtime.process.host import ProcessHost
-from runtime.process.ports import StartRequest
-from runtime.temporal.client import Clients
-from runtime.temporal.devserver import DevServer
-from runtime.temporal.plugin import LuaPlugin
-from runtime.temporal.replay import replay
-from runtime.temporal.runs import Runs
-from runtime.temporal.worker import Workers
+from runtime.temporal.client.clients import Clients
+from runtime.temporal.client.runs import Runs
+from runtime.temporal.dev_server import DevServer
+from runtime.temporal.replay.replayer import replay
+from runtime.temporal.worker.plugin import LuaPlugin
+from runtime.temporal.worker.workers import Workers
 from tests.temporal.stage import Files, eventually, staged
 
 SAGA = """return { main = function(n)
@@ -111,7 +111,7 @@ async def test_workers_wait_for_a_server_that_is_not_there(files: Files, caplog:
     host = ProcessHost(registry, programs, workflows=runs)
     fatal: list[BaseException] = []
     workers = Workers(registry, clients, programs, host, runs, on_fatal=fatal.append)
-    with caplog.at_level(logging.WARNING, "runtime.temporal.worker"):
+    with caplog.at_level(logging.WARNING, "runtime.temporal.worker.workers"):
         await workers.start()
         with pytest.raises(Error) as refused:
             await runs.start(StartRequest("t:main", [Payload.of(1)]))

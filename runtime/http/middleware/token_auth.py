@@ -16,7 +16,7 @@ from runtime.http.middleware.chain import Serve
 from runtime.http.middleware.options import TokenAuth
 from runtime.http.problem import refuse
 from runtime.http.request import set_principal
-from runtime.modules.principal import Actor, Principal
+from runtime.principal import Actor, Principal
 from runtime.registry import EnvVariable, HttpRouter, Registry
 from runtime.registry.kinds.security import scope_ids
 

@@ -11,12 +11,12 @@ from functools import partial
 
 from runtime.errors import Error
 from runtime.modules import cron
-from runtime.modules.json import validate
+from runtime.modules.json.module import validate
 from runtime.modules.options import workflow_options
 from runtime.registry import Problem, Registry, TemporalSchedule, WorkflowLua
 from runtime.registry.placeholders import is_in
 from runtime.registry.problems import page_of
-from runtime.temporal.schedules.building import args_of, worker_of
+from runtime.temporal.schedules.spec import args_of, worker_of
 
 
 def schedule_checks(registry: Registry) -> Iterable[Problem]:

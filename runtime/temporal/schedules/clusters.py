@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from temporalio.client import Client, ScheduleDescription
 
 from runtime.errors import NOT_FOUND, Error
-from runtime.process.workers import queue_of
+from runtime.process.task_queues import queue_of
 from runtime.registry import Registry, TemporalSchedule, TemporalWorker
-from runtime.temporal import rpc
-from runtime.temporal.client import Clients
-from runtime.temporal.schedules.building import entry_id_of, worker_of
+from runtime.temporal.client import rpc
+from runtime.temporal.client.clients import Clients
+from runtime.temporal.schedules.spec import entry_id_of, worker_of
 
 
 @dataclass(slots=True)

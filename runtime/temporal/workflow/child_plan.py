@@ -18,9 +18,9 @@ from runtime.lua.protocol import Command
 from runtime.modules.calls import options_of
 from runtime.modules.options import workflow_options
 from runtime.process.pids import Pid
-from runtime.process.workers import check_host
+from runtime.process.task_queues import check_host
 from runtime.registry import LATEST, WorkflowLua
-from runtime.temporal import attributes, options, wire
+from runtime.temporal import options, search_attributes, wire
 from runtime.temporal.workflow.run import Run
 
 
@@ -67,7 +67,7 @@ def _search_attributes(run: Run, command: Command, values: Mapping[str, Any]) ->
 
     def check() -> bool:
         try:
-            found[:] = [attributes.typed(run.host.attributes, values)]
+            found[:] = [search_attributes.typed(run.host.attributes, values)]
         except Error as error:
             problem.append(error)
         return bool(problem)
@@ -78,7 +78,7 @@ def _search_attributes(run: Run, command: Command, values: Mapping[str, Any]) ->
         check()
         raise problem[0] if problem else invalid("the search attributes were refused")
     if not found and check():
-        return attributes.inferred_start(values)
+        return search_attributes.inferred_start(values)
     return found[0]
 
 

@@ -10,8 +10,8 @@ from runtime import errors
 from runtime.errors import Error
 from runtime.lua.protocol import Batch
 from runtime.payload import NOTHING, Payload
-from runtime.process.access import UPGRADE, Asked
-from runtime.temporal import attributes, failures, options, wire
+from runtime.process.authorization import UPGRADE, Asked
+from runtime.temporal import failures, options, search_attributes, wire
 from runtime.temporal.workflow import system_activities
 from runtime.temporal.workflow.recorded_choices import check_size
 from runtime.temporal.workflow.run import Delivery, Headers, Run
@@ -144,7 +144,7 @@ def _continue(run: Run, continuation: dict[str, Any]) -> None:
 def _write(
     run: Run, workflow_type: str, args: list[Payload], headers: Headers, bundle: str, chosen: dict[str, Any]
 ) -> None:
-    search = attributes.typed(run.host.attributes, chosen.get("search_attributes") or {})
+    search = search_attributes.typed(run.host.attributes, chosen.get("search_attributes") or {})
     queue = run.host.queue(chosen.get("task_queue"))
     command = run.emit().continue_as_new_workflow_execution
     command.workflow_type = workflow_type

@@ -14,9 +14,9 @@ from typing import Any
 from temporalio.api.sdk.v1 import WorkflowDefinition, WorkflowInteractionDefinition, WorkflowMetadata
 
 from runtime.errors import Error
-from runtime.modules.json import validate
+from runtime.modules.json.module import validate
 from runtime.payload import JSON, NOTHING, Payload
-from runtime.process.services import log_line
+from runtime.process.host_port import log_line
 from runtime.temporal import wire
 from runtime.temporal.workflow.run import Run
 

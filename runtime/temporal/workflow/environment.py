@@ -12,9 +12,9 @@ from runtime.lua.hibernation import HibernatingSession, Pool
 from runtime.lua.program import Program, Programs
 from runtime.lua.protocol import Command
 from runtime.lua.session import Questions
-from runtime.process.workers import queue_of, worker_of
+from runtime.process.task_queues import queue_of, worker_of
 from runtime.registry import ActivityEntry, Registry, TemporalWorker, WorkflowLua
-from runtime.temporal import activations
+from runtime.temporal.worker import activations
 
 
 class BundleUnavailable(Exception):

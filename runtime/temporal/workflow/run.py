@@ -34,11 +34,13 @@ from runtime.lua.hibernation import HibernatingSession
 from runtime.lua.protocol import Batch, Clock, Command, Event
 from runtime.lua.session import Questions
 from runtime.modules.calls import waits
-from runtime.modules.security_rules import denied, is_allowed
+from runtime.modules.security.rules import denied, is_allowed
 from runtime.payload import Payload
-from runtime.process import access
+from runtime.process import authorization
 from runtime.process.pids import Pid
-from runtime.temporal import activations, longhistories, wire
+from runtime.temporal import wire
+from runtime.temporal.history import long_histories
+from runtime.temporal.worker import activations
 from runtime.temporal.workflow.delayed_start import DelayedStart
 from runtime.temporal.workflow.environment import Pinned, WorkflowHost
 from runtime.temporal.workflow.pending import Pending
@@ -153,7 +155,7 @@ class Run:
 
     def _notice_length(self, clock: Clock) -> None:
         """Says once on this worker that the run's history has become long."""
-        warning = longhistories.warning(clock.history_length, clock.history_size)
+        warning = long_histories.warning(clock.history_length, clock.history_size)
         if warning is not None and self.info.run_id not in self.host.long:
             self.host.long.add(self.info.run_id)
             _log.warning("workflow %s (%s): %s", self.info.workflow_id, self.info.workflow_type, warning)
@@ -377,10 +379,10 @@ class Run:
 
     def _ask(self, command: Command) -> None:
         """Raises `Error` PERMISSION_DENIED for a command that the scope does not allow."""
-        for number, item in enumerate(access.asked(command, access.of_pid)):
+        for number, item in enumerate(authorization.asked(command, authorization.of_pid)):
             self.ask(item, command.seq or 0, number)
 
-    def ask(self, item: access.Asked, seq: int, number: int) -> None:
+    def ask(self, item: authorization.Asked, seq: int, number: int) -> None:
         """The policies of the day decide when live, and the record of that when replaying."""
         if self.principal.scope is None:
             return

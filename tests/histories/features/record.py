@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from runtime.temporal.devserver import DevServer
+from runtime.temporal.dev_server import DevServer
 from tests.histories.features.outside import Feature, perform, stage, types
 from tests.histories.features.table import FEATURES
 

@@ -11,8 +11,8 @@ from temporalio.client import Client
 
 from runtime import Registry, Runtime
 from runtime.lua.hibernation import Pool
-from runtime.temporal.devserver import DevServer
-from runtime.temporal.replay import replay
+from runtime.temporal.dev_server import DevServer
+from runtime.temporal.replay.replayer import replay
 from tests.histories.features.outside import REGISTRY, Feature, perform, stage, types
 from tests.histories.features.record import FOLDER, files
 from tests.histories.features.table import FEATURES

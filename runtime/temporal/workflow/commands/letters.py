@@ -14,8 +14,8 @@ from typing import Any
 
 from runtime.lua.protocol import Command
 from runtime.payload import Payload
+from runtime.process.host_port import log_line
 from runtime.process.pids import Pid
-from runtime.process.services import log_line
 from runtime.temporal import failures, wire
 from runtime.temporal.workflow import system_activities
 from runtime.temporal.workflow.activity import Outcome

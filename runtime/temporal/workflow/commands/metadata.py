@@ -11,9 +11,9 @@ from temporalio.converter import encode_typed_search_attribute_value
 from runtime.errors import Error, invalid
 from runtime.lua.protocol import Command
 from runtime.payload import NOTHING, Payload
+from runtime.process.host_port import log_line
 from runtime.process.lua_run import MAX_LINE
-from runtime.process.services import log_line
-from runtime.temporal import attributes, wire
+from runtime.temporal import search_attributes, wire
 from runtime.temporal.workflow.run import Run
 from runtime.temporal.workflow.updates import answer
 
@@ -28,7 +28,7 @@ def attrs(run: Run, command: Command) -> None:
 
     def check() -> bool:
         try:
-            changes[:] = attributes.updates(run.host.attributes, search)
+            changes[:] = search_attributes.updates(run.host.attributes, search)
             wire.check_size("memo", [Payload.of(memo)])
         except Error as error:
             problem.append(error)
@@ -38,7 +38,7 @@ def attrs(run: Run, command: Command) -> None:
         check()
         raise problem[0] if problem else invalid("workflow.attrs was refused")
     if search and not changes and check():  # a replay: the record says it was accepted
-        changes[:] = attributes.inferred(search)
+        changes[:] = search_attributes.inferred(search)
     if changes:
         fields = run.emit().upsert_workflow_search_attributes.search_attributes.indexed_fields
         for change in changes:

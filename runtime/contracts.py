@@ -1,0 +1,168 @@
+"""What the process host needs of others, as contracts: workflows (kept by Temporal), an activity's surroundings, an HTTP exchange."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from runtime.payload import Payload
+from runtime.principal import NOBODY, Principal
+from runtime.process.exit_records import End
+from runtime.process.run_events import Cursor, EventFeed
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message for a run or process: its topic and one payload per value."""
+
+    topic: str
+    args: Sequence[Payload] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StartRequest:
+    """A run to start. `entry` is an entry id; `worker` a `temporal.worker` id or a task-queue name (None: the entry's own worker).
+
+    `options` are normalised workflow options (`modules/options.py`); `messages` are delivered in order, the first as
+    signal-with-start where the policy allows it; `sender` is the starter's PID or "".
+    """
+
+    entry: str
+    args: Sequence[Payload] = ()
+    id: str | None = None
+    worker: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    context: Mapping[str, Any] = field(default_factory=dict)
+    messages: Sequence[Message] = ()
+    sender: str = ""
+    principal: Principal = NOBODY
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """`created` is False when a run with that id was open already and the conflict policy is use_existing."""
+
+    id: str
+    run_id: str
+    pid: str
+    created: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RunDescription:
+    """One run as the runs API and the CLI show it. Times are RFC 3339 text; `status` is Temporal's, e.g. "RUNNING".
+
+    `state` is pending, in_progress, completed, failed or wedged (tasks keep failing; `failure` has the latest cause).
+    `pending` items: {activity, activity_id, state, attempt, last_failure, next_retry_at, heartbeat}.
+    `stack`: [{coroutine, waiting_for, frames: ["file:line in name", ...]}], only when asked for and the run answers.
+    `warnings` are lines for people: what will go wrong with the run if nobody does anything, and what is missing here and why.
+    """
+
+    id: str
+    run_id: str
+    pid: str
+    entry: str
+    status: str
+    state: str
+    task_queue: str
+    started_at: str | None = None
+    closed_at: str | None = None
+    history_length: int = 0
+    bundle: str | None = None
+    details: Any = None
+    failure: Mapping[str, Any] | None = None
+    pending: Sequence[Mapping[str, Any]] = ()
+    stack: Sequence[Mapping[str, Any]] = ()
+    warnings: Sequence[str] = ()
+    memo: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Workflows(Protocol):
+    """Runs, wherever they live. Every method raises `runtime.errors.Error` (NOT_FOUND, UNAVAILABLE, ...) and nothing else."""
+
+    async def start(self, request: StartRequest) -> Started: ...
+    async def signal(self, run: str, topic: str, args: Sequence[Payload], sender: str = "") -> None: ...
+    async def query(self, run: str, name: str, args: Sequence[Payload]) -> Payload: ...
+    async def update(self, run: str, name: str, args: Sequence[Payload]) -> Payload: ...
+    async def result(self, run: str, timeout: float | None = None) -> Payload:
+        """Waits for the run, through continue-as-new; seconds. Raises TIMEOUT with details.waiting = True when it still runs."""
+        ...
+
+    async def cancel(self, run: str, reason: str = "") -> None: ...
+    async def terminate(self, run: str, reason: str = "") -> None: ...
+    async def describe(self, run: str, *, stack: bool = False, replayed: bool = False) -> RunDescription:
+        """The run itself is asked for its details, and with `stack` where it waits. One with a long history only if it may be `replayed`."""
+        ...
+
+    def list(self, query: str = "", limit: int = 50) -> AsyncIterator[RunDescription]: ...
+    async def count(self, query: str = "") -> int:
+        """How many runs a visibility query finds."""
+        ...
+
+    async def history(self, run: str) -> dict[str, Any]:
+        """The history as JSON, in the form the Temporal UI exports and `evermoon replay` reads."""
+        ...
+
+    def follow(
+        self, run: str, after: Cursor | None = None, *, wait: bool = True
+    ) -> AbstractAsyncContextManager[EventFeed]:
+        """What happens to the run, through continue-as-new, after a cursor; without `wait` only what has happened."""
+        ...
+
+
+class LinkedWorkflows(Workflows, Protocol):
+    """Runs with which processes of a host may be linked."""
+
+    async def tell_end(self, run: str, kind: str, pid: str, end: End) -> None:
+        """Tells a run the end of the process `pid`, as an event of that kind ("pid.exit", "pid.link.down")."""
+        ...
+
+
+class Activity(Protocol):
+    """What the `activity` module of a function that runs as an activity talks to."""
+
+    @property
+    def info(self) -> Mapping[str, Any]:
+        """JSON: activity_id, activity_type, attempt, workflow_id, run_id, workflow_pid, task_queue, heartbeat_details, deadline (RFC 3339)."""
+        ...
+
+    @property
+    def idempotency_key(self) -> str: ...
+    def heartbeat(self, details: Any) -> None: ...
+    def is_canceled(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """A request as a Lua handler sees it. `headers` have lower-case names; `params` are path parameters.
+
+    `body` is all of the body, or, when there is `rest`, its beginning: `rest(n)` waits for more and gives at most `n`
+    bytes, none at the end; raises `Error` when the client stops short, is too slow, or sends too much.
+    """
+
+    method: str
+    path: str
+    host: str
+    remote_addr: str
+    query: Mapping[str, Sequence[str]]
+    headers: Mapping[str, str]
+    params: Mapping[str, str]
+    body: bytes
+    rest: Callable[[int], Awaitable[bytes]] | None = None
+
+
+@dataclass(slots=True)
+class HttpResponse:
+    """What a Lua handler has answered so far; `written` says that status and headers are settled.
+
+    A server that can stream sets `send`: called when the handler flushes, it takes what `body` holds to the client, the
+    first time behind status and headers, and empties it. Without it everything is answered at the end.
+    """
+
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytearray = field(default_factory=bytearray)
+    written: bool = False
+    send: Callable[[HttpResponse], Awaitable[None]] | None = None

@@ -1,0 +1,26 @@
+"""The `json` module. Encoding and decoding are the kernel's own Lua; schemas are judged by `json_schema`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runtime.late import late
+from runtime.modules.definition import DETERMINISTIC, ModuleDef
+
+if TYPE_CHECKING:
+    from runtime.modules.json import schema as json_schema
+else:
+    json_schema = late("runtime.modules.json.schema")
+
+
+def validate(schema_text: bytes, text: bytes) -> bool:
+    """True, or raises INVALID naming the first place (by path) that the schema refuses."""
+    return json_schema.validate(schema_text, text)
+
+
+MODULE = ModuleDef(
+    name="json",
+    classes=frozenset({DETERMINISTIC}),
+    summary="JSON text, schemas, and what an empty table is",
+    functions={"json.validate": validate},
+)

@@ -1,0 +1,82 @@
+"""A message in the hands of its handler."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from runtime.errors import INTERNAL, Error, invalid
+from runtime.modules.queue.memory import MemoryQueue, Message
+
+
+class Delivery:
+    """A message with one consumer. It is settled once: by what its handler says, else by how the handler ends. Made in the loop;
+    `ack` and `nack` may be called from any thread."""
+
+    def __init__(self, queue: MemoryQueue, message: Message) -> None:
+        self._queue = queue
+        self._message = message
+        self._settled = False
+        self._settling = threading.Lock()
+        self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
+
+    @property
+    def id(self) -> str:
+        return self._message.id
+
+    @property
+    def queue(self) -> str:
+        """The id of the queue's entry."""
+        return self._queue.entry.id
+
+    @property
+    def headers(self) -> Mapping[str, Any]:
+        return self._message.headers
+
+    @property
+    def attempt(self) -> int:
+        """From 1."""
+        return self._message.attempt
+
+    def ack(self) -> None:
+        """The message is done with. Raises `Error` INVALID when it is settled already."""
+        self._settle()
+        self._do(lambda: self._queue.ack(self._message))
+
+    def nack(self, reason: str = "") -> None:
+        """The message is to be given again. Raises `Error` INVALID when it is settled already."""
+        self._settle()
+        error = Error(INTERNAL, reason or "its handler said nack", retryable=True)
+        self._do(lambda: self._queue.nack(self._message, error))
+
+    def ended(self, error: Error | None) -> None:
+        """How the handler ended, for a message that it did not settle itself."""
+        if self._is_mine():
+            if error is None:
+                self._queue.ack(self._message)
+            else:
+                self._queue.nack(self._message, error)
+
+    def abandon(self) -> None:
+        """Its handler was ended from outside: somebody else is to have the message."""
+        if self._is_mine():
+            self._queue.untake(self._message)
+
+    def _settle(self) -> None:
+        if not self._is_mine():
+            raise invalid("the message is settled already")
+
+    def _is_mine(self) -> bool:
+        """Whether the caller, of all who may want to, is the one that settles it."""
+        with self._settling:
+            first, self._settled = not self._settled, True
+        return first
+
+    def _do(self, change: Callable[[], None]) -> None:
+        """A synchronous Python function has a thread of its own; queues are changed in the loop only."""
+        if threading.get_ident() == self._thread:
+            change()
+        else:
+            self._loop.call_soon_threadsafe(change)

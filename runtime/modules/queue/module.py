@@ -1,0 +1,62 @@
+"""queue: messages for functions that take them one after another, apart from who sent them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from runtime.errors import INTERNAL, NOT_FOUND, Error, invalid
+from runtime.modules.definition import HOST, HostCall, ModuleDef
+from runtime.modules.queue.delivery import Delivery
+from runtime.modules.queue.memory import MemoryQueue, Message, queues_of
+from runtime.registry import Registry
+
+MAX_HEADERS = 64 * 1024  # bytes, as JSON
+
+
+async def publish(call: HostCall) -> bool:
+    process = call.process
+    message = Message(call.args[0], call.data.get("headers") or {}, process.context, process.pid, process.principal)
+    await put(process.resources, process.registry, str(call.data["id"]), message)
+    return True
+
+
+async def put(resources: Any, registry: Registry, queue_id: str, message: Message) -> None:
+    """Publishes on a host that has these. Raises NOT_FOUND for what is no queue, and what `MemoryQueue.put` does."""
+    queue = (await queues_of(resources)).of(registry, queue_id)
+    if queue is None:
+        raise Error(NOT_FOUND, f"no queue {queue_id}", retryable=False)
+    if len(json.dumps(message.headers)) > MAX_HEADERS:
+        raise invalid(f"the headers of a message have at most {MAX_HEADERS} bytes")
+    queue.put(message)
+
+
+async def info(call: HostCall) -> dict[str, Any]:
+    queue = await _queue(call)
+    if queue is None:
+        raise Error(INTERNAL, f"no queue {call.data['id']}", retryable=False)
+    return queue.info
+
+
+async def settle(call: HostCall) -> bool:
+    message: Delivery | None = call.process.message
+    if message is None:
+        raise invalid("no message is being handled here")
+    if call.data["how"] == "ack":
+        message.ack()
+    else:
+        message.nack(str(call.data.get("reason") or ""))
+    return True
+
+
+async def _queue(call: HostCall) -> MemoryQueue | None:
+    return (await queues_of(call.process.resources)).of(call.process.registry, str(call.data["id"]))
+
+
+MODULE = ModuleDef(
+    name="queue",
+    classes=frozenset({HOST}),
+    summary="messages for functions that take them one after another",
+    unasked=frozenset({"queue.settle"}),
+    commands={"queue.publish": publish, "queue.info": info, "queue.settle": settle},
+)

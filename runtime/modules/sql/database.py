@@ -1,0 +1,320 @@
+"""A database of the registry, open: a pool of connections, each used on one thread at a time, transactions begun by hand.
+
+The drivers block, so every statement runs on a thread of the database's own. There are as many threads as connections and a
+permit is taken before either, so whoever holds a connection finds a thread to give it back on. The drivers are in
+autocommit: what begins and ends a transaction is written out here, once for each database, instead of left to the habits of
+three drivers. Whoever stops waiting for a statement does not stop it: its connection is free when it has ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
+from sqlalchemy.exc import SQLAlchemyError
+
+from runtime.errors import NOT_FOUND, TIMEOUT, Error, invalid
+from runtime.modules.sql.errors import translated
+from runtime.modules.sql.placeholders import to_format
+from runtime.modules.sql.urls import MEMORY, connect_args, mysql_time_limit, url_of
+from runtime.registry.kinds.storage import DATABASES, Database
+
+T = TypeVar("T")
+
+TYPES = {"db.sql.sqlite": "sqlite", "db.sql.postgres": "postgres", "db.sql.mysql": "mysql"}
+ISOLATION = {
+    "default": "",
+    "read_uncommitted": "READ UNCOMMITTED",
+    "read_committed": "READ COMMITTED",
+    "repeatable_read": "REPEATABLE READ",
+    "serializable": "SERIALIZABLE",
+}
+_PROGRESS = 10_000  # SQLite instructions between two looks at the clock
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """How a transaction begins. SQLite is always serializable, which satisfies every level."""
+
+    isolation: str = "default"
+    read_only: bool = False
+
+
+class OpenDatabase:
+    def __init__(self, entry: Database) -> None:
+        self.id = entry.id
+        self.type = TYPES[entry.kind]
+        self.size = 1 if getattr(entry, "database_file", None) == MEMORY else entry.pool.size
+        self._wait = entry.pool.timeout.total_seconds()
+        self._statement_timeout = entry.statement_timeout.total_seconds()
+        self._permits = asyncio.Semaphore(self.size)
+        self._threads = ThreadPoolExecutor(self.size, thread_name_prefix=f"sql {entry.id}")
+        self._closing = threading.Event()
+        try:
+            self._engine = self._open(entry)
+        except (SQLAlchemyError, ImportError, ValueError) as error:
+            raise translated(error, self.id) from None
+
+    async def run(self, work: Callable[[Connection], T]) -> T:
+        """`work` on a connection, each statement a transaction of its own."""
+        await self._permit()
+        return await self._on_thread(lambda: self._with_connection(work), self._permits.release)
+
+    async def in_transaction(self, work: Callable[[Connection], T], begin: Begin = Begin()) -> T:  # frozen
+        """`work` in a transaction: committed when it returns, rolled back when it raises."""
+
+        def whole(connection: Connection) -> T:
+            self.begin(connection, begin)
+            try:
+                value = work(connection)
+                connection.exec_driver_sql("COMMIT")
+            except BaseException:
+                self.roll_back(connection)
+                raise
+            return value
+
+        return await self.run(whole)
+
+    async def transaction(self, begin: Begin) -> Transaction:
+        """A transaction that is open until it is committed or rolled back; it holds a connection so long."""
+        await self._permit()
+        opening = self._threads.submit(self._begun, begin)
+        try:
+            connection = await asyncio.shield(asyncio.wrap_future(opening))
+        except asyncio.CancelledError:
+            self._after(opening, lambda: self._abandon(opening))
+            raise
+        except BaseException:
+            self._permits.release()
+            raise
+        return Transaction(self, connection)
+
+    @property
+    def stats(self) -> dict[str, int]:
+        pool = self._engine.pool
+        if not isinstance(pool, QueuePool):
+            return {"open_connections": 0, "in_use": 0, "idle": 0}
+        in_use, idle = pool.checkedout(), pool.checkedin()
+        return {"open_connections": in_use + idle, "in_use": in_use, "idle": idle}
+
+    def execute(self, connection: Connection, sql: str, parameters: tuple[Any, ...]) -> Any:
+        """A cursor result. Parameters are bound by the driver, never written into the text."""
+        text = to_format(sql, len(parameters)) if self.type == "mysql" else sql
+        with self._timed(connection):
+            return connection.exec_driver_sql(text, parameters)
+
+    def begin(self, connection: Connection, begin: Begin) -> None:
+        level, access = ISOLATION[begin.isolation], "READ ONLY" if begin.read_only else "READ WRITE"
+        if self.type == "sqlite":
+            connection.exec_driver_sql(f"PRAGMA query_only = {int(begin.read_only)}")
+            connection.exec_driver_sql("BEGIN" if begin.read_only else "BEGIN IMMEDIATE")
+        elif self.type == "postgres":
+            connection.exec_driver_sql(f"BEGIN {f'ISOLATION LEVEL {level}' if level else ''} {access}")
+        else:
+            if level:
+                connection.exec_driver_sql(f"SET TRANSACTION ISOLATION LEVEL {level}")
+            connection.exec_driver_sql(f"START TRANSACTION {access}")
+
+    def roll_back(self, connection: Connection) -> None:
+        """What is broken already needs no rollback."""
+        with contextlib.suppress(SQLAlchemyError):
+            connection.exec_driver_sql("ROLLBACK")
+
+    def submit(self, work: Callable[[], T], then: Callable[[], object] | None = None) -> Future[T]:
+        """`work` on a thread; `then` in the loop once it has ended, however it ended."""
+        future = self._threads.submit(self._guarded, work)
+        if then is not None:
+            self._after(future, then)
+        return future
+
+    def give_back(self) -> None:
+        self._permits.release()
+
+    async def close(self) -> None:
+        """Statements under way end at their next look at the clock, or with their connection."""
+        self._closing.set()
+        await asyncio.to_thread(self._threads.shutdown)
+        await asyncio.to_thread(self._engine.dispose)
+
+    async def _on_thread(self, work: Callable[[], T], then: Callable[[], object]) -> T:
+        return await asyncio.shield(asyncio.wrap_future(self.submit(work, then)))
+
+    async def _permit(self) -> None:
+        try:
+            async with asyncio.timeout(self._wait):
+                await self._permits.acquire()
+        except TimeoutError:
+            raise Error(TIMEOUT, f"no connection to {self.id} came free in time", retryable=True) from None
+
+    def _after(self, future: Future[Any], then: Callable[[], object]) -> None:
+        loop = asyncio.get_running_loop()
+
+        def done(_: Future[Any]) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and with it whoever would wait
+                loop.call_soon_threadsafe(then)
+
+        future.add_done_callback(done)
+
+    def _abandon(self, opening: Future[Connection]) -> None:
+        """A transaction nobody waits for any more."""
+        if opening.exception() is None:
+            Transaction(self, opening.result()).close()
+        else:
+            self.give_back()
+
+    def _with_connection(self, work: Callable[[Connection], T]) -> T:
+        with self._engine.connect() as connection:
+            if self.type == "sqlite":
+                connection.exec_driver_sql("PRAGMA query_only = 0")
+            return work(connection)
+
+    def _begun(self, begin: Begin) -> Connection:
+        def work() -> Connection:
+            connection = self._engine.connect()
+            try:
+                self.begin(connection, begin)
+            except BaseException:
+                connection.close()
+                raise
+            return connection
+
+        return self._guarded(work)
+
+    def _guarded(self, work: Callable[[], T]) -> T:
+        try:
+            return work()
+        except (SQLAlchemyError, sqlite3.Error, ModuleNotFoundError) as error:
+            raise translated(error, self.id) from None
+        except (OverflowError, UnicodeError) as error:
+            raise invalid(f"{self.id}: a value the database cannot hold: {error}") from None
+
+    def _open(self, entry: Database) -> Engine:
+        url = url_of(entry)
+        if self.type == "sqlite" and url.database != MEMORY:
+            with contextlib.suppress(OSError):  # what cannot be made cannot be opened either, which is told then
+                Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(
+            url,
+            poolclass=QueuePool,
+            pool_size=self.size,
+            max_overflow=0,
+            pool_pre_ping=self.type != "sqlite",
+            isolation_level="AUTOCOMMIT",
+            connect_args=connect_args(entry),
+            **({"paramstyle": "numeric_dollar"} if self.type == "postgres" else {}),
+        )
+        if self.type == "sqlite":
+            event.listen(engine, "connect", _prepare_sqlite)
+        if self.type == "mysql":
+            event.listen(engine, "connect", self._prepare_mysql)
+        return engine
+
+    def _prepare_mysql(self, connection: Any, _record: object) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(mysql_time_limit(connection.get_server_info(), self._statement_timeout))
+
+    @contextmanager
+    def _timed(self, connection: Connection) -> Iterator[None]:
+        """SQLite has no time limit of its own; the servers are told theirs when they are connected to."""
+        raw = connection.connection.dbapi_connection
+        if not isinstance(raw, sqlite3.Connection):
+            yield
+            return
+        deadline = time.monotonic() + self._statement_timeout
+        raw.set_progress_handler(lambda: time.monotonic() > deadline or self._closing.is_set(), _PROGRESS)
+        try:
+            yield
+        finally:
+            raw.set_progress_handler(None, 0)
+
+
+class Transaction:
+    """One connection, one statement at a time; `close` rolls back what has not ended."""
+
+    def __init__(self, database: OpenDatabase, connection: Connection) -> None:
+        self.database = database
+        self._connection = connection
+        self._busy = threading.Lock()
+        self._ended = False  # the connection has been given back
+        self._leaving = False  # it is about to be
+
+    async def run(self, work: Callable[[Connection], T]) -> T:
+        return await asyncio.shield(asyncio.wrap_future(self.database.submit(lambda: self._serially(work))))
+
+    async def end(self, statement: str) -> None:
+        """COMMIT or ROLLBACK; the connection goes back to the pool either way."""
+        if self._leaving:
+            raise invalid("the transaction is over")
+        self._leaving = True
+
+        def work(connection: Connection) -> None:
+            self._ended = True
+            try:
+                connection.exec_driver_sql(statement)
+            except BaseException:
+                self.database.roll_back(connection)
+                raise
+            finally:
+                connection.close()
+
+        future = self.database.submit(lambda: self._serially(work), self.database.give_back)
+        await asyncio.shield(asyncio.wrap_future(future))
+
+    def close(self) -> None:
+        """Does not wait. A statement under way is let end first."""
+        if self._leaving:
+            return
+        self._leaving = True
+
+        def work(connection: Connection) -> None:
+            self._ended = True
+            self.database.roll_back(connection)
+            connection.close()
+
+        self.database.submit(lambda: self._serially(work), self.database.give_back)
+
+    def _serially(self, work: Callable[[Connection], T]) -> T:
+        with self._busy:
+            if self._ended:
+                raise invalid("the transaction is over")
+            return work(self._connection)
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    for pragma in ("journal_mode = WAL", "foreign_keys = ON", "busy_timeout = 5000"):
+        connection.execute(f"PRAGMA {pragma}").close()
+    connection.set_authorizer(_authorize)
+
+
+def _authorize(action: int, name: str | None, *_: object) -> int:
+    """A script reaches the entry's own file and no other; VACUUM attaches one without a name."""
+    return sqlite3.SQLITE_DENY if action == sqlite3.SQLITE_ATTACH and name else sqlite3.SQLITE_OK
+
+
+async def database_of(process: Any, entry_id: str) -> OpenDatabase:
+    """The open database of an entry. Raises `Error` NOT_FOUND for what is no database."""
+    entry = process.registry.get(entry_id)
+    if entry is None or entry.kind not in DATABASES:
+        raise Error(NOT_FOUND, f"no database {entry_id}", retryable=False)
+    resolved: Database = process.registry.resolve(entry)
+    database: OpenDatabase = await process.resources.open(("sql", entry.id), lambda: _opened(resolved))
+    return database
+
+
+@asynccontextmanager
+async def _opened(entry: Database) -> AsyncIterator[OpenDatabase]:
+    database = OpenDatabase(entry)
+    try:
+        yield database
+    finally:
+        await database.close()

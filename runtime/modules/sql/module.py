@@ -1,0 +1,170 @@
+"""sql: the databases of the registry. A parameter goes out as a value of its own and is bound by the driver.
+
+Rows come back as objects by column. What JSON has no form for comes as text (decimals, dates, UUIDs), but for bytes: these
+come in base64, with their places beside the rows.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+import re
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from runtime.errors import LIMIT_EXCEEDED, Error, invalid
+from runtime.late import late
+from runtime.modules.definition import HOST, HostCall, ModuleDef
+from runtime.payload import Payload
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, CursorResult
+
+    from runtime.modules.sql import database as sql_database
+    from runtime.modules.sql.database import OpenDatabase, Transaction
+else:
+    sql_database = late("runtime.modules.sql.database")
+
+T = TypeVar("T")
+
+MAX_ROWS = 100_000
+MAX_BYTES = 32 * 1024 * 1024  # of text and bytes in one answer
+_SAVEPOINT = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+_SAVEPOINT_FORMS = {"savepoint": "SAVEPOINT", "rollback_to": "ROLLBACK TO SAVEPOINT", "release": "RELEASE SAVEPOINT"}
+_ENDS = {"commit": "COMMIT", "rollback": "ROLLBACK"}
+
+
+async def get(call: HostCall) -> str:
+    """The type of the database. Raises `Error` NOT_FOUND; does not connect yet."""
+    return (await sql_database.database_of(call.process, str(call.data["id"]))).type
+
+
+async def query(call: HostCall) -> dict[str, Any]:
+    """`{rows, bytes}`; raises LIMIT_EXCEEDED for more than `MAX_ROWS` rows or `MAX_BYTES` bytes."""
+    return await _run(call, lambda result: _rows(result) if result.returns_rows else {"rows": [], "bytes": []})
+
+
+async def execute(call: HostCall) -> dict[str, Any]:
+    """`{rows_affected, last_insert_id}`; the id where the database tells it."""
+    return await _run(call, _effect)
+
+
+async def begin(call: HostCall) -> int:
+    """The number of a transaction, which is rolled back if it is open when the execution ends."""
+    isolation = str(call.data.get("isolation") or "default")
+    if isolation not in sql_database.ISOLATION:
+        raise invalid(f"unknown isolation level {isolation!r}: {', '.join(sql_database.ISOLATION)}")
+    database = await sql_database.database_of(call.process, str(call.data["id"]))
+    transaction = await database.transaction(sql_database.Begin(isolation, call.data.get("read_only") is True))
+    number: int = call.process.handles.add(transaction, transaction.close)
+    return number
+
+
+async def end(call: HostCall) -> bool:
+    transaction: Transaction = call.process.handles.get(call.data["tx"])
+    try:
+        await transaction.end(_ENDS[str(call.data["how"])])
+    finally:
+        call.process.handles.close(call.data["tx"])
+    return True
+
+
+async def savepoint(call: HostCall) -> bool:
+    name, form = str(call.data["name"]), _SAVEPOINT_FORMS[str(call.data["how"])]
+    if not _SAVEPOINT.fullmatch(name):
+        raise invalid(f"not the name of a savepoint: {name[:80]!r}")
+    transaction: Transaction = call.process.handles.get(call.data["tx"])
+    await transaction.run(lambda connection: connection.exec_driver_sql(f"{form} {name}").close())
+    return True
+
+
+async def stats(call: HostCall) -> dict[str, int]:
+    return (await sql_database.database_of(call.process, str(call.data["id"]))).stats
+
+
+async def _run(call: HostCall, read: Callable[[CursorResult[Any]], T]) -> T:
+    """The statement of the call, in its transaction or by itself, and what `read` makes of its result."""
+    sql = str(call.data["sql"])
+    parameters = tuple(_parameter(number, payload) for number, payload in enumerate(call.args, 1))
+    number = call.data.get("tx")
+    transaction: Transaction | None = call.process.handles.get(number) if number is not None else None
+    database: OpenDatabase = (
+        transaction.database if transaction else await sql_database.database_of(call.process, str(call.data["id"]))
+    )
+
+    def work(connection: Connection) -> T:
+        return read(database.execute(connection, sql, parameters))
+
+    return await (transaction or database).run(work)
+
+
+def _parameter(number: int, payload: Payload) -> Any:
+    value = payload.value()
+    if value is not None and not isinstance(value, bool | int | float | str | bytes):
+        raise invalid(f"parameter {number} is a table: a parameter is text, bytes, a number, a boolean or sql.NULL")
+    return value
+
+
+def _effect(result: CursorResult[Any]) -> dict[str, Any]:
+    effect: dict[str, Any] = {"rows_affected": max(result.rowcount, 0)}
+    try:
+        last = result.lastrowid
+    except AttributeError:  # PostgreSQL has none: `INSERT … RETURNING`
+        last = None
+    result.close()
+    return effect | ({"last_insert_id": last} if last else {})
+
+
+def _rows(result: CursorResult[Any]) -> dict[str, Any]:
+    columns = list(result.keys())
+    rows: list[dict[str, Any]] = []
+    places: list[tuple[int, str]] = []
+    size = 0
+    for row in _all(result):
+        cells = dict(zip(columns, map(_plain, row), strict=True))
+        rows.append(cells)
+        for column, value in cells.items():
+            size += len(value) if isinstance(value, str | bytes) else 8
+            if isinstance(value, bytes):
+                cells[column] = base64.b64encode(value).decode()
+                places.append((len(rows), column))
+        if len(rows) > MAX_ROWS or size > MAX_BYTES:
+            result.close()
+            raise Error(
+                LIMIT_EXCEEDED,
+                f"a result of more than {MAX_ROWS} rows or {MAX_BYTES} bytes: read it in parts",
+                retryable=False,
+            )
+    return {"rows": rows, "bytes": places}
+
+
+def _all(result: CursorResult[Any]) -> Iterable[Any]:
+    while chunk := result.fetchmany(1000):
+        yield from chunk
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if value is None or isinstance(value, bool | int | str | dict | list):
+        return value
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value)
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+MODULE = ModuleDef(
+    name="sql",
+    classes=frozenset({HOST}),
+    summary="SQLite, PostgreSQL and MySQL: bound parameters, transactions",
+    unasked=frozenset({"sql.end", "sql.savepoint"}),
+    commands={
+        "sql.get": get,
+        "sql.query": query,
+        "sql.execute": execute,
+        "sql.begin": begin,
+        "sql.end": end,
+        "sql.savepoint": savepoint,
+        "sql.stats": stats,
+    },
+)

@@ -1,0 +1,58 @@
+"""What a Python function can know of its own execution: `runtime.process.current()`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+from runtime.contracts import Activity, HttpRequest, HttpResponse
+from runtime.errors import invalid
+from runtime.modules.queue.delivery import Delivery
+from runtime.principal import NOBODY, Principal
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """`context` is what callers set (`ctx` in Lua); `sender` the caller's PID or ""; `activity` None outside an activity.
+
+    In a handler of an `http.endpoint`, `request` is what it answers, and what it says of its `response` is the answer.
+    `principal` has the actor it runs for and the scope of that. A function of a `queue.consumer` has the `message` it was called with.
+    `environ` is the environment the registry was loaded with: the process's own, and what `evermoon dev` added to it.
+    """
+
+    entry: str
+    pid: str
+    sender: str = ""
+    context: Mapping[str, Any] = field(default_factory=dict)
+    activity: Activity | None = None
+    request: HttpRequest | None = None
+    response: HttpResponse | None = None
+    message: Delivery | None = None
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    principal: Principal = NOBODY
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """Stable across the retries of one activity; None outside an activity."""
+        return self.activity.idempotency_key if self.activity is not None else None
+
+
+_current: ContextVar[Current] = ContextVar("evermoon_current")
+
+
+def current() -> Current:
+    """The execution this code runs in; also in threads and tasks it starts with their context copied.
+
+    Raises `Error` INVALID outside a `function.py`.
+    """
+    try:
+        return _current.get()
+    except LookupError:
+        raise invalid("no function.py is running here") from None
+
+
+def enter(value: Current) -> None:
+    """For the host: what `current` answers in this task from now on."""
+    _current.set(value)

@@ -1,0 +1,76 @@
+"""What executions use of the host they run on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from runtime.payload import Payload
+
+if TYPE_CHECKING:
+    from runtime.contracts import LinkedWorkflows, StartRequest
+    from runtime.principal import Principal
+    from runtime.process.exit_records import End
+    from runtime.process.names import Names
+    from runtime.process.resources import Resources
+    from runtime.process.runs import Run
+    from runtime.process.threads import Threads
+    from runtime.process.watches import Watches
+    from runtime.registry import ProcessLua, Registry
+
+_log = logging.getLogger("evermoon.script")
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
+
+
+class Log(Protocol):
+    """Takes a line a script wrote: its level (debug, info, warn, error), text, and `{pid, entry, at, fields, logger?}`."""
+
+    def __call__(self, level: str, message: str, about: Mapping[str, Any], /) -> None: ...
+
+
+class Services(Protocol):
+    """`runtime.process.host.ProcessHost`, as executions know it."""
+
+    @property
+    def registry(self) -> Registry: ...
+    @property
+    def workflows(self) -> LinkedWorkflows | None: ...
+    @property
+    def resources(self) -> Resources: ...
+    @property
+    def threads(self) -> Threads: ...
+    @property
+    def log(self) -> Log: ...
+    @property
+    def names(self) -> Names: ...
+    @property
+    def node(self) -> str: ...
+
+    @property
+    def watches(self) -> Watches: ...
+    @property
+    def waits(self) -> Sequence[str]:
+        """Entries of which a caller that is cancelled waits for the end."""
+        ...
+
+    def find(self, pid: str) -> Run | None: ...
+    def end_of(self, pid: str) -> End | None: ...
+    def spawn(self, request: StartRequest) -> Run: ...
+    def is_process_host(self, entry_id: str) -> bool: ...
+    def process_entry(self, entry_id: str) -> ProcessLua: ...
+    async def call(
+        self,
+        entry_id: str,
+        args: Sequence[Payload],
+        *,
+        context: Mapping[str, Any] = ...,
+        sender: str = ...,
+        timeout: float | None = ...,
+        principal: Principal = ...,
+    ) -> Payload: ...
+
+
+def log_line(level: str, message: str, about: Mapping[str, Any], /) -> None:
+    """To Python's logging, logger `evermoon.script`; what it is about is in the record's `evermoon` attribute."""
+    _log.log(_LEVELS.get(level, logging.INFO), "%s", message, extra={"evermoon": dict(about)})

@@ -1,0 +1,159 @@
+"""`queue.consumer` entries: functions called with the messages of a queue, so many at once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from runtime.errors import Error
+from runtime.modules.queue.delivery import Delivery
+from runtime.modules.queue.memory import MemoryQueue, Message, queues_of
+from runtime.process.services.base import Kept
+from runtime.registry import QueueConsumer
+
+if TYPE_CHECKING:
+    from runtime.process.host import ProcessHost
+
+_log = logging.getLogger("evermoon.queues")
+
+#: Seconds for which a handler that was asked to end, and has not, is waited for.
+_LAST_MOMENTS = 2.0
+
+
+class Consumer(Kept):
+    """Takes messages ahead of its handlers, `prefetch` at most with those that are handled; gives back what it has not begun."""
+
+    def __init__(self, host: ProcessHost, entry: QueueConsumer, mark: Any, needed: Sequence[Kept]) -> None:
+        super().__init__(entry, mark, needed)
+        self._host = host
+        self._func = entry.func
+        self._queue_id = entry.queue
+        self._concurrency = entry.concurrency
+        self._room = asyncio.Semaphore(max(entry.prefetch, entry.concurrency))
+        self._ahead: asyncio.Queue[Message] = asyncio.Queue()
+        self._queue: MemoryQueue | None = None
+        self._handlers: set[asyncio.Task[None]] = set()
+        self.stop_by: float | None = None
+        """When it is to have stopped, by the monotonic clock."""
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether its queue has messages that can be handled now."""
+        return self.up.is_set() and self._queue is not None and self._queue.is_busy
+
+    @property
+    def stop_timeout(self) -> float:
+        """Seconds."""
+        return self.entry.lifecycle.stop_timeout.total_seconds()
+
+    async def quiet(self) -> None:
+        """Returns once it is not busy."""
+        if self.is_busy and self._queue is not None:
+            await self._queue.quiet()
+
+    async def stop(self) -> None:
+        """Begins with no further message, and waits for those it has begun with until `stop_timeout` has passed, counted from
+        when `drained` began if it did; then others may have them."""
+        await self._cancel()
+        self._give_back()
+        if self._handlers:
+            left = self.stop_timeout if self.stop_by is None else max(0.0, self.stop_by - time.monotonic())
+            await asyncio.wait(self._handlers, timeout=left)
+        if self._handlers:
+            _log.warning("%s: %d handlers did not end in time", self.entry.id, len(self._handlers))
+            await self._end_handlers()
+        if self._queue is not None and self.up.is_set():
+            self._queue.consumers -= 1
+        self.up.clear()
+
+    def _give_back(self) -> None:
+        """What it has taken ahead, the last one first: each goes to the front of the queue."""
+        ahead = [self._ahead.get_nowait() for _ in range(self._ahead.qsize())]
+        for message in reversed(ahead):
+            assert self._queue is not None
+            self._queue.untake(message)
+
+    async def _end_handlers(self) -> None:
+        """The first cancellation asks a handler to end, the second does not ask."""
+        for _ in range(2):
+            for task in self._handlers:
+                task.cancel()
+            if self._handlers:
+                await asyncio.wait(self._handlers, timeout=_LAST_MOMENTS)
+
+    async def _keep_up(self) -> None:
+        await self._wait_for_needed()
+        try:
+            queue = (await queues_of(self._host.resources)).of(self._host.registry, self._queue_id)
+        except Error as error:  # a placeholder of the queue's
+            _log.error("%s does not start: %s", self.entry.id, error)
+            self.tried.set()
+            return
+        assert queue is not None  # the registry's references hold
+        self._queue = queue
+        queue.consumers += 1
+        self.up.set()
+        self.tried.set()
+        fetching = asyncio.create_task(self._fetch(queue))
+        try:
+            while True:
+                await self._turn()
+                self._handle(queue, await self._ahead.get())
+        finally:
+            fetching.cancel()
+            await asyncio.wait({fetching})
+
+    async def _fetch(self, queue: MemoryQueue) -> None:
+        while True:
+            await self._room.acquire()
+            self._ahead.put_nowait(await queue.take())
+            await asyncio.sleep(0)  # other consumers of the queue are to have their share
+
+    async def _turn(self) -> None:
+        while len(self._handlers) >= self._concurrency:
+            await asyncio.wait(self._handlers, return_when=asyncio.FIRST_COMPLETED)
+
+    def _handle(self, queue: MemoryQueue, message: Message) -> None:
+        task = asyncio.create_task(self._handled(Delivery(queue, message), message), name=f"message {message.id}")
+        self._handlers.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._handlers.discard(task)
+        self._room.release()
+
+    async def _handled(self, delivery: Delivery, message: Message) -> None:
+        problem = None
+        try:
+            await self._host.call(
+                self._func,
+                [message.body],
+                context=message.context,
+                sender=message.sender,
+                message=delivery,
+                principal=message.principal,
+            )
+        except Error as error:
+            problem = error
+            _log.warning("%s: message %s, attempt %d: %s", self.entry.id, message.id, message.attempt, error)
+        except asyncio.CancelledError:
+            delivery.abandon()
+            raise
+        delivery.ended(problem)
+
+
+async def drained(consumers: Sequence[Consumer]) -> None:
+    """Waits until no queue of theirs has a message that can be handled now, what handlers publish included, or until the longest
+    `stop_timeout` among them has passed."""
+    limit = max((consumer.stop_timeout for consumer in consumers), default=0.0)
+    for consumer in consumers:
+        consumer.stop_by = time.monotonic() + consumer.stop_timeout
+    try:
+        async with asyncio.timeout(limit):
+            while busy := [consumer for consumer in consumers if consumer.is_busy]:
+                await busy[0].quiet()
+    except TimeoutError:
+        pass

@@ -1,0 +1,103 @@
+"""`spawn` and `exec` outside a workflow: of workflows, and of processes on a host here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from runtime.contracts import Message, Started, StartRequest, Workflows
+from runtime.errors import NOT_FOUND, UNAVAILABLE, Error, invalid
+from runtime.lua.protocol import Command
+from runtime.payload import Payload
+from runtime.process import await_workflow
+from runtime.registry import ProcessLua, WorkflowLua
+
+if TYPE_CHECKING:
+    from runtime.process.lua_run import LuaRun
+    from runtime.process.runs import Run
+    from runtime.registry import Entry
+
+
+async def start(run: LuaRun, command: Command, host: str | None, options: Mapping[str, Any]) -> str:
+    """The PID of what was started, or of what is there under its name already; a workflow's end is followed when watched."""
+    entry = _entry(run, command)
+    if isinstance(entry, ProcessLua):
+        return _spawned(run, command, host, options).pid
+    started = await _start(run, command, entry.id, host, options)
+    if command.data.get("monitor") or command.data.get("link"):
+        run.services.watches.follow(started.pid, started.id)
+    return started.pid
+
+
+async def execute(run: LuaRun, command: Command, host: str | None, options: Mapping[str, Any]) -> Payload:
+    """Starts and waits; giving up the wait asks what was started to cancel."""
+    entry = _entry(run, command)
+    if isinstance(entry, ProcessLua):
+        return await _process_value(_spawned(run, command, host, options), run.pid)
+    started = await _start(run, command, entry.id, host, options)
+    try:
+        return await await_workflow.value_of(workflows(run), started.id)
+    except asyncio.CancelledError:
+        with suppress(Error):  # it may have ended meanwhile
+            await asyncio.shield(workflows(run).cancel(started.id, _GIVEN_UP))
+        raise
+
+
+def context(run: LuaRun, command: Command) -> dict[str, Any]:
+    """A callee sees its caller's context, overlaid by what the call adds."""
+    return {**run.call.context, **(command.data.get("ctx") or {})}
+
+
+def workflows(run: LuaRun) -> Workflows:
+    """Raises `Error` UNAVAILABLE where there are none."""
+    if run.services.workflows is None:
+        raise Error(UNAVAILABLE, "this host has no connection to Temporal")
+    return run.services.workflows
+
+
+_GIVEN_UP = "canceled by its caller"
+
+
+def _entry(run: LuaRun, command: Command) -> Entry:
+    entry_id = str(command.data["id"])
+    entry = run.registry.get(entry_id)
+    if entry is None:
+        raise Error(NOT_FOUND, f"{entry_id} not found", retryable=False, details={"id": entry_id})
+    if not isinstance(entry, WorkflowLua | ProcessLua):
+        raise invalid(f"{entry_id} is a {entry.kind}, which cannot be spawned", id=entry_id)
+    return entry
+
+
+def _spawned(run: LuaRun, command: Command, host: str | None, options: Mapping[str, Any]) -> Run:
+    return run.services.spawn(_request(run, command, host, options))
+
+
+async def _process_value(run: Run, caller: str) -> Payload:
+    try:
+        await run.ended()
+    except asyncio.CancelledError:
+        run.cancel(_GIVEN_UP, caller)
+        raise
+    return run.result()
+
+
+async def _start(run: LuaRun, command: Command, entry_id: str, host: str | None, options: Mapping[str, Any]) -> Started:
+    if host is not None and run.services.is_process_host(host):
+        raise invalid(f"{entry_id} is a workflow: it runs on a temporal.worker, not on {host}", id=entry_id, host=host)
+    return await workflows(run).start(_request(run, command, host, options))
+
+
+def _request(run: LuaRun, command: Command, host: str | None, options: Mapping[str, Any]) -> StartRequest:
+    return StartRequest(
+        entry=str(command.data["id"]),
+        args=command.args,
+        id=options.get("id") or command.data.get("name"),
+        worker=host or None,
+        options=options,
+        context=context(run, command),
+        messages=[Message(item["topic"], item.get("args") or ()) for item in command.data.get("messages") or ()],
+        sender=run.pid,
+        principal=run.call.principal.changed_by(command.data),
+    )

@@ -1,0 +1,209 @@
+"""One run as the runs API and the command line show it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from temporalio.api.common.v1 import Payload
+from temporalio.api.common.v1 import WorkflowExecution as ExecutionId
+from temporalio.api.enums.v1 import EventType, PendingActivityState, TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflow.v1 import PendingActivityInfo
+from temporalio.api.workflowservice.v1 import (
+    DescribeTaskQueueRequest,
+    DescribeWorkflowExecutionResponse,
+    GetWorkflowExecutionHistoryReverseRequest,
+)
+from temporalio.client import (
+    Client,
+    WorkflowExecution,
+    WorkflowExecutionStatus,
+    WorkflowHandle,
+    WorkflowQueryFailedError,
+)
+from temporalio.common import RawValue
+from temporalio.service import RPCError
+
+from runtime.contracts import RunDescription
+from runtime.errors import Error
+from runtime.payload import JSON
+from runtime.process.pids import Pid
+from runtime.process.task_queues import worker_of
+from runtime.registry import Registry
+from runtime.temporal import failures, wire
+from runtime.temporal.client import rpc
+from runtime.temporal.history import long_histories
+from runtime.temporal.payloads import opened
+
+Handle = WorkflowHandle[Any, RawValue]
+
+#: A run whose worker is away does not answer questions; nobody should wait long to be told the rest.
+_QUESTION = timedelta(seconds=2)
+_POLLED = timedelta(minutes=2)
+#: How far back to look for the reason a task keeps failing.
+_LATEST = 10
+#: From the first failed attempt on; the server counts a try that is under way as well.
+_WEDGED_ATTEMPT = 2
+
+_NOT_ASKED = (
+    "details and stack were not asked for, since its worker may have to replay the long history for that: "
+    "evermoon show --stack and ?stack=true ask all the same"
+)
+
+_STATES = {
+    WorkflowExecutionStatus.RUNNING: "in_progress",
+    WorkflowExecutionStatus.COMPLETED: "completed",
+    WorkflowExecutionStatus.CONTINUED_AS_NEW: "in_progress",
+}
+
+
+async def listed(registry: Registry, execution: WorkflowExecution) -> RunDescription:
+    """What a listing shows of a run: no further question is asked."""
+    status = execution.status or WorkflowExecutionStatus.RUNNING
+    memo = dict(await execution.memo())
+    entry = registry.find_workflow(execution.workflow_type)
+    return RunDescription(
+        id=execution.id,
+        run_id=execution.run_id,
+        pid=str(Pid(worker_of(registry, execution.task_queue), execution.id)),
+        entry=entry.id if entry is not None else execution.workflow_type,
+        status=status.name,
+        state=_STATES.get(status, "failed"),
+        task_queue=execution.task_queue,
+        started_at=moment(execution.start_time),
+        closed_at=moment(execution.close_time),
+        history_length=execution.history_length,
+        bundle=memo.get(wire.MEMO_BUNDLE),
+        memo={key: value for key, value in memo.items() if key not in (wire.MEMO_BUNDLE, wire.MEMO_START)},
+    )
+
+
+async def is_polled(client: Client, task_queue: str) -> bool:
+    """Whether a worker has asked this queue for workflow tasks lately; one that has nothing to do asks once a minute."""
+    request = DescribeTaskQueueRequest(
+        namespace=client.namespace,
+        task_queue=TaskQueue(name=task_queue),
+        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+    )
+    response = await client.workflow_service.describe_task_queue(request, timeout=rpc.TIMEOUT)
+    oldest = datetime.now(UTC) - _POLLED
+    return any(poller.last_access_time.ToDatetime(tzinfo=UTC) > oldest for poller in response.pollers)
+
+
+async def describe(
+    registry: Registry, client: Client, handle: Handle, *, stack: bool, replayed: bool
+) -> RunDescription:
+    """Everything about a run; what only itself can tell, of a run with a long history only if it may be `replayed` for that.
+
+    Raises what the SDK raises; `rpc.mapped` is around it.
+    """
+    description = await handle.describe(rpc_timeout=rpc.TIMEOUT)
+    raw = await opened(description.raw_description, client.data_converter)
+    run = await listed(registry, description)
+    closed = description.status != WorkflowExecutionStatus.RUNNING
+    failure = await _failure(client, run, raw, closed)
+    state = _state(run, raw, failure, closed)
+    long = long_histories.warning(run.history_length, raw.workflow_execution_info.history_size_bytes)
+    answering = state in ("in_progress", "completed", "failed") and (long is None or replayed)
+    return _extended(
+        run,
+        state=state,
+        failure=failure,
+        pending=[_pending(item) for item in raw.pending_activities],
+        details=await _ask(handle, wire.QUERY_STATUS) if answering else None,
+        stack=(await _ask(handle, wire.QUERY_STACK) or []) if stack and answering and not closed else [],
+        warnings=_warnings(long, closed, replayed),
+    )
+
+
+def _warnings(long: str | None, closed: bool, replayed: bool) -> list[str]:
+    """That the history is long is of no interest once the run has ended, but that it was not asked is."""
+    said = [long] if long is not None and not closed else []
+    return said if long is None or replayed else [*said, _NOT_ASKED]
+
+
+def _extended(run: RunDescription, **changes: Any) -> RunDescription:
+    fields = {name: getattr(run, name) for name in run.__dataclass_fields__}
+    return RunDescription(**{**fields, **changes})
+
+
+def _state(
+    run: RunDescription, raw: DescribeWorkflowExecutionResponse, failure: Mapping[str, Any] | None, closed: bool
+) -> str:
+    if closed:
+        return run.state
+    if failure is not None:
+        return "wedged"
+    waiting = raw.HasField("pending_workflow_task")
+    return "pending" if waiting and run.history_length <= 2 else "in_progress"
+
+
+async def _failure(
+    client: Client, run: RunDescription, raw: DescribeWorkflowExecutionResponse, closed: bool
+) -> dict[str, Any] | None:
+    """Why a closed run failed, or why the task of an open one keeps failing."""
+    attempts = raw.pending_workflow_task.attempt if raw.HasField("pending_workflow_task") else 0
+    if closed and run.state != "failed":
+        return None
+    if not closed and attempts < _WEDGED_ATTEMPT:
+        return None
+    request = GetWorkflowExecutionHistoryReverseRequest(
+        namespace=client.namespace,
+        execution=ExecutionId(workflow_id=run.id, run_id=run.run_id),
+        maximum_page_size=_LATEST,
+    )
+    response = await client.workflow_service.get_workflow_execution_history_reverse(request, timeout=rpc.TIMEOUT)
+    history = await opened(response.history, client.data_converter)
+    for event in history.events:
+        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED and not closed:
+            failure = event.workflow_task_failed_event_attributes.failure
+            return {**failures.told(failure), "attempt": attempts, "at": moment(event.event_time)}
+        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED:
+            return failures.told(event.workflow_execution_failed_event_attributes.failure)
+    return None
+
+
+def _pending(item: PendingActivityInfo) -> dict[str, Any]:
+    pending: dict[str, Any] = {
+        "activity": item.activity_type.name,
+        "activity_id": item.activity_id,
+        "state": PendingActivityState.Name(item.state).removeprefix("PENDING_ACTIVITY_STATE_").lower(),
+        "attempt": item.attempt,
+        "last_failure": failures.told(item.last_failure) if item.HasField("last_failure") else None,
+        "next_retry_at": _stamp(item, "next_attempt_schedule_time"),
+        "heartbeat": _json(item.heartbeat_details.payloads),
+    }
+    return pending
+
+
+def _json(protos: Sequence[Payload]) -> Any:
+    """The first value; None when there is none, and for what is no JSON."""
+    payload = wire.from_proto(protos[0]) if protos else None
+    try:
+        return payload.value() if payload is not None and payload.encoding == JSON else None
+    except Error:
+        return None
+
+
+async def _ask(handle: Handle, name: str) -> Any:
+    """The answer to one of the kernel's queries; None when the run does not answer (now)."""
+    try:
+        raw = await handle.query(name, result_type=RawValue, rpc_timeout=_QUESTION)
+        return wire.unraw(raw).value()
+    except (WorkflowQueryFailedError, RPCError, Error):
+        return None
+
+
+def _stamp(message: Any, field: str) -> str | None:
+    return moment(getattr(message, field)) if message.HasField(field) else None
+
+
+def moment(value: datetime | Timestamp | None) -> str | None:
+    """RFC 3339 text, UTC."""
+    if value is None:
+        return None
+    moment = value if isinstance(value, datetime) else value.ToDatetime(tzinfo=UTC)
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,206 @@
+"""Starting a run: its id, its queue, what happens when a run of that id is open, and the messages it starts with."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from temporalio.client import Client, WorkflowHandle
+from temporalio.common import RawValue
+from temporalio.exceptions import WorkflowAlreadyStartedError
+
+from runtime import errors
+from runtime.contracts import Message, Started, StartRequest
+from runtime.errors import Error, invalid
+from runtime.lua.program import Programs
+from runtime.modules.options import without_controls, workflow_options
+from runtime.process.pids import Pid
+from runtime.process.task_queues import check_host, queue_of, worker_of
+from runtime.registry import Registry, TemporalWorker, WorkflowLua
+from runtime.temporal import options, search_attributes, wire
+from runtime.temporal.client import rpc
+from runtime.temporal.client.clients import Clients, declared
+from runtime.temporal.client.interceptor import outgoing
+
+Handle = WorkflowHandle[Any, RawValue]
+
+#: A run found open may have closed when its messages arrive; starting again is then right, but not for ever.
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a run is started: `worker` is the place of its PID."""
+
+    client: str
+    queue: str
+    worker: str
+
+
+class Starter:
+    def __init__(self, registry: Registry, clients: Clients, programs: Programs | None) -> None:
+        self._registry = registry
+        self._clients = clients
+        self._programs = programs
+
+    async def start(self, request: StartRequest) -> Started:
+        """See `runtime.contracts.Workflows.start`. Raises `Error`; ALREADY_EXISTS has the ids in its details."""
+        plan = _Plan(self._registry, self._programs, request, self._clients)
+        client = await self._clients.get(plan.target.client)
+        for _ in range(_ATTEMPTS):
+            started = await plan.attempt(client)
+            if started is not None:
+                return started
+        raise Error(
+            errors.CONFLICT, f'workflow "{plan.id}" kept closing while its messages were delivered', retryable=True
+        )
+
+
+def target(registry: Registry, entry: WorkflowLua, worker: str | None) -> Target:
+    """The queue of the worker that was named, by id or by queue, else of the entry's own, else of the only one there is."""
+    workers = registry.of_kind(TemporalWorker)
+    name = worker or entry.workflow.worker or (workers[0].id if len(workers) == 1 else None)
+    if name is None:
+        raise invalid(f"{entry.id} names no worker: say which one is to run it")
+    found = registry.get(worker_of(registry, name))
+    if isinstance(found, TemporalWorker):
+        return Target(found.client, queue_of(registry, found), found.id)
+    if found is not None:
+        raise invalid(f"{entry.id}: {name} is a {found.kind}, not a temporal.worker", id=entry.id, host=name)
+    return Target(_default_client(registry), name, name)
+
+
+def _default_client(registry: Registry) -> str:
+    return Clients(registry).default
+
+
+class _Plan:
+    """A start as it will be sent: everything that can be refused is refused here."""
+
+    def __init__(self, registry: Registry, programs: Programs | None, request: StartRequest, clients: Clients) -> None:
+        entry = registry.find_workflow(request.entry)
+        if entry is None:
+            raise Error(errors.NOT_FOUND, f'no workflow entry "{request.entry}"', retryable=False)
+        self.request = request
+        self.options = {**workflow_options(entry.options), **request.options}
+        named = self.options.get("id") or request.id
+        self.id: str = without_controls(named, "workflow id") if named else f"{entry.name}-{uuid.uuid4()}"
+        self.type = registry.workflow_type(entry)
+        if request.worker:
+            check_host(registry, entry.id, request.worker)
+        self.target = target(registry, entry, request.worker or self.options.get("task_queue"))
+        self.queue = self.options.get("task_queue") or self.target.queue
+        self.pid = str(Pid(self.target.worker, self.id))
+        self.conflict = options.conflict(self.options, named=bool(named))
+        self.search = search_attributes.typed(
+            declared(registry, self.target.client), self.options.get("search_attributes") or {}
+        )
+        self.bundle = programs.pin(entry.id) if programs is not None else None
+        self.headers = wire.headers(
+            context=request.context, principal=request.principal, sender=request.sender, bundle=self.bundle
+        )
+        stored = clients.travel(self.target.client).threshold
+        wire.check_size(f"arguments of {entry.id}", request.args, stored)
+        for message in request.messages:
+            check_topic(message.topic)
+            wire.check_size(f'message "{message.topic}"', message.args, stored)
+
+    async def attempt(self, client: Client) -> Started | None:
+        """None when the run that was to be used had closed before its messages came, or came only then."""
+        messages = list(self.request.messages)
+        started: Started | None
+        if messages and self.conflict != "fail":
+            started = await self._signal_with_start(client, messages.pop(0))
+        else:
+            started = await self._start(client)
+        if started is None:
+            return None
+        try:
+            for message in messages:
+                await self._send(client, started, message)
+        except Error as error:
+            if error.kind == errors.NOT_FOUND and not started.created:
+                return None
+            raise
+        return started
+
+    async def _start(self, client: Client) -> Started:
+        """With use_existing the server would not say whether it started anything: so it is asked to refuse."""
+        policy = "fail" if self.conflict == "use_existing" else self.conflict
+        eager = bool(self.options.get("enable_eager_start"))
+        with rpc.mapped(self.id), outgoing(self.headers):
+            try:
+                handle = await client.start_workflow(**self._arguments(policy), request_eager_start=eager)
+            except WorkflowAlreadyStartedError as refusal:
+                return await self._existing(client, refusal.run_id)
+        return Started(self.id, handle.result_run_id or "", self.pid)
+
+    async def _existing(self, client: Client, run_id: str | None) -> Started:
+        """The run that is in the way, when it may be used: a reuse policy also refuses the id of a run that has closed."""
+        reuse = self.options.get("id_reuse_policy", "allow_duplicate")
+        if self.conflict == "use_existing" and (reuse == "allow_duplicate" or await self._is_open(client)):
+            return Started(self.id, run_id or "", self.pid, created=False)
+        details = {"workflow_id": self.id, "run_id": run_id}
+        raise Error(errors.ALREADY_EXISTS, f'workflow "{self.id}" already started', retryable=False, details=details)
+
+    async def _is_open(self, client: Client) -> bool:
+        return (await client.get_workflow_handle(self.id).describe(rpc_timeout=rpc.TIMEOUT)).close_time is None
+
+    async def _signal_with_start(self, client: Client, first: Message) -> Started | None:
+        """The run and its first message in one call; a mark in the memo tells whose start it was.
+
+        None when a run that the reuse policy protects was in the way, and by now another is open: it lacks the message.
+        """
+        mark = uuid.uuid4().hex
+        with rpc.mapped(self.id), outgoing(self.headers):
+            try:
+                handle: Handle = await client.start_workflow(
+                    **self._arguments(self.conflict, {wire.MEMO_START: mark}),
+                    start_signal=first.topic,
+                    start_signal_args=wire.raws(first.args),
+                )
+            except WorkflowAlreadyStartedError as refusal:
+                await self._existing(client, refusal.run_id)
+                return None
+            run = client.get_workflow_handle(self.id, run_id=handle.result_run_id)
+            description = await run.describe(rpc_timeout=rpc.TIMEOUT)
+            created = await description.memo_value(wire.MEMO_START, None) == mark
+        return Started(self.id, handle.result_run_id or "", self.pid, created=created)
+
+    async def _send(self, client: Client, started: Started, message: Message) -> None:
+        with rpc.mapped(self.id), outgoing(wire.headers(sender=self.request.sender)):
+            handle = client.get_workflow_handle(self.id, run_id=started.run_id or None)
+            await handle.signal(message.topic, args=wire.raws(message.args), rpc_timeout=rpc.TIMEOUT)
+
+    def _arguments(self, policy: str, memo: dict[str, Any] | None = None) -> dict[str, Any]:
+        chosen = self.options
+        remembered = {wire.MEMO_BUNDLE: self.bundle, **(chosen.get("memo") or {}), **(memo or {})}
+        return {
+            "workflow": self.type,
+            "args": wire.raws(self.request.args),
+            "id": self.id,
+            "task_queue": self.queue,
+            "result_type": RawValue,
+            "execution_timeout": options.span(chosen, "execution_timeout"),
+            "run_timeout": options.span(chosen, "run_timeout"),
+            "task_timeout": options.span(chosen, "task_timeout"),
+            "id_reuse_policy": options.reuse(chosen),
+            "id_conflict_policy": options.CONFLICT[policy],
+            "retry_policy": options.retry_policy(chosen),
+            "cron_schedule": chosen.get("cron_schedule", ""),
+            "memo": {key: value for key, value in remembered.items() if value is not None},
+            "search_attributes": self.search,
+            "start_delay": options.span(chosen, "start_delay"),
+            "static_summary": chosen.get("summary"),
+            "static_details": chosen.get("details"),
+            "priority": options.priority(chosen),
+            "rpc_timeout": rpc.TIMEOUT,
+        }
+
+
+def check_topic(topic: str) -> None:
+    """Raises `Error` INVALID for a topic that no message may have."""
+    if not topic or topic.startswith("@"):
+        raise invalid(f'invalid topic "{topic}": it may not be empty nor begin with "@"')
+    without_controls(topic, "topic")
