@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache, cached_property
 from importlib import resources
+from importlib.resources.abc import Traversable
 
 from runtime.errors import invalid
 from runtime.lua.interpreter import compile_lua
@@ -91,9 +92,15 @@ def _of_its_environment(source: str) -> str:
 @cache
 def current_kernel() -> Kernel:
     """The kernel of this version of Evermoon, as its files were when first asked for."""
-    sources: dict[str, str] = {}
-    for package in _PACKAGES:
-        for path in resources.files("runtime").joinpath(package).iterdir():
-            if path.name.endswith(".lua"):
-                sources[f"{package}/{path.name.removesuffix('.lua')}"] = path.read_text(encoding="utf-8")
-    return Kernel(sources)
+    home = resources.files("runtime")
+    return Kernel({name: text for package in _PACKAGES for name, text in _sources(home.joinpath(package), package)})
+
+
+def _sources(folder: Traversable, name: str) -> Iterator[tuple[str, str]]:
+    """The Lua files of a folder by chunk name; `init.lua` is that of the folder itself, as in Lua's own search path."""
+    for path in folder.iterdir():
+        stem, _, kind = path.name.rpartition(".")
+        if kind == "lua":
+            yield name if stem == "init" else f"{name}/{stem}", path.read_text(encoding="utf-8")
+        elif path.is_dir():
+            yield from _sources(path, f"{name}/{path.name}")

@@ -154,7 +154,7 @@ return function(K)
     if layout == "" then
       return K.invalid("time.parse: the layout is empty")
     end
-    local fields, message = K.use("modules/time/parse").parse(layout, text) -- loaded on demand, see time_value
+    local fields, message = K.use("modules/time/parse").parse(layout, text) -- loaded on demand, see time/value
     if not fields then
       return K.invalid(message)
     end
