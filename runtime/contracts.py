@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
+from runtime.errors import Error, invalid
 from runtime.payload import Payload
 from runtime.principal import NOBODY, Principal
-from runtime.process.exit_records import End
-from runtime.process.run_events import Cursor, EventFeed
+
+_CURSOR = re.compile(r"(?P<event>[0-9]{1,18})\.(?P<seq>[0-9]{1,18})")
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The value of an execution that ended well, else its error; `at` is nanoseconds since 1970."""
+
+    at: int
+    value: Payload | None = None
+    error: Error | None = None
+
+    @property
+    def size(self) -> int:
+        return len(self.value.data) if self.value is not None else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,3 +181,48 @@ class HttpResponse:
     body: bytearray = field(default_factory=bytearray)
     written: bool = False
     send: Callable[[HttpResponse], Awaitable[None]] | None = None
+
+
+class Cursor(NamedTuple):
+    """Where in a run's events somebody is. Later events have greater ones, also across continue-as-new."""
+
+    event: int
+    seq: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.event}.{self.seq}"
+
+    @classmethod
+    def parse(cls, text: str) -> Cursor:
+        """Raises `Error` INVALID for what is none."""
+        found = _CURSOR.fullmatch(text)
+        if found is None:
+            raise invalid(f"{text[:40]!r} is not the id of an event: expected <integer>.<integer>")
+        return cls(int(found["event"]), int(found["seq"]))
+
+
+@dataclass(frozen=True, slots=True)
+class RunEvent:
+    """`data` is JSON; its `at` is when it happened, RFC 3339. A `reset` has no id: what follows begins from the beginning."""
+
+    id: Cursor | None
+    name: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+RESET = RunEvent(None, "reset")
+#: After one of these there is nothing more.
+TERMINAL = frozenset({"completed", "failed", "canceled", "terminated", "timed_out"})
+
+
+class EventFeed(Protocol):
+    """The events of a run after a cursor, for one reader."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its reader has had the run's last event."""
+        ...
+
+    def __aiter__(self) -> AsyncIterator[RunEvent]:
+        """Ends after the last event of a closed run. Raises `Error` when the run is no longer there."""
+        ...

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from runtime.contracts import RunDescription, Started, StartRequest
+from runtime.contracts import Cursor, EventFeed, RunDescription, Started, StartRequest
 from runtime.errors import Error
 from runtime.late import late
 from runtime.loading import load_registry
@@ -20,7 +20,6 @@ from runtime.lua.program import Programs
 from runtime.modules.options import workflow_options
 from runtime.payload import Payload
 from runtime.principal import Principal
-from runtime.process.run_events import Cursor, EventFeed
 from runtime.registry import (
     BundleStore,
     DirectoryStore,

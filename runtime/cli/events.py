@@ -10,8 +10,8 @@ import click
 from runtime.cli.common import Cli, command, escape
 from runtime.cli.connect import with_runtime
 from runtime.cli.output import to_json
+from runtime.contracts import Cursor, RunEvent
 from runtime.errors import Error
-from runtime.process.run_events import Cursor, RunEvent
 from runtime.remote import Remote
 
 #: What is said of an event besides its name, time and id comes in this order; the rest is for `--json`.

@@ -9,13 +9,13 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
+from runtime.contracts import Cursor, EventFeed, RunEvent
 from runtime.errors import Error
 from runtime.http.answers import API
 from runtime.http.backend import Backend
 from runtime.http.problem import refuse
 from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route
-from runtime.process.run_events import Cursor, EventFeed, RunEvent
 
 #: Seconds between two signs of life while nothing happens.
 HEARTBEAT = 15.0

@@ -6,13 +6,12 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from runtime.contracts import RunDescription, Started, StartRequest, Workflows
+from runtime.contracts import Cursor, EventFeed, RunDescription, Started, StartRequest, Workflows
 from runtime.errors import Error
 from runtime.modules.security.rules import denied, is_allowed
 from runtime.payload import Payload
 from runtime.principal import Principal
 from runtime.process.authorization import of_pid
-from runtime.process.run_events import Cursor, EventFeed
 from runtime.registry import Registry
 
 #: What only the API asks; the rest is asked of scripts as well.

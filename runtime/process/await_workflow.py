@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 
-from runtime.contracts import Workflows
+from runtime.contracts import End, Workflows
 from runtime.errors import TIMEOUT, UNAVAILABLE, Error
 from runtime.payload import Payload
-from runtime.process.exit_records import End
 
 #: Seconds between two tries while the server does not answer: the first, and the longest.
 FIRST_DELAY, LONGEST_DELAY = 0.2, 5.0

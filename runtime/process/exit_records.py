@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
 
+from runtime.contracts import End
 from runtime.errors import NOT_FOUND, Error
-from runtime.payload import Payload
 
 #: What is remembered: so many ends, and of their values so many bytes together.
 ENDS = 20_000
 BYTES = 32 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """The value of an execution that ended well, else its error; `at` is nanoseconds since 1970."""
-
-    at: int
-    value: Payload | None = None
-    error: Error | None = None
-
-    @property
-    def size(self) -> int:
-        return len(self.value.data) if self.value is not None else 0
 
 
 class Ends:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runtime.contracts import Activity, HttpRequest, HttpResponse, LinkedWorkflows, StartRequest
+from runtime.contracts import Activity, End, HttpRequest, HttpResponse, LinkedWorkflows, StartRequest
 from runtime.errors import NOT_FOUND, RATE_LIMITED, TIMEOUT, UNAVAILABLE, Error, invalid
 from runtime.lua import protocol
 from runtime.lua.program import Programs
@@ -21,7 +21,7 @@ from runtime.principal import NOBODY, Principal
 from runtime.process.booting import boot_of
 from runtime.process.concurrency import Permit, Pools
 from runtime.process.describe import ProcessDescription, describe
-from runtime.process.exit_records import End, Ends, forgotten
+from runtime.process.exit_records import Ends, forgotten
 from runtime.process.host_port import Log, log_line
 from runtime.process.lua_run import LuaRun
 from runtime.process.names import Names
@@ -29,13 +29,13 @@ from runtime.process.pids import Pid
 from runtime.process.placing import conflict_policy, process_entry, process_host, taken
 from runtime.process.python_function import PythonFunction
 from runtime.process.python_run import PythonRun
-from runtime.process.resources import Resources
 from runtime.process.runs import Call, Run, not_found
 from runtime.process.services.supervisor import Supervisor
 from runtime.process.threads import Threads
 from runtime.process.watches import Watches
 from runtime.registry import ActivityEntry, Entry, FunctionLua, FunctionPy, ProcessLua, Registry
 from runtime.registry import ProcessHost as HostEntry
+from runtime.resources import Resources
 
 #: Seconds a cancelled execution has to end by itself.
 GRACE = 10.0

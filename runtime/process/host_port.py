@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 from runtime.payload import Payload
 
 if TYPE_CHECKING:
-    from runtime.contracts import LinkedWorkflows, StartRequest
+    from runtime.contracts import End, LinkedWorkflows, StartRequest
     from runtime.principal import Principal
-    from runtime.process.exit_records import End
     from runtime.process.names import Names
-    from runtime.process.resources import Resources
     from runtime.process.runs import Run
     from runtime.process.threads import Threads
     from runtime.process.watches import Watches
     from runtime.registry import ProcessLua, Registry
+    from runtime.resources import Resources
 
 _log = logging.getLogger("evermoon.script")
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}

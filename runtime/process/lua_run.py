@@ -17,9 +17,9 @@ from runtime.payload import NOTHING, Payload
 from runtime.process.authorization import UPGRADE
 from runtime.process.command_runner import Commands
 from runtime.process.event_queue import Queue
-from runtime.process.resources import Handles, Resources
 from runtime.process.runs import Call, Run
 from runtime.registry import ProcessLua
+from runtime.resources import Handles, Resources
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,13 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from runtime.contracts import Activity, HttpRequest, HttpResponse
+from runtime.contracts import Activity, End, HttpRequest, HttpResponse
 from runtime.errors import CANCELED, NOT_FOUND, TIMEOUT, Error, internal
 from runtime.lua.protocol import Event
 from runtime.modules.queue.delivery import Delivery
 from runtime.payload import Payload
 from runtime.principal import NOBODY, Principal
-from runtime.process.exit_records import End
 from runtime.process.pids import Pid
 from runtime.registry import Entry
 

@@ -11,10 +11,10 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from runtime.contracts import End
 from runtime.errors import NOT_FOUND, RATE_LIMITED, TIMEOUT, UNAVAILABLE, Error
 from runtime.lua import protocol
 from runtime.process import await_workflow
-from runtime.process.exit_records import End
 from runtime.process.pids import Pid
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ import aiohttp
 import pytest
 
 from runtime.app import Runtime
+from runtime.contracts import Cursor, RunEvent
 from runtime.http import Backend, HttpOptions, HttpServer, events
 from runtime.lua.program import Programs
 from runtime.process.host import ProcessHost
-from runtime.process.run_events import Cursor, RunEvent
 from runtime.temporal.dev_server import DevServer
 from tests.http import site
 from tests.http.serving import entries, load

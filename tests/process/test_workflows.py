@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 
-from runtime.contracts import RunDescription, Started, StartRequest
+from runtime.contracts import End, RunDescription, Started, StartRequest
 from runtime.errors import ALREADY_EXISTS, CANCELED, INVALID, NOT_FOUND, UNAVAILABLE, Error
 from runtime.payload import Payload
-from runtime.process.exit_records import End
 from runtime.registry import Registry
 from tests.process.support import call, eventually, host, load, pids
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from runtime.contracts import RESET, TERMINAL, Cursor, RunEvent
 from runtime.errors import INVALID, NOT_FOUND, Error
-from runtime.process.run_events import RESET, TERMINAL, Cursor, RunEvent
 from runtime.temporal.dev_server import DevServer
 from runtime.temporal.history.event_stream import Feed, Tail
 from runtime.temporal.history.run_chain import Histories

@@ -132,6 +132,6 @@ def _event(system: str, kind: str, path: str, data: Payload | None) -> bytes:
 
 
 def bus_of(resources: Any) -> EventBus:
-    """The bus of the host whose `runtime.process.resources.Resources` these are."""
+    """The bus of the host whose `runtime.resources.Resources` these are."""
     bus: EventBus = resources.shared("events", EventBus)
     return bus

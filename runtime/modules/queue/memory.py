@@ -208,7 +208,7 @@ class Queues:
 
 
 async def queues_of(resources: Any) -> Queues:
-    """The queues of the host whose `runtime.process.resources.Resources` these are."""
+    """The queues of the host whose `runtime.resources.Resources` these are."""
     found: Queues = await resources.open("queues", _opened)
     return found
 

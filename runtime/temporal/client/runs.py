@@ -12,13 +12,11 @@ from temporalio.common import RawValue
 from temporalio.exceptions import CancelledError, TerminatedError
 
 from runtime import errors
-from runtime.contracts import RunDescription, Started, StartRequest
+from runtime.contracts import Cursor, End, EventFeed, RunDescription, Started, StartRequest
 from runtime.errors import Error
 from runtime.lua.program import Programs
 from runtime.payload import Payload
-from runtime.process.exit_records import End
 from runtime.process.pids import Pid
-from runtime.process.run_events import Cursor, EventFeed
 from runtime.registry import Registry, TemporalWorker
 from runtime.temporal import failures, wire
 from runtime.temporal.client import describe, rpc

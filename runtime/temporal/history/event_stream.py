@@ -15,9 +15,9 @@ from contextlib import aclosing, asynccontextmanager
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
 
+from runtime.contracts import RESET, Cursor, RunEvent
 from runtime.errors import UNAVAILABLE, Error, internal
 from runtime.process.await_workflow import FIRST_DELAY, LONGEST_DELAY
-from runtime.process.run_events import RESET, Cursor, RunEvent
 from runtime.temporal.history.history_events import Teller, successor_of
 from runtime.temporal.history.run_chain import Histories, Link
 
