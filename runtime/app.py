@@ -18,7 +18,7 @@ from runtime.http import Backend, HttpOptions, HttpServer
 from runtime.loading import load_registry
 from runtime.lua.hibernation import Counts
 from runtime.lua.program import Programs
-from runtime.modules.queue.memory import Message
+from runtime.modules.queue.memory import QueueMessage
 from runtime.modules.queue.module import put
 from runtime.payload import Payload
 from runtime.principal import Principal
@@ -33,11 +33,11 @@ from runtime.registry import (
     TemporalClient,
     TemporalWorker,
 )
-from runtime.remote import EMBEDDED, Options, Remote, load_for
+from runtime.remote import EMBEDDED, Remote, RuntimeOptions, load_for
 from runtime.settings import Settings
 from runtime.temporal.dev_server import DevServer
-from runtime.temporal.schedules.reconciler import ScheduleKeeper
-from runtime.temporal.worker.process_queue import NodeQueues
+from runtime.temporal.schedules.reconciler import ScheduleReconciler
+from runtime.temporal.worker.process_queue import ProcessQueues
 from runtime.temporal.worker.workers import Workers
 
 
@@ -47,12 +47,12 @@ class Runtime(Remote):
     A run is addressed by its PID or by its workflow id, a process of this host by its PID. Values are JSON values; failures are `runtime.errors.Error`.
     """
 
-    def __init__(self, settings: Settings, options: Options) -> None:
+    def __init__(self, settings: Settings, options: RuntimeOptions) -> None:
         super().__init__(settings, options)
         self._host: ProcessHost
-        self._node: NodeQueues
+        self._node: ProcessQueues
         self._workers: Workers | None = None
-        self._schedules: ScheduleKeeper | None = None
+        self._schedules: ScheduleReconciler | None = None
         self._http: HttpServer | None = None
         self._embedded: DevServer | None = None
         self._reloading = asyncio.Lock()
@@ -75,12 +75,12 @@ class Runtime(Remote):
 
         `temporal` is `"embedded"`, `"host:port"` or None (what the registry and the environment say); `state` is where an
         embedded server keeps its database (None: in memory); `bundles` is the bundle store, or its directory or
-        URL (None: see `Options.bundles`). `environ` stands in for the process's environment.
+        URL (None: see `RuntimeOptions.bundles`). `environ` stands in for the process's environment.
         Raises `RegistryError` with every mistake, or `Error` UNAVAILABLE when Temporal does not answer.
         """
         settings = Settings.read(registry=path, overrides=overrides, environ=environ)
         serve = http if isinstance(http, HttpOptions) else HttpOptions(move_ports=True) if http else None
-        options = Options(temporal, Path(state) if state is not None else None, bundles, workers, serve)
+        options = RuntimeOptions(temporal, Path(state) if state is not None else None, bundles, workers, serve)
         return cls.from_settings(settings, options)
 
     @property
@@ -194,7 +194,9 @@ class Runtime(Remote):
         Raises `Error`: NOT_FOUND, INVALID for what the queue does not take, RATE_LIMITED when it is full.
         """
         Payload.of(dict(headers or {}))  # refused here when they have no JSON form
-        message = Message(Payload.of(body), dict(headers or {}), dict(context or {}), "", Principal.of(actor, scope))
+        message = QueueMessage(
+            Payload.of(body), dict(headers or {}), dict(context or {}), "", Principal.of(actor, scope)
+        )
         await put(self._host.resources, self._registry, queue, message)
 
     async def reload(self, files: FileSet | None = None) -> None:
@@ -239,7 +241,7 @@ class Runtime(Remote):
         self._connect(stack)
         programs = self._programs
         self._host = ProcessHost(registry, programs, workflows=self._runs, node=new_node())
-        self._node = NodeQueues(self._clients, self._host)
+        self._node = ProcessQueues(self._clients, self._host)
         stack.push_async_callback(self._host.close, options.grace)
         stack.push_async_callback(self._node.stop)
         if options.workers:
@@ -266,7 +268,7 @@ class Runtime(Remote):
         self._node.start()
         stack.push_async_callback(self._workers.stop)
         await self._workers.start()
-        self._schedules = ScheduleKeeper(self._registry, self._clients)
+        self._schedules = ScheduleReconciler(self._registry, self._clients)
         stack.push_async_callback(self._schedules.stop)
         self._schedules.start()
         if not self._options.patient:

@@ -135,7 +135,7 @@ class LinkedWorkflows(Workflows, Protocol):
         ...
 
 
-class Activity(Protocol):
+class ActivityPort(Protocol):
     """What the `activity` module of a function that runs as an activity talks to."""
 
     @property

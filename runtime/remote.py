@@ -46,7 +46,7 @@ EMBEDDED = "embedded"
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class RuntimeOptions:
     """What a runtime brings up, and how. Times in seconds."""
 
     temporal: str | None = None
@@ -96,7 +96,7 @@ class Remote:
     A run is addressed by its PID or by its workflow id. Values are JSON values; failures are `runtime.errors.Error`.
     """
 
-    def __init__(self, settings: Settings, options: Options) -> None:
+    def __init__(self, settings: Settings, options: RuntimeOptions) -> None:
         self._settings = settings
         self._options = options
         self._registry: Registry
@@ -108,7 +108,7 @@ class Remote:
 
     @classmethod
     @asynccontextmanager
-    async def from_settings(cls, settings: Settings, options: Options) -> AsyncGenerator[Self, None]:
+    async def from_settings(cls, settings: Settings, options: RuntimeOptions) -> AsyncGenerator[Self, None]:
         """For hosts that have read their settings already."""
         made = cls(settings, options)
         async with AsyncExitStack() as stack:
@@ -251,7 +251,7 @@ class Remote:
         return self._options.temporal
 
 
-def load_for(settings: Settings, options: Options, *, served: bool = True) -> Registry:
+def load_for(settings: Settings, options: RuntimeOptions, *, served: bool = True) -> Registry:
     """What options say of loading a registry; `served` as `load_registry` takes it."""
     checked, files = options.checked, options.files
     try:
@@ -262,7 +262,7 @@ def load_for(settings: Settings, options: Options, *, served: bool = True) -> Re
         return Registry(settings.registry, {}, environ=settings.environ, notes=error.problems)
 
 
-def _store(settings: Settings, options: Options) -> BundleStore | None:
+def _store(settings: Settings, options: RuntimeOptions) -> BundleStore | None:
     if options.bundles is not None:
         return open_store(options.bundles)
     if settings.bundles is not None:

@@ -7,7 +7,7 @@ import click
 from runtime.app import Runtime
 from runtime.cli.common import Cli, command, json_argument, run_async, with_principal
 from runtime.cli.dev_state import DevState
-from runtime.remote import Options
+from runtime.remote import RuntimeOptions
 from runtime.temporal.core_log import forward_core_log
 
 
@@ -23,7 +23,7 @@ def call(cli: Cli, entry: str, args: tuple[Any, ...], actor: Any, scope: tuple[s
         forward_core_log()
         dev = DevState.read(cli.settings.state)
         settings = cli.settings.with_environ(dev.env) if dev else cli.settings
-        options = Options(temporal=dev.address if dev else None, workers=False)
+        options = RuntimeOptions(temporal=dev.address if dev else None, workers=False)
         async with Runtime.from_settings(settings, options) as runtime:
             return await runtime.call(entry, *args, actor=actor, scope=scope or None)
 

@@ -19,7 +19,7 @@ _log = logging.getLogger("evermoon")
 _FIRST_DELAY, _LAST_DELAY, _LASTED = 0.2, 30.0, 60.0
 
 
-class Place:
+class ProcessSlot:
     """Keeps one `evermoon` process running, from `run` until that is cancelled. `told` is the line of JSON it began with."""
 
     def __init__(self, words: Sequence[str], environ: Mapping[str, str]) -> None:

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from runtime.cli.common import Cli, run_async
 from runtime.cli.dev_state import DevState
-from runtime.remote import Options, Remote
+from runtime.remote import Remote, RuntimeOptions
 from runtime.temporal.core_log import forward_core_log
 
 T = TypeVar("T")
@@ -35,7 +35,7 @@ def with_runtime(
         settings = cli.settings.with_environ(dev.env) if dev else cli.settings
         server = address or (dev.address if dev else None)
         shared = dev.bundles if dev and dev.bundles and not settings.bundles else None
-        options = Options(
+        options = RuntimeOptions(
             temporal=server,
             bundles=shared,
             workers=False,

@@ -24,7 +24,7 @@ _PREVIOUS = "previous"
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
+class _DeployPlan:
     """What is to be served: a set of files, and what is said of it."""
 
     files: FileSet
@@ -82,13 +82,13 @@ def _place(cli: Cli) -> str:
     return dev.bundles if dev and dev.bundles and not cli.settings.bundles else cli.settings.bundle_place
 
 
-def _here(cli: Cli, store: BundleStore, note: str) -> _Plan:
+def _here(cli: Cli, store: BundleStore, note: str) -> _DeployPlan:
     """Raises `RegistryError` with every mistake."""
     files = FileSet.of(load_registry(cli.settings))
     return _plan(cli, store, files, note)
 
 
-def _earlier(cli: Cli, releases: Releases, number: str | None, note: str) -> _Plan:
+def _earlier(cli: Cli, releases: Releases, number: str | None, note: str) -> _DeployPlan:
     listed = releases.listed()
     if number == _PREVIOUS:
         if len(listed) < 2:
@@ -102,15 +102,15 @@ def _earlier(cli: Cli, releases: Releases, number: str | None, note: str) -> _Pl
     return _plan(cli, open_store(_place(cli)), releases.files(found), note or f"release {found.number} again")
 
 
-def _plan(cli: Cli, store: BundleStore, files: FileSet, note: str) -> _Plan:
+def _plan(cli: Cli, store: BundleStore, files: FileSet, note: str) -> _DeployPlan:
     """What is published is what was loaded, and checked, from the set itself."""
     registry = load_registry(cli.settings, files=files)
     programs = Programs(registry, store)
     programs.publish()
-    return _Plan(files, {id: hash for hash, id in programs.current.items()}, note, host_code(registry))
+    return _DeployPlan(files, {id: hash for hash, id in programs.current.items()}, note, host_code(registry))
 
 
-def _published(releases: Releases, plan: _Plan) -> tuple[Release, bool]:
+def _published(releases: Releases, plan: _DeployPlan) -> tuple[Release, bool]:
     newest = releases.newest()
     last = releases.get(newest) if newest else None
     if last is not None and last.files == plan.files.hash:
@@ -118,7 +118,7 @@ def _published(releases: Releases, plan: _Plan) -> tuple[Release, bool]:
     return releases.publish(plan.files, plan.bundles, by=socket.gethostname(), note=plan.note), True
 
 
-def _told(plan: _Plan) -> str:
+def _told(plan: _DeployPlan) -> str:
     return f"{len(plan.files.files)} files, {len(plan.bundles)} workflows" + (f" ({plan.note})" if plan.note else "")
 
 

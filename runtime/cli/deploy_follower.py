@@ -27,7 +27,7 @@ _LOOK_EVERY = 1.0
 _AGAIN_AFTER = 10.0
 
 
-class Follower:
+class DeployFollower:
     """One process that follows a store. `serving` is the number of the release it serves; 0: its own files."""
 
     def __init__(self, settings: Settings) -> None:

@@ -14,7 +14,7 @@ import click
 
 from runtime.app import Runtime
 from runtime.cli.common import Cli, command
-from runtime.cli.dev_processes import Companions, companions_of
+from runtime.cli.dev_processes import DevProcesses, companions_of
 from runtime.cli.dev_state import DevState
 from runtime.cli.lifetime import run_until_stopped
 from runtime.cli.watch import saved
@@ -22,7 +22,7 @@ from runtime.errors import CONFLICT, Error
 from runtime.http import HttpOptions
 from runtime.loading import load_registry
 from runtime.registry import DirectoryStore, RegistryError, TemporalClient
-from runtime.remote import Options
+from runtime.remote import RuntimeOptions
 from runtime.temporal.core_log import forward_core_log
 
 _log = logging.getLogger("evermoon.dev")
@@ -58,9 +58,9 @@ async def _dev(cli: Cli, *, ephemeral: bool, http: HttpOptions, watching: bool) 
     state.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
         first = load_registry(cli.settings)
-        companions = await stack.enter_async_context(Companions(companions_of(first, state), cli.settings.environ))
+        companions = await stack.enter_async_context(DevProcesses(companions_of(first, state), cli.settings.environ))
         settings = cli.settings.with_environ(companions.env)
-        options = Options(temporal="embedded", state=None if ephemeral else state, http=http, shadow=True)
+        options = RuntimeOptions(temporal="embedded", state=None if ephemeral else state, http=http, shadow=True)
         read_at = time.time()
         runtime = await stack.enter_async_context(Runtime.from_settings(settings, options))
         announced = _announce(cli, runtime, state, companions.env)

@@ -26,7 +26,7 @@ _log = logging.getLogger("evermoon.dev")
 
 
 @dataclass(frozen=True, slots=True)
-class Companion:
+class DevProcess:
     id: str
     command: tuple[str, ...]
     directory: Path
@@ -38,7 +38,7 @@ class _Running:
     output: asyncio.Task[None] | None = None
 
 
-def companions_of(registry: Registry, state: Path) -> list[Companion]:
+def companions_of(registry: Registry, state: Path) -> list[DevProcess]:
     """The companions a registry asks for, in its order. Raises `Error` INVALID.
 
     In a command `{python}` is this interpreter and `{state}` a directory the companion may keep things in.
@@ -52,7 +52,7 @@ def companions_of(registry: Registry, state: Path) -> list[Companion]:
         if not isinstance(command, Sequence) or isinstance(command, str) or not command:
             raise invalid(f"{entry.file}:{entry.line}: {entry.id}: meta.dev.command must be a list of words")
         words = tuple(_filled(str(word), state) for word in command)
-        found.append(Companion(entry.id, words, entry.root))
+        found.append(DevProcess(entry.id, words, entry.root))
     return found
 
 
@@ -60,16 +60,16 @@ def _filled(word: str, state: Path) -> str:
     return word.replace("{python}", sys.executable).replace("{state}", str(state.absolute()))
 
 
-class Companions:
+class DevProcesses:
     """Runs companions while it is entered; `env` is what they announced. Raises `Error` UNAVAILABLE when one does not get ready."""
 
-    def __init__(self, companions: Sequence[Companion], environ: Mapping[str, str]) -> None:
+    def __init__(self, companions: Sequence[DevProcess], environ: Mapping[str, str]) -> None:
         self._companions = companions
         self._environ = dict(environ)
         self._running: list[_Running] = []
         self.env: dict[str, str] = {}
 
-    async def __aenter__(self) -> Companions:
+    async def __aenter__(self) -> DevProcesses:
         try:
             for companion in self._companions:
                 self.env.update(await self._start(companion))
@@ -83,7 +83,7 @@ class Companions:
     ) -> None:
         await self._stop()
 
-    async def _start(self, companion: Companion) -> Mapping[str, str]:
+    async def _start(self, companion: DevProcess) -> Mapping[str, str]:
         try:
             # A session of its own, so that Ctrl-C reaches it through us, in order.
             process = await asyncio.create_subprocess_exec(
@@ -103,7 +103,7 @@ class Companions:
         running.output = asyncio.create_task(_follow(companion, process.stdout))
         return env
 
-    async def _announcement(self, companion: Companion, output: asyncio.StreamReader) -> Mapping[str, str]:
+    async def _announcement(self, companion: DevProcess, output: asyncio.StreamReader) -> Mapping[str, str]:
         try:
             async with asyncio.timeout(_READY_WITHIN):
                 line = await output.readline()
@@ -130,7 +130,7 @@ def _env_of(line: bytes) -> dict[str, str] | None:
     return {str(name): str(value) for name, value in env.items()} if isinstance(env, dict) else None
 
 
-async def _follow(companion: Companion, output: asyncio.StreamReader) -> None:
+async def _follow(companion: DevProcess, output: asyncio.StreamReader) -> None:
     """Keeps the pipe empty; what a companion prints goes to the log."""
     while line := await output.readline():
         _log.info("%s: %s", companion.id, line.decode(errors="replace").rstrip())

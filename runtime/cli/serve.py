@@ -9,12 +9,12 @@ from dataclasses import replace
 import click
 
 from runtime.app import Runtime
-from runtime.cli.children import Place
+from runtime.cli.children import ProcessSlot
 from runtime.cli.common import Cli, command
-from runtime.cli.deploy_follower import Follower
+from runtime.cli.deploy_follower import DeployFollower
 from runtime.cli.lifetime import run_until_stopped
 from runtime.http import HttpOptions
-from runtime.remote import Options
+from runtime.remote import RuntimeOptions
 from runtime.settings import BUNDLES
 from runtime.temporal.core_log import forward_core_log
 
@@ -52,14 +52,14 @@ def serve(cli: Cli, processes: int, http: bool, insecure: bool, services: bool, 
         words += [] if follow else ["--no-follow"]
         run_until_stopped(lambda: _several(cli, processes, words))
         return
-    options = Options(http=HttpOptions(insecure=insecure) if http else None, patient=True, services=services)
+    options = RuntimeOptions(http=HttpOptions(insecure=insecure) if http else None, patient=True, services=services)
     run_until_stopped(lambda: _one(cli, options, follow), tied=tied)
 
 
-async def _one(cli: Cli, options: Options, follow: bool) -> None:
+async def _one(cli: Cli, options: RuntimeOptions, follow: bool) -> None:
     forward_core_log()
     async with AsyncExitStack() as stack:
-        follower = Follower(cli.settings) if follow else None
+        follower = DeployFollower(cli.settings) if follow else None
         if follower is not None:
             options = replace(options, files=await follower.first())
         runtime = await stack.enter_async_context(Runtime.from_settings(cli.settings, options))
@@ -86,7 +86,7 @@ def _print(runtime: Runtime, release: int) -> None:
         click.echo(f"{'HTTP':<14} {service} at {url}")
 
 
-async def _ready(places: list[Place]) -> None:
+async def _ready(places: list[ProcessSlot]) -> None:
     for place in places:
         await place.ready.wait()
 
@@ -98,7 +98,7 @@ async def _several(cli: Cli, processes: int, words: list[str]) -> None:
     base += [word for override in settings.overrides for word in ("-o", override)]
     environ = {**settings.environ, BUNDLES: settings.bundle_place}  # no flag: a URL may hold a password
     others = [*words, "--no-http", "--no-services"]
-    places = [Place([*base, *(words if number == 0 else others)], environ) for number in range(processes)]
+    places = [ProcessSlot([*base, *(words if number == 0 else others)], environ) for number in range(processes)]
     running = [asyncio.create_task(place.run()) for place in places]
     try:
         all_ready = asyncio.create_task(_ready(places))

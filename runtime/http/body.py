@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from aiohttp import web
 
-from runtime.http.problem import Problem, refuse
+from runtime.http.problem import ProblemResponse, refuse
 from runtime.payload import JSON, Payload
 
 #: As deep as a value may nest at any boundary with a script.
@@ -70,7 +70,7 @@ class Arriving:
         self._timeout = timeout
         self._arrived = 0
         self._invited = False
-        self.fault: Problem | None = None
+        self.fault: ProblemResponse | None = None
         if (request.content_length or 0) > request.client_max_size:
             raise _too_large(request)
 
@@ -96,7 +96,7 @@ class Arriving:
                 return await self._next(max(1, min(size, _MOST)))
         except TimeoutError:
             self.fault = _too_slow(self._timeout)
-        except Problem as problem:
+        except ProblemResponse as problem:
             self.fault = problem
         raise self.fault.error
 
@@ -124,7 +124,7 @@ async def read_json(request: web.BaseRequest, timeout: float) -> JsonBody:
 
 
 def parse(data: bytes) -> Any:
-    """Strict JSON: UTF-8, no NaN or infinities, no lone surrogates, at most `MAX_DEPTH` deep. Raises `Problem` 400."""
+    """Strict JSON: UTF-8, no NaN or infinities, no lone surrogates, at most `MAX_DEPTH` deep. Raises `ProblemResponse` 400."""
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -150,16 +150,16 @@ async def _invite(request: web.BaseRequest) -> None:
         request.writer.output_size = 0  # the answer proper has not begun
 
 
-def _too_large(request: web.BaseRequest) -> Problem:
+def _too_large(request: web.BaseRequest) -> ProblemResponse:
     limit = request.client_max_size
     return refuse(413, f"the body is larger than {limit} bytes", max_body=limit)
 
 
-def _too_slow(timeout: float) -> Problem:
+def _too_slow(timeout: float) -> ProblemResponse:
     return refuse(408, f"the body did not arrive within {timeout:g} s")
 
 
-def _cut_short() -> Problem:
+def _cut_short() -> ProblemResponse:
     return refuse(400, "the body did not arrive whole")
 
 

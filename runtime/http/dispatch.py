@@ -11,7 +11,7 @@ from runtime.http.middleware.chain import Chain, Middleware
 from runtime.http.middleware.cors import is_preflight
 from runtime.http.middleware.token_auth import AnyToken
 from runtime.http.mount import Mount
-from runtime.http.problem import Problem
+from runtime.http.problem import ProblemResponse
 from runtime.http.request import set_route
 from runtime.http.routes import Found, Route, Routes, split
 
@@ -38,10 +38,10 @@ class Dispatch:
         raw_path = request.rel_url.raw_path
         segments = split(raw_path)
         found: Found | None = None
-        refusal: Problem | None = None
+        refusal: ProblemResponse | None = None
         try:
             found = self._routes.find(request.method, raw_path)
-        except Problem as problem:
+        except ProblemResponse as problem:
             refusal = problem
 
         async def serve(request: web.BaseRequest) -> web.StreamResponse:
@@ -74,7 +74,7 @@ class Dispatch:
             wanted = self._routes.find(
                 request.headers["Access-Control-Request-Method"].upper(), request.rel_url.raw_path
             ).route.router
-        except Problem:
+        except ProblemResponse:
             wanted = None
         if wanted is not None:
             return self._by_router[wanted]

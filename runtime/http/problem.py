@@ -52,7 +52,7 @@ _TITLES: Mapping[int, str] = {499: "Canceled"}
 _LUA_FRAME = re.compile(r"(?P<file>[^\s:\"'\[\]]+\.lua):(?P<line>\d+)")
 
 
-class Problem(Exception):
+class ProblemResponse(Exception):
     """Raised by a handler to answer with a status that the error's kind alone does not give."""
 
     def __init__(self, status: int, error: Error, headers: Mapping[str, str] | None = None) -> None:
@@ -62,10 +62,10 @@ class Problem(Exception):
         self.headers = dict(headers or {})
 
 
-def refuse(status: int, message: str, *, headers: Mapping[str, str] | None = None, **details: Any) -> Problem:
-    """A `Problem` of the kind that goes with `status`."""
+def refuse(status: int, message: str, *, headers: Mapping[str, str] | None = None, **details: Any) -> ProblemResponse:
+    """A `ProblemResponse` of the kind that goes with `status`."""
     error = Error(_FALLBACK_KIND.get(status, INTERNAL), message, retryable=status in (429, 503), details=details)
-    return Problem(status, error, headers)
+    return ProblemResponse(status, error, headers)
 
 
 def slug(kind: str) -> str:

@@ -99,7 +99,7 @@ def guarded(handler: Handler) -> Handler:
     async def answer(request: web.BaseRequest) -> web.StreamResponse:
         try:
             return await handler(request)
-        except problem.Problem as error:
+        except problem.ProblemResponse as error:
             return problem.response(error.error, request.path, error.status, error.headers)
         except Error as error:
             return problem.response(error, request.path)

@@ -22,7 +22,7 @@ from runtime.http.answers import (
 from runtime.http.backend import Backend
 from runtime.http.body import read_json
 from runtime.http.guarded import Refusal
-from runtime.http.problem import Problem, refuse
+from runtime.http.problem import ProblemResponse, refuse
 from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route
 from runtime.payload import Payload
@@ -35,7 +35,7 @@ _RUNS = f"{API}/runs"
 _RUN = f"{_RUNS}/{{id}}"
 
 
-class Runs:
+class RunRoutes:
     def __init__(self, backend: Backend, body_timeout: float) -> None:
         self._backend = backend
         self._body_timeout = body_timeout
@@ -101,7 +101,7 @@ class Runs:
                 raise
             if error.kind == NOT_FOUND:
                 await self._of(request).describe(params["id"])  # 404 when it is the run that is missing
-            raise Problem(422, error) from None
+            raise ProblemResponse(422, error) from None
 
     async def cancel(self, request: web.BaseRequest, params: Params) -> web.Response:
         await self._of(request).cancel(params["id"], await self._reason(request))

@@ -23,8 +23,8 @@ from runtime.http.mount import Mounts
 from runtime.http.operations import Operations
 from runtime.http.processes import ProcessRoutes
 from runtime.http.routes import Route, Routes
-from runtime.http.runs import Runs
-from runtime.http.service import Service, tls_context
+from runtime.http.runs import RunRoutes
+from runtime.http.service import Listener, tls_context
 from runtime.http.starting import Starting
 from runtime.http.static import static_routes
 from runtime.registry import HttpEndpoint, HttpRouter, HttpService, Registry
@@ -53,7 +53,7 @@ class Renewal:
     """A service that goes on where it listens, and what it is to answer from."""
 
     entry: HttpService
-    service: Service
+    service: Listener
     answer: Dispatch
 
     def take_effect(self) -> None:
@@ -72,8 +72,8 @@ class Change:
     """What a reload does: services that go on, those that listen already and those that are to stop."""
 
     kept: list[Renewal] = field(default_factory=list)
-    fresh: list[Service] = field(default_factory=list)
-    gone: list[Service] = field(default_factory=list)
+    fresh: list[Listener] = field(default_factory=list)
+    gone: list[Listener] = field(default_factory=list)
 
 
 class HttpServer:
@@ -82,7 +82,7 @@ class HttpServer:
     def __init__(self, backend: Backend, options: HttpOptions | None = None) -> None:
         self._backend = backend
         self._options = options or HttpOptions()
-        self._services: list[Service] = []
+        self._services: list[Listener] = []
         self._leaving: set[asyncio.Task[None]] = set()
         self._mounts = Mounts(Meters(HibernationCollector(backend.hibernation)))
 
@@ -156,7 +156,7 @@ class HttpServer:
             await service.stop()
         await asyncio.gather(*self._leaving, return_exceptions=True)
 
-    def _renewal(self, entry: HttpService, service: Service, registry: Registry) -> Renewal:
+    def _renewal(self, entry: HttpService, service: Listener, registry: Registry) -> Renewal:
         self._refuse_exposure(entry, service.address, registry)
         if (entry.tls is None) != (service.tls is None):
             raise invalid(f"{entry.id}: tls is switched on or off at a restart only, or at another address")
@@ -164,11 +164,11 @@ class HttpServer:
             tls_context(entry.id, entry.root / entry.tls.cert, entry.root / entry.tls.key)
         return Renewal(entry, service, self._dispatch(entry, service.address, registry))
 
-    def _service(self, entry: HttpService, registry: Registry) -> Service:
+    def _service(self, entry: HttpService, registry: Registry) -> Listener:
         wanted = Address.parse(entry.addr)
         self._refuse_exposure(entry, wanted, registry)
         tls = entry.tls
-        return Service(
+        return Listener(
             entry.id,
             wanted,
             self._dispatch(entry, wanted, registry),
@@ -219,15 +219,15 @@ def own_routes(backend: Backend, meters: Meters, times: Times, served: Sequence[
         *Entries(backend).routes(),
         *Starting(backend, times.read).routes(),
         *Operations(backend, times.read).routes(),
-        *Runs(backend, times.read).routes(),
+        *RunRoutes(backend, times.read).routes(),
         *RunEvents(backend, times.idle).routes(),
         *ProcessRoutes(backend).routes(),
     ]
 
 
-def _kept(entries: Sequence[HttpService], services: Sequence[Service]) -> dict[str, Service]:
+def _kept(entries: Sequence[HttpService], services: Sequence[Listener]) -> dict[str, Listener]:
     """The services that stay where they listen, by the id they will have: an entry may be renamed."""
-    found: dict[str, Service] = {}
+    found: dict[str, Listener] = {}
     for entry in sorted(entries, key=lambda entry: all(service.id != entry.id for service in services)):
         wanted = Address.parse(entry.addr)
         free = [service for service in services if service.wanted == wanted and service not in found.values()]

@@ -16,7 +16,7 @@ from runtime.http.protocol import Handler, Server
 _BACKLOG = 4096
 
 
-class Service:
+class Listener:
     """`answer` may be replaced at any time; requests that already found their handler keep it."""
 
     def __init__(

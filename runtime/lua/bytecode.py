@@ -50,7 +50,7 @@ class Named:
     text: str | None = None
 
 
-class _Reader:
+class _DumpReader:
     def __init__(self, code: bytes) -> None:
         self._code = code
         self._at = _HEADER
@@ -112,7 +112,7 @@ def _instruction(word: int, line: int) -> Instruction:
 
 def read(code: bytes) -> Function:
     """The main function of a chunk."""
-    return _Reader(code).function()
+    return _DumpReader(code).function()
 
 
 def _is_global(function: Function, at: int) -> bool:

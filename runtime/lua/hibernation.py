@@ -1,7 +1,7 @@
 """Hibernation: a run that waits may give its interpreter up, and gets another, told the same again, when something comes.
 
 A `HibernatingSession` is a session with a log of what it was told (`eventlog`). Its host says when it waits (`rest`); its
-`Pool`, which all runs of a worker share, then decides who sleeps: those that have waited the longest, as soon as more
+`HibernationPool`, which all runs of a worker share, then decides who sleeps: those that have waited the longest, as soon as more
 wait than may be awake. A script notices nothing: it is told the same events at the same times, and what it answers is compared with
 what it answered before.
 """
@@ -47,7 +47,7 @@ class Counts:
     differed: int = 0
 
 
-class Pool:
+class HibernationPool:
     """Who of the runs of a worker is awake. Thread-safe.
 
     `most` is how many may wait with an interpreter, 0 for none at all; None for as many as Lua needs 256 MiB for. A run that
@@ -130,7 +130,7 @@ class HibernatingSession:
         program: Program,
         boot: Mapping[str, Any],
         *,
-        pool: Pool,
+        pool: HibernationPool,
         questions: Questions | None = None,
         spent: Callable[[], float] | None = None,
         shadow: bool = False,

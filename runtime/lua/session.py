@@ -35,7 +35,7 @@ _FAIR_SECONDS = 1.0
 _HURRIED = 0.2
 
 
-class Kernel(Protocol):
+class KernelPort(Protocol):
     """How a session speaks to its kernel: what the two protocols have in common."""
 
     def begin(self, interpreter: Interpreter) -> None: ...
@@ -54,7 +54,7 @@ class Kernel(Protocol):
 
 
 #: How kernels are spoken to, by the protocol they say they speak.
-_SPOKEN: Mapping[int, Callable[[Program, Mapping[str, Any]], Kernel]] = {
+_SPOKEN: Mapping[int, Callable[[Program, Mapping[str, Any]], KernelPort]] = {
     frames.VERSION: frames.Frames,
     steps.VERSION: steps.Steps,
 }
@@ -98,7 +98,7 @@ class Session:
         if kernel.protocol not in _SPOKEN:
             speaks = f"it speaks protocol {kernel.protocol}, the host {' and '.join(map(str, _SPOKEN))}"
             raise self._unfit(speaks)
-        self._kernel: Kernel = _SPOKEN[kernel.protocol](program, boot)
+        self._kernel: KernelPort = _SPOKEN[kernel.protocol](program, boot)
         self._begin()
         try:
             self._interpreter = self._taken()

@@ -18,7 +18,7 @@ from runtime.process.authorization import check
 from runtime.process.operations import OPERATIONS, Operation, known_as
 
 if TYPE_CHECKING:
-    from runtime.process.host_port import Services
+    from runtime.process.host_port import HostPort
     from runtime.process.lua_run import LuaRun
 
 _host_log = logging.getLogger("evermoon.host")
@@ -41,10 +41,10 @@ class _Turn:
     waiting: int = 0
 
 
-class Commands:
+class CommandRunner:
     """The commands of one execution that are under way."""
 
-    def __init__(self, run: LuaRun, services: Services) -> None:
+    def __init__(self, run: LuaRun, services: HostPort) -> None:
         self._run = run
         self._services = services
         self._tasks: dict[int, asyncio.Task[None]] = {}

@@ -27,7 +27,7 @@ class Permit:
             self._semaphore.release()
 
 
-class Pools:
+class Concurrency:
     def __init__(self) -> None:
         self._semaphores: dict[tuple[str, int], asyncio.Semaphore] = {}
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from runtime.process.lua_run import LuaRun
 from runtime.process.names import Names
-from runtime.process.runs import Run
+from runtime.process.runs import Execution
 from runtime.process.watches import Watches
 
 
@@ -35,7 +35,7 @@ class ProcessDescription:
     state: str = "in_progress"
 
 
-async def describe(run: Run, names: Names, watches: Watches, *, stack: bool) -> ProcessDescription:
+async def describe(run: Execution, names: Names, watches: Watches, *, stack: bool) -> ProcessDescription:
     return ProcessDescription(
         id=run.pid,
         pid=run.pid,

@@ -17,7 +17,7 @@ MAX_WAITING = {"message": 100_000, "cancel": 1000}
 MAX_BYTES = 64 * 1024 * 1024
 
 
-class Queue:
+class EventQueue:
     """Begins with the event that starts a program."""
 
     def __init__(self, start: Event) -> None:

@@ -7,14 +7,14 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
-from runtime.contracts import Activity, HttpRequest, HttpResponse
+from runtime.contracts import ActivityPort, HttpRequest, HttpResponse
 from runtime.errors import invalid
-from runtime.modules.queue.delivery import Delivery
+from runtime.modules.queue.delivery import QueueDelivery
 from runtime.principal import NOBODY, Principal
 
 
 @dataclass(frozen=True, slots=True)
-class Current:
+class ExecutionContext:
     """`context` is what callers set (`ctx` in Lua); `sender` the caller's PID or ""; `activity` None outside an activity.
 
     In a handler of an `http.endpoint`, `request` is what it answers, and what it says of its `response` is the answer.
@@ -26,10 +26,10 @@ class Current:
     pid: str
     sender: str = ""
     context: Mapping[str, Any] = field(default_factory=dict)
-    activity: Activity | None = None
+    activity: ActivityPort | None = None
     request: HttpRequest | None = None
     response: HttpResponse | None = None
-    message: Delivery | None = None
+    message: QueueDelivery | None = None
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     principal: Principal = NOBODY
 
@@ -39,10 +39,10 @@ class Current:
         return self.activity.idempotency_key if self.activity is not None else None
 
 
-_current: ContextVar[Current] = ContextVar("evermoon_current")
+_current: ContextVar[ExecutionContext] = ContextVar("evermoon_current")
 
 
-def current() -> Current:
+def current() -> ExecutionContext:
     """The execution this code runs in; also in threads and tasks it starts with their context copied.
 
     Raises `Error` INVALID outside a `function.py`.
@@ -53,6 +53,6 @@ def current() -> Current:
         raise invalid("no function.py is running here") from None
 
 
-def enter(value: Current) -> None:
+def enter(value: ExecutionContext) -> None:
     """For the host: what `current` answers in this task from now on."""
     _current.set(value)

@@ -12,7 +12,7 @@ ENDS = 20_000
 BYTES = 32 * 1024 * 1024
 
 
-class Ends:
+class ExitRecords:
     """The oldest are forgotten first."""
 
     def __init__(self, most: int = ENDS, most_bytes: int = BYTES) -> None:

@@ -8,33 +8,33 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runtime.contracts import Activity, End, HttpRequest, HttpResponse, LinkedWorkflows, StartRequest
+from runtime.contracts import ActivityPort, End, HttpRequest, HttpResponse, LinkedWorkflows, StartRequest
 from runtime.errors import NOT_FOUND, RATE_LIMITED, TIMEOUT, UNAVAILABLE, Error, invalid
 from runtime.lua import protocol
 from runtime.lua.program import Programs
 from runtime.lua.session import Session
 from runtime.modules.calls import waits
 from runtime.modules.events.bus import bus_of
-from runtime.modules.queue.delivery import Delivery
+from runtime.modules.queue.delivery import QueueDelivery
 from runtime.payload import NOTHING, Payload
 from runtime.principal import NOBODY, Principal
 from runtime.process.booting import boot_of
-from runtime.process.concurrency import Permit, Pools
+from runtime.process.concurrency import Concurrency, Permit
 from runtime.process.describe import ProcessDescription, describe
-from runtime.process.exit_records import Ends, forgotten
-from runtime.process.host_port import Log, log_line
+from runtime.process.exit_records import ExitRecords, forgotten
+from runtime.process.host_port import LogPort, log_line
 from runtime.process.lua_run import LuaRun
 from runtime.process.names import Names
 from runtime.process.pids import Pid
 from runtime.process.placing import conflict_policy, process_entry, process_host, taken
 from runtime.process.python_function import PythonFunction
 from runtime.process.python_run import PythonRun
-from runtime.process.runs import Call, Run, not_found
+from runtime.process.runs import Call, Execution, not_found
 from runtime.process.services.supervisor import Supervisor
 from runtime.process.threads import Threads
 from runtime.process.watches import Watches
 from runtime.registry import ActivityEntry, Entry, FunctionLua, FunctionPy, ProcessLua, Registry
-from runtime.registry import ProcessHost as HostEntry
+from runtime.registry import ProcessHostEntry as HostEntry
 from runtime.resources import Resources
 
 #: Seconds a cancelled execution has to end by itself.
@@ -58,7 +58,7 @@ class ProcessHost:
         *,
         workflows: LinkedWorkflows | None = None,
         node: str = "local",
-        log: Log = log_line,
+        log: LogPort = log_line,
         grace: float = GRACE,
     ) -> None:
         self.registry = registry
@@ -72,11 +72,11 @@ class ProcessHost:
         self.watches = Watches(self)
         self.services = Supervisor(self)
         self.events = bus_of(self.resources)
-        self._ends = Ends()
+        self._ends = ExitRecords()
         self._processes = Counter[str]()
         self._grace = grace
-        self._pools = Pools()
-        self._runs: dict[str, Run] = {}
+        self._pools = Concurrency()
+        self._runs: dict[str, Execution] = {}
         self._functions: dict[str, tuple[Entry, PythonFunction]] = {}
         self._closing = False
         # Not from 1: a PID kept from before a restart must not name a function of today.
@@ -100,10 +100,10 @@ class ProcessHost:
         *,
         context: Mapping[str, Any] | None = None,
         sender: str = "",
-        activity: Activity | None = None,
+        activity: ActivityPort | None = None,
         request: HttpRequest | None = None,
         response: HttpResponse | None = None,
-        message: Delivery | None = None,
+        message: QueueDelivery | None = None,
         timeout: float | None = None,
         principal: Principal = NOBODY,
         former: Registry | None = None,
@@ -134,7 +134,7 @@ class ProcessHost:
         self._begin(run)
         return await run.outcome(timeout if timeout is not None else _own_timeout(entry), self._grace)
 
-    def spawn(self, request: StartRequest) -> Run:
+    def spawn(self, request: StartRequest) -> Execution:
         """Starts a process on the `process.host` that `request.worker` names, and gives it its first messages.
 
         With an `id` that a process has as its name, that one is used, unless the option `id_conflict_policy` says
@@ -170,7 +170,7 @@ class ProcessHost:
         """PIDs of the executions under way, oldest first."""
         return list(self._runs)
 
-    def find(self, pid: str) -> Run | None:
+    def find(self, pid: str) -> Execution | None:
         """The execution under way with that PID on this host."""
         return self._runs.get(pid)
 
@@ -249,7 +249,7 @@ class ProcessHost:
         """Raises `Error` NOT_FOUND, or INVALID for what is no process."""
         return process_entry(self.registry, entry_id)
 
-    def _under_way(self, pid: str) -> Run:
+    def _under_way(self, pid: str) -> Execution:
         run = self._runs.get(pid)
         if run is None:
             raise not_found(pid)
@@ -259,7 +259,7 @@ class ProcessHost:
         if self._closing:
             raise Error(UNAVAILABLE, "this host is shutting down")
 
-    def _begin(self, run: Run) -> None:
+    def _begin(self, run: Execution) -> None:
         """Registered before anything else waits for it: whoever hears of its end finds it ended."""
         self._runs[run.pid] = run
         run.start().add_done_callback(lambda _: self._ended(run))
@@ -267,7 +267,7 @@ class ProcessHost:
             about = {"entry": run.call.entry.id, "host": run.call.host, "sender": run.call.sender}
             self.events.tell("process.started", run.pid, about)
 
-    def _ended(self, run: Run) -> None:
+    def _ended(self, run: Execution) -> None:
         """Before anybody hears of its end, its names are free."""
         pid, end = run.pid, run.end()
         self.names.forget(pid)
@@ -278,11 +278,11 @@ class ProcessHost:
         self._ends.add(pid, end)
         self.watches.ended(pid, end)
 
-    def _tell_end(self, run: Run, end: End) -> None:
+    def _tell_end(self, run: Execution, end: End) -> None:
         said = {} if end.error is None else {"error": {"kind": end.error.kind, "message": str(end.error)}}
         self.events.tell("process.exited", run.pid, {"entry": run.call.entry.id, "host": run.call.host, **said})
 
-    def _named(self, request: StartRequest) -> Run | None:
+    def _named(self, request: StartRequest) -> Execution | None:
         """The process that is to be used instead of a new one."""
         pid = self.names.get(request.id) if request.id else None
         run = self._runs.get(pid) if pid is not None else None
@@ -299,7 +299,7 @@ class ProcessHost:
             details = {"host": host.id, "max_processes": host.max_processes}
             raise Error(RATE_LIMITED, f"{host.id} runs {host.max_processes} processes already", details=details)
 
-    def _function(self, entry_id: str, former: Registry | None, activity: Activity | None) -> Entry:
+    def _function(self, entry_id: str, former: Registry | None, activity: ActivityPort | None) -> Entry:
         """A process is one to a workflow, which calls it as an activity."""
         registry = former if former is not None and entry_id not in self.registry else self.registry
         entry = registry.get(entry_id)
@@ -314,7 +314,7 @@ class ProcessHost:
         self._last_number += 1
         return str(self._last_number)
 
-    def _run(self, call: Call, former: Registry | None) -> Run:
+    def _run(self, call: Call, former: Registry | None) -> Execution:
         entry = call.entry
         permit = self._pools.permit(entry.id, _pool_size(call))
         if isinstance(entry, FunctionPy):

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from runtime.contracts import End, LinkedWorkflows, StartRequest
     from runtime.principal import Principal
     from runtime.process.names import Names
-    from runtime.process.runs import Run
+    from runtime.process.runs import Execution
     from runtime.process.threads import Threads
     from runtime.process.watches import Watches
     from runtime.registry import ProcessLua, Registry
@@ -22,13 +22,13 @@ _log = logging.getLogger("evermoon.script")
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
 
 
-class Log(Protocol):
+class LogPort(Protocol):
     """Takes a line a script wrote: its level (debug, info, warn, error), text, and `{pid, entry, at, fields, logger?}`."""
 
     def __call__(self, level: str, message: str, about: Mapping[str, Any], /) -> None: ...
 
 
-class Services(Protocol):
+class HostPort(Protocol):
     """`runtime.process.host.ProcessHost`, as executions know it."""
 
     @property
@@ -40,7 +40,7 @@ class Services(Protocol):
     @property
     def threads(self) -> Threads: ...
     @property
-    def log(self) -> Log: ...
+    def log(self) -> LogPort: ...
     @property
     def names(self) -> Names: ...
     @property
@@ -53,9 +53,9 @@ class Services(Protocol):
         """Entries of which a caller that is cancelled waits for the end."""
         ...
 
-    def find(self, pid: str) -> Run | None: ...
+    def find(self, pid: str) -> Execution | None: ...
     def end_of(self, pid: str) -> End | None: ...
-    def spawn(self, request: StartRequest) -> Run: ...
+    def spawn(self, request: StartRequest) -> Execution: ...
     def is_process_host(self, entry_id: str) -> bool: ...
     def process_entry(self, entry_id: str) -> ProcessLua: ...
     async def call(

@@ -15,20 +15,20 @@ from runtime.lua.protocol import Batch, Clock, Command, Event
 from runtime.modules.security.rules import refuse
 from runtime.payload import NOTHING, Payload
 from runtime.process.authorization import UPGRADE
-from runtime.process.command_runner import Commands
-from runtime.process.event_queue import Queue
-from runtime.process.runs import Call, Run
+from runtime.process.command_runner import CommandRunner
+from runtime.process.event_queue import EventQueue
+from runtime.process.runs import Call, Execution
 from runtime.registry import ProcessLua
 from runtime.resources import Handles, Resources
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from runtime.contracts import Activity, HttpRequest, HttpResponse
-    from runtime.modules.queue.delivery import Delivery
+    from runtime.contracts import ActivityPort, HttpRequest, HttpResponse
+    from runtime.modules.queue.delivery import QueueDelivery
     from runtime.principal import Principal
     from runtime.process.concurrency import Permit
-    from runtime.process.host_port import Services
+    from runtime.process.host_port import HostPort
     from runtime.registry import Entry, Registry
 
 
@@ -39,7 +39,7 @@ MAX_LINE = 16_384
 _LINES_PERIOD = 60.0
 
 
-class Steps(Protocol):
+class SessionPort(Protocol):
     """A `runtime.lua.session.Session`, as far as this host needs it."""
 
     def step(self, events: Sequence[Event], clock: Clock) -> Batch: ...
@@ -47,25 +47,27 @@ class Steps(Protocol):
     def close(self) -> None: ...
 
 
-class LuaRun(Run):
+class LuaRun(Execution):
     """What host modules see as `HostCall.process`: `entry pid context principal activity request response message
     registry resources handles`."""
 
-    def __init__(self, call: Call, services: Services, permit: Permit, open_session: Callable[[Call], Steps]) -> None:
+    def __init__(
+        self, call: Call, services: HostPort, permit: Permit, open_session: Callable[[Call], SessionPort]
+    ) -> None:
         super().__init__(call)
         self.services = services
         self.handles = Handles()
         self._permit = permit
         self._open_session = open_session
-        self._queue = Queue(protocol.start(call.args))
+        self._queue = EventQueue(protocol.start(call.args))
         self._woken = asyncio.Event()
         self._begun = call.host is not None  # a process waits for nobody's turn, so it may always be asked to end
         self._canceled = False
         self._ended = False
         self._lines, self._lines_since = 0, time.monotonic()
-        self._session: Steps | None = None
+        self._session: SessionPort | None = None
         self._stepping = threading.Lock()
-        self._commands = Commands(self, services)
+        self._commands = CommandRunner(self, services)
         self.settled = asyncio.Event()
         """Set when its main has first waited, or has ended."""
 
@@ -78,11 +80,11 @@ class LuaRun(Run):
         return self.call.context
 
     @property
-    def message(self) -> Delivery | None:
+    def message(self) -> QueueDelivery | None:
         return self.call.message
 
     @property
-    def activity(self) -> Activity | None:
+    def activity(self) -> ActivityPort | None:
         return self.call.activity
 
     @property
@@ -189,19 +191,19 @@ class LuaRun(Run):
         entry = self.services.process_entry(entry_id)
         self._commands.disown()
         self._leave()
-        self._commands = Commands(self, self.services)
+        self._commands = CommandRunner(self, self.services)
         context = continuation.get("ctx") or {}
         self.call = replace(self.call, entry=entry, args=continuation.get("args") or [], context=context)
         self._queue.begin_again(protocol.start(self.call.args), protocol.unread(continuation))
 
-    def _step(self, session: Steps, events: list[Event]) -> Batch:
+    def _step(self, session: SessionPort, events: list[Event]) -> Batch:
         with self._stepping:
             begun = time.monotonic()
             batch = session.step(events, Clock(now=time.time_ns()))
         self._queue.took(time.monotonic() - begun)
         return batch
 
-    def _ask(self, session: Steps) -> Any:
+    def _ask(self, session: SessionPort) -> Any:
         with self._stepping:
             try:
                 return session.query("__lua_stack", []).value()
@@ -247,4 +249,4 @@ def _value(batch: Batch) -> Payload:
     raise batch.error or internal("the program failed without an error")
 
 
-__all__ = ["LuaRun", "Steps"]
+__all__ = ["LuaRun", "SessionPort"]

@@ -20,7 +20,7 @@ from runtime.registry import ProcessLua, WorkflowLua
 
 if TYPE_CHECKING:
     from runtime.process.lua_run import LuaRun
-    from runtime.process.runs import Run
+    from runtime.process.runs import Execution
 
 Operation = Callable[["LuaRun", Command], Awaitable[Any]]
 
@@ -177,7 +177,7 @@ def known_as(run: LuaRun, to: str) -> list[str]:
     return [to, found.pid, found.call.entry.id, *run.services.names.of(found.pid)]
 
 
-def _target(run: LuaRun, to: str) -> Run | Pid:
+def _target(run: LuaRun, to: str) -> Execution | Pid:
     """A running function here, by PID or name, or the PID of a workflow. Raises `Error` NOT_FOUND for anything else."""
     found = run.services.find(run.services.names.get(to) or to)
     if found is not None:

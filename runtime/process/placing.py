@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runtime.contracts import StartRequest
 from runtime.errors import ALREADY_EXISTS, NOT_FOUND, Error, invalid
-from runtime.registry import ProcessHost, ProcessLua, Registry
+from runtime.registry import ProcessHostEntry, ProcessLua, Registry
 
 
 def process_entry(registry: Registry, entry_id: str) -> ProcessLua:
@@ -19,7 +19,7 @@ def process_entry(registry: Registry, entry_id: str) -> ProcessLua:
     return resolved
 
 
-def process_host(registry: Registry, request: StartRequest) -> ProcessHost:
+def process_host(registry: Registry, request: StartRequest) -> ProcessHostEntry:
     """The `process.host` that `request.worker` names, else the entry's own. Raises `Error` NOT_FOUND, or INVALID."""
     host_id = request.worker or process_entry(registry, request.entry).default_host
     if host_id is None:
@@ -29,10 +29,10 @@ def process_host(registry: Registry, request: StartRequest) -> ProcessHost:
     entry = registry.get(host_id)
     if entry is None:
         raise Error(NOT_FOUND, f"process host {host_id} not found", retryable=False, details={"host": host_id})
-    if not isinstance(entry, ProcessHost):
+    if not isinstance(entry, ProcessHostEntry):
         raise invalid(f"{host_id} is a {entry.kind}, not a process.host", id=request.entry, host=host_id)
     resolved = registry.resolve(entry)
-    assert isinstance(resolved, ProcessHost)
+    assert isinstance(resolved, ProcessHostEntry)
     return resolved
 
 

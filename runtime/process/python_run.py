@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 from runtime.lua.protocol import Event
 from runtime.payload import Payload
-from runtime.process.execution_context import Current, enter
+from runtime.process.execution_context import ExecutionContext, enter
 from runtime.process.python_function import PythonFunction
-from runtime.process.runs import Call, Run
+from runtime.process.runs import Call, Execution
 
 if TYPE_CHECKING:
     from runtime.process.concurrency import Permit
 
 
-class PythonRun(Run):
+class PythonRun(Execution):
     """It has a PID, by which it is known as a sender, but no mailbox. Cancelling it cancels its coroutine; a synchronous
     function goes on until it looks at `current().activity.is_canceled()`, and is abandoned after the grace."""
 
@@ -40,9 +40,9 @@ class PythonRun(Run):
         finally:
             self._permit.give_back()
 
-    def _current(self) -> Current:
+    def _current(self) -> ExecutionContext:
         call = self.call
-        return Current(
+        return ExecutionContext(
             entry=call.entry.id,
             pid=call.pid,
             sender=call.sender,

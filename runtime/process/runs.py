@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from runtime.contracts import Activity, End, HttpRequest, HttpResponse
+from runtime.contracts import ActivityPort, End, HttpRequest, HttpResponse
 from runtime.errors import CANCELED, NOT_FOUND, TIMEOUT, Error, internal
 from runtime.lua.protocol import Event
-from runtime.modules.queue.delivery import Delivery
+from runtime.modules.queue.delivery import QueueDelivery
 from runtime.payload import Payload
 from runtime.principal import NOBODY, Principal
 from runtime.process.pids import Pid
@@ -34,15 +34,15 @@ class Call:
     args: Sequence[Payload] = ()
     context: Mapping[str, Any] = field(default_factory=dict)
     sender: str = ""
-    activity: Activity | None = None
+    activity: ActivityPort | None = None
     request: HttpRequest | None = None
     response: HttpResponse | None = None
-    message: Delivery | None = None
+    message: QueueDelivery | None = None
     host: str | None = None
     principal: Principal = NOBODY
 
 
-class Run:
+class Execution:
     """One execution under way. Subclasses say how it is carried out, and what an event does to it."""
 
     def __init__(self, call: Call) -> None:

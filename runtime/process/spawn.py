@@ -16,7 +16,7 @@ from runtime.registry import ProcessLua, WorkflowLua
 
 if TYPE_CHECKING:
     from runtime.process.lua_run import LuaRun
-    from runtime.process.runs import Run
+    from runtime.process.runs import Execution
     from runtime.registry import Entry
 
 
@@ -70,11 +70,11 @@ def _entry(run: LuaRun, command: Command) -> Entry:
     return entry
 
 
-def _spawned(run: LuaRun, command: Command, host: str | None, options: Mapping[str, Any]) -> Run:
+def _spawned(run: LuaRun, command: Command, host: str | None, options: Mapping[str, Any]) -> Execution:
     return run.services.spawn(_request(run, command, host, options))
 
 
-async def _process_value(run: Run, caller: str) -> Payload:
+async def _process_value(run: Execution, caller: str) -> Payload:
     try:
         await run.ended()
     except asyncio.CancelledError:

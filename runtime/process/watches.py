@@ -20,7 +20,7 @@ from runtime.process.pids import Pid
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from runtime.process.host_port import Services
+    from runtime.process.host_port import HostPort
 
 _log = logging.getLogger("evermoon.host")
 
@@ -40,7 +40,7 @@ class Watch:
 class Watches:
     """Of all executions on a host. What they watch are executions here, or workflows."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: HostPort) -> None:
         self._services = services
         self._watchers: dict[str, dict[str, Watch]] = {}  # by whom they watch
         self._watched: dict[str, set[str]] = {}

@@ -11,8 +11,8 @@ from runtime.registry.drafts import Draft
 from runtime.registry.kinds.env import EnvStorageRouter
 from runtime.registry.kinds.http import HttpEndpoint, HttpRouter
 from runtime.registry.kinds.lua import LuaEntry, WorkflowLua
-from runtime.registry.kinds.queue import Queue
-from runtime.registry.models import Entry, Service
+from runtime.registry.kinds.queue import QueueEntry
+from runtime.registry.models import Entry, ServiceEntry
 from runtime.registry.yamlfile import Steps
 
 #: An entry, the field that is wrong, and what is wrong.
@@ -85,7 +85,7 @@ def _services(entries: Mapping[str, Entry]) -> Iterator[Finding]:
 
     def visit(id: str, trail: list[str]) -> Iterator[Finding]:
         entry = entries.get(id)
-        if not isinstance(entry, Service) or id in finished:
+        if not isinstance(entry, ServiceEntry) or id in finished:
             return
         for place, target in enumerate(entry.lifecycle.depends_on):
             if target != id and target in trail:
@@ -110,7 +110,7 @@ def _rounds(entries: Mapping[str, Entry]) -> Iterator[Finding]:
         for steps, target in _next(entry):
             if target != id and target in trail:
                 cycle = " → ".join([*trail[trail.index(target) :], target])
-                what = "dead letters" if isinstance(entry, Queue) else "storages"
+                what = "dead letters" if isinstance(entry, QueueEntry) else "storages"
                 yield entry, steps, f"{steps[0]}: {what} go round in a circle: {cycle}"
             elif target != id:
                 yield from visit(target, [*trail, target])
@@ -121,7 +121,7 @@ def _rounds(entries: Mapping[str, Entry]) -> Iterator[Finding]:
 
 
 def _next(entry: Entry) -> Iterator[tuple[Steps, str]]:
-    if isinstance(entry, Queue) and entry.driver_options.dead_letter:
+    if isinstance(entry, QueueEntry) and entry.driver_options.dead_letter:
         yield ("driver_options", "dead_letter"), entry.driver_options.dead_letter
     if isinstance(entry, EnvStorageRouter):
         for place, storage in enumerate(entry.storages):

@@ -32,7 +32,7 @@ class Override:
 
 
 @dataclass(slots=True)
-class FileSet:
+class ReadFiles:
     """Everything read, in the order of reading."""
 
     drafts: list[Draft] = field(default_factory=list)
@@ -41,13 +41,13 @@ class FileSet:
     files: list[Path] = field(default_factory=list)
 
 
-def read(path: Path, here: Callable[[Path], Path] | None = None) -> FileSet:
+def read(path: Path, here: Callable[[Path], Path] | None = None) -> ReadFiles:
     """The files of a registry: one file and what it includes, or every definition file below a directory.
 
     `here` is for files that came from elsewhere: it says which path of this machine one of theirs stands for.
     """
-    files = FileSet()
-    reader = _Reader(files, here)
+    files = ReadFiles()
+    reader = _FileReader(files, here)
     if path.is_dir():
         for found in _below(path):
             reader.read(found, must_define=False)
@@ -76,8 +76,8 @@ def _is_directory(path: Path) -> bool:
         return False
 
 
-class _Reader:
-    def __init__(self, files: FileSet, here: Callable[[Path], Path] | None) -> None:
+class _FileReader:
+    def __init__(self, files: ReadFiles, here: Callable[[Path], Path] | None) -> None:
         self._files = files
         self.here = here
         self._seen: set[Path] = set()
@@ -130,14 +130,14 @@ class _Reader:
         self._files.problems.append(Problem(path, line, None, message, hint, DOCS))
 
     @property
-    def files(self) -> FileSet:
+    def files(self) -> ReadFiles:
         return self._files
 
 
 class _File:
     """One file whose top is a mapping."""
 
-    def __init__(self, reader: _Reader, path: Path, document: Document) -> None:
+    def __init__(self, reader: _FileReader, path: Path, document: Document) -> None:
         self._reader = reader
         self._path = path
         self._document = document

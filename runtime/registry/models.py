@@ -146,7 +146,7 @@ class Entry(Model):
     __str__ = __repr__
 
 
-class Service(Entry):
+class ServiceEntry(Entry):
     """An entry that is started and stopped."""
 
     REFERENCES: ClassVar[tuple[Reference, ...]] = (Reference(("lifecycle", "depends_on", "*")),)

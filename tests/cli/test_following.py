@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from runtime.app import Runtime
-from runtime.cli.deploy_follower import Follower
+from runtime.cli.deploy_follower import DeployFollower
 from runtime.loading import load_registry
 from runtime.registry import DirectoryStore, FileSet, Releases
-from runtime.remote import Options
+from runtime.remote import RuntimeOptions
 from runtime.settings import Settings
 from tests.temporal.stage import eventually
 
@@ -36,9 +36,9 @@ async def test_a_process_takes_up_what_it_can_and_outlives_its_store(
     place = tmp_path / "store"
     settings = Settings.read(registry=tmp_path / "here" / "registry.yaml", bundles=str(place), environ={})
     releases = Releases(DirectoryStore(place))
-    follower = Follower(settings)
+    follower = DeployFollower(settings)
     assert await follower.first() is None
-    async with Runtime.from_settings(settings, Options(workers=False)) as rt, follower.following(rt):
+    async with Runtime.from_settings(settings, RuntimeOptions(workers=False)) as rt, follower.following(rt):
         assert await rt.call("app:edit") == "here"
         place.rename(tmp_path / "away")
         place.write_text("in the way")
@@ -61,11 +61,11 @@ async def test_a_process_takes_up_what_it_can_and_outlives_its_store(
         await eventually(lambda: [(item.release, item.refused) for item in releases.hosts()] == [(3, 0)])
         assert await rt.call("app:edit") == "three"
     assert releases.hosts() == []
-    again = Follower(settings)
+    again = DeployFollower(settings)
     assert await again.first() == releases.files(releases.get(3))
     assert again.serving == 3
     releases.publish(shipped(tmp_path / "four", "return {"), {})
-    third = Follower(settings)
+    third = DeployFollower(settings)
     assert await third.first() == releases.files(releases.get(3)), "the newest that can be used"
     assert third.serving == 3
     assert "release 4 is refused" in caplog.text

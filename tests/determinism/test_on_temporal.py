@@ -17,7 +17,7 @@ import yaml
 
 from runtime import Runtime
 from runtime.errors import Error
-from runtime.lua.hibernation import Pool
+from runtime.lua.hibernation import HibernationPool
 from runtime.lua.program import Programs
 from runtime.registry import DirectoryStore, Registry
 from runtime.temporal.dev_server import DevServer
@@ -107,7 +107,7 @@ def test_every_history_replays_in_a_fresh_process(seed: str, recorded: Path) -> 
 
 async def test_every_history_replays_asleep_between_its_tasks(recorded: Path) -> None:
     registry = Registry.load(recorded / "registry.yaml", environ={})
-    programs, pool = Programs(registry, DirectoryStore(recorded / "bundles")), Pool(0)
+    programs, pool = Programs(registry, DirectoryStore(recorded / "bundles")), HibernationPool(0)
     results = await replay([recorded / f"{name}.json" for name in NAMES], registry, programs, pool=pool)
     assert [(result.name, result.failure) for result in results if not result.ok] == []
     assert pool.counts.wakes > len(NAMES)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.lua.hibernation import Pool
+from runtime.lua.hibernation import HibernationPool
 from runtime.lua.program import Programs
 from runtime.registry import DirectoryStore, Registry
 from runtime.temporal.replay.replayer import replay
@@ -45,7 +45,7 @@ async def test_it_replays_with_the_code_of_today(path: Path, registry: Registry)
 
 @pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
 async def test_it_replays_asleep_between_its_tasks(path: Path, registry: Registry) -> None:
-    pool = Pool(0)
+    pool = HibernationPool(0)
     [result] = await replay([path], registry, Programs(registry, BUNDLES), pool=pool)
     assert result.failure is None
     assert pool.counts.wakes > 2

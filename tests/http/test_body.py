@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.http.body import MAX_DEPTH, JsonBody, parse
-from runtime.http.problem import Problem
+from runtime.http.problem import ProblemResponse
 from runtime.payload import JSON, Payload
 
 
@@ -35,7 +35,7 @@ def body(text: str) -> JsonBody:
     ids=lambda data: repr(data[:12]),
 )
 def test_what_is_not_strict_json_is_400(data: bytes) -> None:
-    with pytest.raises(Problem) as refused:
+    with pytest.raises(ProblemResponse) as refused:
         parse(data)
     assert refused.value.status == 400
 

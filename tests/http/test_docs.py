@@ -14,7 +14,7 @@ from runtime.http.health import Health
 from runtime.http.middleware.metrics import Meters
 from runtime.http.operations import Operations
 from runtime.http.processes import ProcessRoutes
-from runtime.http.runs import Runs
+from runtime.http.runs import RunRoutes
 from runtime.http.starting import Starting
 from runtime.registry import HttpEndpoint
 from tests.docs.pages import Block, blocks
@@ -32,7 +32,7 @@ def test_every_route_is_on_its_page() -> None:
         Entries(NO_BACKEND),
         Starting(NO_BACKEND, 1),
         Operations(NO_BACKEND, 1),
-        Runs(NO_BACKEND, 1),
+        RunRoutes(NO_BACKEND, 1),
         RunEvents(NO_BACKEND, 1),
         ProcessRoutes(NO_BACKEND),
     )

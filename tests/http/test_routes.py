@@ -4,7 +4,7 @@ import pytest
 from aiohttp import web
 
 from runtime.errors import INVALID, Error
-from runtime.http.problem import Problem
+from runtime.http.problem import ProblemResponse
 from runtime.http.routes import Params, Route, Routes
 
 
@@ -23,7 +23,7 @@ def params(table: Routes, method: str, path: str) -> Params:
 def test_parameters_are_decoded_and_never_empty() -> None:
     table = routes("GET /x/{id}/y")
     assert params(table, "GET", "/x/a%2Fb%20c/y") == {"id": "a/b c"}
-    with pytest.raises(Problem) as missed:
+    with pytest.raises(ProblemResponse) as missed:
         table.find("GET", "/x//y")
     assert missed.value.status == 404
 
@@ -45,7 +45,7 @@ def test_literal_beats_parameter_beats_rest_whatever_the_order() -> None:
 
 def test_another_method_is_405_and_says_which_are_allowed() -> None:
     table = routes("GET /a", "POST /a", "PUT /{any}")
-    with pytest.raises(Problem) as refused:
+    with pytest.raises(ProblemResponse) as refused:
         table.find("DELETE", "/a")
     assert refused.value.status == 405
     assert refused.value.headers["Allow"] == "GET, HEAD, OPTIONS, POST, PUT"
@@ -61,7 +61,7 @@ def test_one_path_may_have_several_methods() -> None:
 
 
 def test_a_path_that_is_not_utf8_is_400() -> None:
-    with pytest.raises(Problem) as refused:
+    with pytest.raises(ProblemResponse) as refused:
         routes("GET /{x}").find("GET", "/%ff")
     assert refused.value.status == 400
 

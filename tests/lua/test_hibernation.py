@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from runtime.errors import Error, invalid
 from runtime.lua import eventlog, hibernation, protocol
-from runtime.lua.hibernation import Counts, HibernatingSession, Pool, WokenDiffers
+from runtime.lua.hibernation import Counts, HibernatingSession, HibernationPool, WokenDiffers
 from runtime.lua.protocol import Batch, Clock, Event
 from runtime.lua.session import Session
 from runtime.payload import Payload
@@ -83,12 +83,12 @@ EVERYTHING = main("""
 
 @contextmanager
 def sleeping(
-    source: str, *, pool: Pool | None = None, questions: Mapping[str, Any] | None = None, **options: Any
+    source: str, *, pool: HibernationPool | None = None, questions: Mapping[str, Any] | None = None, **options: Any
 ) -> Iterator[HibernatingSession]:
     """A session that sleeps whenever it rests."""
     session = HibernatingSession(
         program_from_source(source, modules=MODULES, **{k: options.pop(k) for k in ("memory", "instructions") if k in options}),
-        BOOT, pool=pool or Pool(0), questions=questions, **options,
+        BOOT, pool=pool or HibernationPool(0), questions=questions, **options,
     )  # fmt: skip
     try:
         yield session
@@ -299,7 +299,7 @@ def test_what_comes_out_differently_fails_whatever_woke_it() -> None:
 
 
 def test_runs_of_a_bundle_of_which_one_differed_stay_awake() -> None:
-    pool = Pool(0)
+    pool = HibernationPool(0)
     body = BORDERS + "logger:info('borders', { borders = borders })\nprocess.inbox():receive()"
     with sleeping(main(body), pool=pool) as session:
         awake_again(session, START)
@@ -325,7 +325,7 @@ def test_a_question_that_it_did_not_ask_before_fails() -> None:
 
 
 @contextmanager
-def five(pool: Pool) -> Iterator[list[HibernatingSession]]:
+def five(pool: HibernationPool) -> Iterator[list[HibernatingSession]]:
     program = program_from_source(TELLS, modules=MODULES)
     sessions = [HibernatingSession(program, {**BOOT, "seed": seed}, pool=pool) for seed in range(5)]
     try:
@@ -344,7 +344,7 @@ def asleep(sessions: list[HibernatingSession]) -> list[int]:
 
 
 def test_those_sleep_that_have_waited_longest() -> None:
-    pool = Pool(2)
+    pool = HibernationPool(2)
     with five(pool) as sessions:
         assert asleep(sessions) == [0, 1, 2]
         step(sessions[3], say("one"))
@@ -357,7 +357,7 @@ def test_those_sleep_that_have_waited_longest() -> None:
 
 
 def test_without_a_number_it_is_the_memory_that_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    with five(Pool()) as sessions:
+    with five(HibernationPool()) as sessions:
         assert asleep(sessions) == []
         taken = sum(session.memory_used() for session in sessions)
         monkeypatch.setattr(hibernation, "MAX_BYTES", taken * 3 // 5)
@@ -374,7 +374,7 @@ def test_one_that_goes_on_is_left_alone() -> None:
         return 1
 
     body = "process.inbox():receive()\nworkflow.version('a', 1, 1)\nprocess.inbox():receive()"
-    with sleeping(main(body), pool=Pool(1), questions={"workflow.version": version}) as session:
+    with sleeping(main(body), pool=HibernationPool(1), questions={"workflow.version": version}) as session:
         step(session, START)
         session.rest()
         thread = threading.Thread(target=step, args=(session, say("go")))
@@ -393,7 +393,7 @@ def test_one_that_goes_on_is_left_alone() -> None:
 
 
 def test_many_threads_step_and_put_to_sleep() -> None:
-    pool = Pool(2)
+    pool = HibernationPool(2)
     with five(pool) as sessions:
         counted: list[Any] = []
 
@@ -417,7 +417,7 @@ def test_many_threads_step_and_put_to_sleep() -> None:
 
 def test_one_whose_log_is_too_long_stays_awake_and_keeps_nobody_else_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(eventlog, "MAX_STEPS", 2)
-    pool = Pool(0)
+    pool = HibernationPool(0)
     with sleeping(TELLS, pool=pool) as long, sleeping(TELLS, pool=pool) as short:
         awake_again(long, START)
         awake_again(long, say("one"))
@@ -467,7 +467,7 @@ def test_a_closed_one_takes_nothing() -> None:
 
 def test_one_that_is_closed_while_it_comes_to_rest_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its worker ends after the run has let go of it and before the pool hears of it: it must not take another's place."""
-    pool = Pool(1)
+    pool = HibernationPool(1)
     with sleeping(TELLS, pool=pool) as session:
         step(session, START)
         waits = pool.waits

@@ -13,8 +13,8 @@ import yaml
 from aiohttp import web
 
 from runtime.contracts import HttpRequest, HttpResponse
-from runtime.modules.queue.delivery import Delivery
-from runtime.modules.queue.memory import Message, queues_of
+from runtime.modules.queue.delivery import QueueDelivery
+from runtime.modules.queue.memory import QueueMessage, queues_of
 from runtime.payload import Payload
 from runtime.principal import Actor, Principal
 from runtime.process.host import ProcessHost
@@ -72,12 +72,12 @@ def policies() -> list[dict[str, Any]]:
     return listed
 
 
-async def delivered(target: ProcessHost) -> Delivery:
+async def delivered(target: ProcessHost) -> QueueDelivery:
     """A message of `app:mails`, as a consumer has it."""
     queue = (await queues_of(target.resources)).of(target.registry, "app:mails")
     assert queue is not None
-    queue.put(Message(Payload.of("body"), {"priority": 5}))
-    return Delivery(queue, await queue.take())
+    queue.put(QueueMessage(Payload.of("body"), {"priority": 5}))
+    return QueueDelivery(queue, await queue.take())
 
 
 @pytest.mark.parametrize(("name", "block"), SNIPPETS, ids=[name for name, _ in SNIPPETS])

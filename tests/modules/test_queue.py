@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from runtime.errors import INTERNAL, INVALID, NOT_FOUND, PERMISSION_DENIED, RATE_LIMITED, UNAVAILABLE, Error
-from runtime.modules.queue.memory import MemoryQueue, Message, queues_of
+from runtime.modules.queue.memory import MemoryQueue, QueueMessage, queues_of
 from runtime.payload import Payload
 from runtime.principal import Actor, Principal
 from runtime.process.host import ProcessHost
-from runtime.registry import Queue, Registry, RegistryError
+from runtime.registry import QueueEntry, Registry, RegistryError
 from tests.process.support import MODULES, PROCESSES, Lines, call, eventually, function, host, load, process
 
 WITH_QUEUE = [*MODULES, "queue", "events", "store", "outcome"]
@@ -472,10 +472,10 @@ async def test_two_consumers_share_a_queue(tmp_path: Path) -> None:
 
 async def test_a_message_given_back_is_first_in_line_and_no_attempt(tmp_path: Path) -> None:
     entry = registry(tmp_path, queue())["app:q"]
-    assert isinstance(entry, Queue)
+    assert isinstance(entry, QueueEntry)
     found = MemoryQueue(entry, lambda *_: None)
     for n in (1, 2):
-        found.put(Message(Payload.of(n)))
+        found.put(QueueMessage(Payload.of(n)))
     first = await found.take()
     found.untake(first)
     again = await found.take()

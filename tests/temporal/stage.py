@@ -22,7 +22,7 @@ from runtime.registry import BundleStore, DirectoryStore, Registry
 from runtime.temporal.client.clients import Clients
 from runtime.temporal.client.runs import Runs
 from runtime.temporal.replay.replayer import ReplayResult, replay
-from runtime.temporal.worker.process_queue import NodeQueues
+from runtime.temporal.worker.process_queue import ProcessQueues
 from runtime.temporal.worker.workers import Workers
 from tests.workers import Watch
 
@@ -171,7 +171,7 @@ async def staged(files: Files, address: str, *, serving: bool = True) -> AsyncIt
     clients = Clients(registry, address=address)
     runs = Runs(registry, clients, programs)
     host = ProcessHost(registry, programs, workflows=runs, node=new_node())
-    node = NodeQueues(clients, host)
+    node = ProcessQueues(clients, host)
     watch = Watch()
     workers = Workers(registry, clients, programs, host, runs, shadow=True, on_fatal=watch)
     node.start()

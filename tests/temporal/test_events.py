@@ -13,7 +13,7 @@ import pytest
 from runtime.contracts import RESET, TERMINAL, Cursor, RunEvent
 from runtime.errors import INVALID, NOT_FOUND, Error
 from runtime.temporal.dev_server import DevServer
-from runtime.temporal.history.event_stream import Feed, Tail
+from runtime.temporal.history.event_stream import EventStream, Tail
 from runtime.temporal.history.run_chain import Histories
 from tests.temporal.stage import Files, Stage, staged
 
@@ -208,8 +208,8 @@ async def test_what_is_kept_is_bounded_and_who_is_behind_reads_for_himself(
         await tail.begun()
         try:
             assert len(tail.after(Cursor(0))) == 1
-            assert [event async for event in Feed(tail, None, True)] == whole
-            assert [event async for event in Feed(tail, whole[2].id, True)] == whole[3:]
+            assert [event async for event in EventStream(tail, None, True)] == whole
+            assert [event async for event in EventStream(tail, whole[2].id, True)] == whole[3:]
         finally:
             await tail.end()
 

@@ -28,7 +28,7 @@ from runtime.registry import Registry
 from runtime.temporal.client.clients import Clients
 from runtime.temporal.dev_server import DevServer
 from runtime.temporal.schedules.operations import Schedules, ScheduleView
-from runtime.temporal.schedules.reconciler import ScheduleKeeper
+from runtime.temporal.schedules.reconciler import ScheduleReconciler
 from runtime.temporal.schedules.sync import match
 
 ECHO = "return function(...) return { input = { ... } } end"
@@ -282,7 +282,7 @@ async def test_schedules_wait_for_a_server_that_is_not_there_yet(
         port: int = probe.getsockname()[1]
     address = f"127.0.0.1:{port}"
     clients = Clients(registry, address=address)
-    keeper = ScheduleKeeper(registry, clients)
+    keeper = ScheduleReconciler(registry, clients)
     with caplog.at_level(logging.WARNING, "evermoon.schedules"):
         keeper.start()
         try:

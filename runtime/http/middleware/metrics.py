@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 
 from runtime.errors import Error
 from runtime.http.middleware.chain import Serve
-from runtime.http.problem import Problem
+from runtime.http.problem import ProblemResponse
 from runtime.http.request import route_of
 from runtime.http.routes import Params, Route
 
@@ -62,7 +62,7 @@ class MetricsMiddleware:
             response = await serve(request)
             status = response.status
             return response
-        except Problem as problem:
+        except ProblemResponse as problem:
             status = problem.status
             raise
         except Error as error:

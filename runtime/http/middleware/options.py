@@ -91,13 +91,13 @@ Interval = Annotated[Duration, AfterValidator(_interval)]
 Name = Annotated[str, AfterValidator(_token)]
 
 
-class Options(BaseModel):
+class MiddlewareOptions(BaseModel):
     """Field names are the dotted names; a number or a truth may be written as text."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Cors(Options):
+class Cors(MiddlewareOptions):
     origins: Origins = Field(default=("*",), alias="cors.allow.origins")
     methods: Methods = Field(default=("GET", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"), alias="cors.allow.methods")
     headers: Names = Field(
@@ -118,7 +118,7 @@ class Cors(Options):
         return self
 
 
-class Ratelimit(Options):
+class Ratelimit(MiddlewareOptions):
     requests: int = Field(default=100, ge=1, alias="ratelimit.requests")
     interval: Interval = Field(default=timedelta(minutes=1), alias="ratelimit.interval")
     burst: int | None = Field(default=None, ge=1, alias="ratelimit.burst")
@@ -126,18 +126,18 @@ class Ratelimit(Options):
     max_entries: int = Field(default=100_000, ge=1, alias="ratelimit.max_entries")
 
 
-class Compress(Options):
+class Compress(MiddlewareOptions):
     level: Literal["fastest", "default", "best"] = Field(default="default", alias="compress.level")
     min_length: int = Field(default=1024, ge=1, alias="compress.min.length")
 
 
-class RealIp(Options):
+class RealIp(MiddlewareOptions):
     trusted: Networks = Field(
         default=(ip_network("127.0.0.0/8"), ip_network("::1/128")), alias="real_ip.trusted.subnets"
     )
 
 
-class TokenAuth(Options):
+class TokenAuth(MiddlewareOptions):
     tokens: Texts = Field(default=(), alias="token_auth.tokens", repr=False)
     variables: Texts = Field(default=(), alias="token_auth.variables")
     hashes: Hashes = Field(default=(), alias="token_auth.hashes")
@@ -166,11 +166,11 @@ KEYS = frozenset(
 )
 
 
-class Metrics(Options):
+class Metrics(MiddlewareOptions):
     """It has no options."""
 
 
-MODELS: Mapping[str, type[Options]] = {
+MODELS: Mapping[str, type[MiddlewareOptions]] = {
     "metrics": Metrics,
     "real_ip": RealIp,
     "cors": Cors,

@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from runtime.errors import INTERNAL, Error, invalid
-from runtime.modules.queue.memory import MemoryQueue, Message
+from runtime.modules.queue.memory import MemoryQueue, QueueMessage
 
 
-class Delivery:
+class QueueDelivery:
     """A message with one consumer. It is settled once: by what its handler says, else by how the handler ends. Made in the loop;
     `ack` and `nack` may be called from any thread."""
 
-    def __init__(self, queue: MemoryQueue, message: Message) -> None:
+    def __init__(self, queue: MemoryQueue, message: QueueMessage) -> None:
         self._queue = queue
         self._message = message
         self._settled = False

@@ -19,7 +19,7 @@ from runtime.errors import CANCELED, INTERNAL, NOT_FOUND, RATE_LIMITED, Error, i
 from runtime.payload import BINARY, Payload
 from runtime.principal import NOBODY, Principal
 from runtime.registry import Registry
-from runtime.registry.kinds.queue import Queue
+from runtime.registry.kinds.queue import QueueEntry
 
 _log = logging.getLogger("evermoon.queues")
 
@@ -28,7 +28,7 @@ DEAD_QUEUE, DEAD_ERROR, DEAD_ATTEMPTS = "dead_letter.queue", "dead_letter.error"
 
 
 @dataclass(slots=True)
-class Message:
+class QueueMessage:
     """`context`, `sender` and `principal` are those of its publisher; `attempt` counts its deliveries. `size` is in bytes, headers included."""
 
     body: Payload
@@ -44,12 +44,12 @@ class Message:
 class MemoryQueue:
     """One queue. A message that is taken stays in it, unseen, until it is settled."""
 
-    def __init__(self, entry: Queue, dead_letter: Callable[[str, Message], None]) -> None:
+    def __init__(self, entry: QueueEntry, dead_letter: Callable[[str, QueueMessage], None]) -> None:
         self.entry = entry
         self._dead_letter = dead_letter
-        self._ready: deque[Message] = deque()
-        self._waiting: dict[str, tuple[Message, asyncio.TimerHandle]] = {}
-        self._taken: dict[str, Message] = {}
+        self._ready: deque[QueueMessage] = deque()
+        self._waiting: dict[str, tuple[QueueMessage, asyncio.TimerHandle]] = {}
+        self._taken: dict[str, QueueMessage] = {}
         self._bytes = 0
         self._arrived, self._quiet = asyncio.Event(), asyncio.Event()
         self._quiet.set()
@@ -79,7 +79,7 @@ class MemoryQueue:
         while self.is_busy:
             await self._quiet.wait()
 
-    def put(self, message: Message) -> None:
+    def put(self, message: QueueMessage) -> None:
         """Raises `Error`: INVALID for a message that is too large or not of the queue's codec, RATE_LIMITED when it is full."""
         options = self.entry.driver_options
         message.body = _encoded(self.entry, message.body)
@@ -92,7 +92,7 @@ class MemoryQueue:
         self._bytes += message.size
         self._add(message)
 
-    async def take(self) -> Message:
+    async def take(self) -> QueueMessage:
         """Waits for a message. Nothing has been taken when the wait is cancelled."""
         while not self._ready:
             self._arrived.clear()
@@ -102,17 +102,17 @@ class MemoryQueue:
         self._taken[message.id] = message
         return message
 
-    def untake(self, message: Message) -> None:
+    def untake(self, message: QueueMessage) -> None:
         """Puts back, as if it had never been taken, a message nobody has begun with."""
         if self._taken.pop(message.id, None) is not None:
             message.attempt -= 1
             self._ready.appendleft(message)
             self._arrived.set()
 
-    def ack(self, message: Message) -> None:
+    def ack(self, message: QueueMessage) -> None:
         self._leave(message)
 
-    def nack(self, message: Message, error: Error) -> None:
+    def nack(self, message: QueueMessage, error: Error) -> None:
         """It is given again, later, unless that is of no use or has been tried often enough: then it is a dead letter."""
         options = self.entry.driver_options
         if not _is_worth_a_retry(error) or (options.max_attempts and message.attempt >= options.max_attempts):
@@ -136,16 +136,16 @@ class MemoryQueue:
         options = self.entry.driver_options
         return len(self) >= options.max_length or self._bytes + more > options.max_bytes
 
-    def _again(self, message: Message) -> None:
+    def _again(self, message: QueueMessage) -> None:
         del self._waiting[message.id]
         self._add(message)
 
-    def _add(self, message: Message) -> None:
+    def _add(self, message: QueueMessage) -> None:
         self._ready.append(message)
         self._quiet.clear()
         self._arrived.set()
 
-    def _leave(self, message: Message) -> None:
+    def _leave(self, message: QueueMessage) -> None:
         del self._taken[message.id]
         self._bytes -= message.size
         self._tell_if_quiet()
@@ -154,7 +154,7 @@ class MemoryQueue:
         if not self.is_busy:
             self._quiet.set()
 
-    def _bury(self, message: Message, error: Error) -> None:
+    def _bury(self, message: QueueMessage, error: Error) -> None:
         target = self.entry.driver_options.dead_letter
         attempts = f"{message.attempt} attempt{'' if message.attempt == 1 else 's'}"
         if target is None:
@@ -165,7 +165,7 @@ class MemoryQueue:
             DEAD_ERROR: {"kind": error.kind, "message": str(error)},
             DEAD_ATTEMPTS: message.attempt,
         }
-        letter = Message(
+        letter = QueueMessage(
             message.body, {**message.headers, **said}, message.context, message.sender, message.principal, message.id
         )
         try:
@@ -186,7 +186,7 @@ class Queues:
     def of(self, registry: Registry, entry_id: str) -> MemoryQueue | None:
         """The queue of an entry, with the options that `registry` gives it; None for what is no queue."""
         entry = registry.get(entry_id)
-        if not isinstance(entry, Queue):
+        if not isinstance(entry, QueueEntry):
             return None
         self._registry = registry
         resolved = registry.resolve(entry)
@@ -200,7 +200,7 @@ class Queues:
         for queue in self._queues.values():
             queue.close()
 
-    def _bury(self, entry_id: str, letter: Message) -> None:
+    def _bury(self, entry_id: str, letter: QueueMessage) -> None:
         queue = self.of(self._registry, entry_id)
         if queue is None:
             raise Error(NOT_FOUND, f"there is no queue {entry_id} any more", retryable=False)
@@ -222,7 +222,7 @@ async def _opened() -> AsyncIterator[Queues]:
         queues.close()
 
 
-def _encoded(entry: Queue, body: Payload) -> Payload:
+def _encoded(entry: QueueEntry, body: Payload) -> Payload:
     is_json = body.encoding.startswith("json/")
     if entry.codec == "json":
         if not is_json:
@@ -239,7 +239,7 @@ def _is_worth_a_retry(error: Error) -> bool:
     return error.kind in (INTERNAL, CANCELED) or error.is_retried
 
 
-def _delay(entry: Queue, attempt: int, error: Error) -> float:
+def _delay(entry: QueueEntry, attempt: int, error: Error) -> float:
     """Seconds until the next attempt: what the error says, else what the queue does."""
     after = (error.details or {}).get("retry_after")
     if isinstance(after, int | float) and not isinstance(after, bool) and after >= 0:

@@ -7,8 +7,8 @@ from typing import Any
 
 from runtime.errors import INTERNAL, NOT_FOUND, Error, invalid
 from runtime.modules.definition import HOST, HostCall, ModuleDef
-from runtime.modules.queue.delivery import Delivery
-from runtime.modules.queue.memory import MemoryQueue, Message, queues_of
+from runtime.modules.queue.delivery import QueueDelivery
+from runtime.modules.queue.memory import MemoryQueue, QueueMessage, queues_of
 from runtime.registry import Registry
 
 MAX_HEADERS = 64 * 1024  # bytes, as JSON
@@ -16,12 +16,14 @@ MAX_HEADERS = 64 * 1024  # bytes, as JSON
 
 async def publish(call: HostCall) -> bool:
     process = call.process
-    message = Message(call.args[0], call.data.get("headers") or {}, process.context, process.pid, process.principal)
+    message = QueueMessage(
+        call.args[0], call.data.get("headers") or {}, process.context, process.pid, process.principal
+    )
     await put(process.resources, process.registry, str(call.data["id"]), message)
     return True
 
 
-async def put(resources: Any, registry: Registry, queue_id: str, message: Message) -> None:
+async def put(resources: Any, registry: Registry, queue_id: str, message: QueueMessage) -> None:
     """Publishes on a host that has these. Raises NOT_FOUND for what is no queue, and what `MemoryQueue.put` does."""
     queue = (await queues_of(resources)).of(registry, queue_id)
     if queue is None:
@@ -39,7 +41,7 @@ async def info(call: HostCall) -> dict[str, Any]:
 
 
 async def settle(call: HostCall) -> bool:
-    message: Delivery | None = call.process.message
+    message: QueueDelivery | None = call.process.message
     if message is None:
         raise invalid("no message is being handled here")
     if call.data["how"] == "ack":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 
-from runtime.modules.store.record import Condition, Record, full, next_version, now_ms, refusal
+from runtime.modules.store.record import Record, WriteCondition, full, next_version, now_ms, refusal
 from runtime.payload import Payload
 
 
@@ -20,7 +20,7 @@ class MemoryBackend:
     async def get(self, key: str) -> Record | None:
         return self._live(key.encode())
 
-    async def put(self, key: str, value: Payload, ttl_ms: int | None, condition: Condition) -> Record:
+    async def put(self, key: str, value: Payload, ttl_ms: int | None, condition: WriteCondition) -> Record:
         name = key.encode()
         found = self._live(name)
         if problem := refusal(key, found, condition):

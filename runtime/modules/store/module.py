@@ -17,7 +17,7 @@ from runtime.errors import NOT_FOUND, Error, invalid
 from runtime.late import late
 from runtime.modules.definition import HOST, HostCall, ModuleDef
 from runtime.modules.store.memory import MemoryBackend
-from runtime.modules.store.record import Backend, Condition, Record
+from runtime.modules.store.record import Record, StoreBackend, WriteCondition
 from runtime.payload import Payload
 from runtime.registry.kinds.storage import Store, StoreMemory, StoreSql
 
@@ -56,7 +56,7 @@ async def has(call: HostCall) -> bool:
 async def put(call: HostCall) -> dict[str, Any]:
     """Raises ALREADY_EXISTS or CONFLICT when the condition does not hold, LIMIT_EXCEEDED when the store is full."""
     version = call.data.get("if_version")
-    condition = Condition(call.data.get("only_if_absent") is True, None if version is None else int(version))
+    condition = WriteCondition(call.data.get("only_if_absent") is True, None if version is None else int(version))
     record = await (await _backend(call)).put(_key(call), call.args[0], _ttl(call.data.get("ttl")), condition)
     return _described(record)
 
@@ -128,18 +128,18 @@ def _entry(call: HostCall) -> Store:
     return resolved
 
 
-async def _backend(call: HostCall) -> Backend:
+async def _backend(call: HostCall) -> StoreBackend:
     store = _entry(call)
     backend = await _made(call.process, store)
-    kept: Backend = await call.process.resources.open(("store", store.id), lambda: _swept(store, backend))
+    kept: StoreBackend = await call.process.resources.open(("store", store.id), lambda: _swept(store, backend))
     return kept
 
 
-async def _made(process: Any, store: Store) -> Backend:
+async def _made(process: Any, store: Store) -> StoreBackend:
     """Not within `resources.open`, which opens one thing at a time, and the database is another."""
-    kept: dict[str, Backend] = process.resources.shared("store", dict)
+    kept: dict[str, StoreBackend] = process.resources.shared("store", dict)
     if store.id not in kept:
-        backend: Backend
+        backend: StoreBackend
         if isinstance(store, StoreSql):
             database = await sql_database.database_of(process, store.database)
             sql = store_sql.SqlBackend(store.id, database, store.table, store.max_size)
@@ -153,7 +153,7 @@ async def _made(process: Any, store: Store) -> Backend:
 
 
 @asynccontextmanager
-async def _swept(store: Store, backend: Backend) -> AsyncIterator[Backend]:
+async def _swept(store: Store, backend: StoreBackend) -> AsyncIterator[StoreBackend]:
     """Expired records are not seen; sweeping only makes room."""
     interval = store.sweep_interval.total_seconds()
     task = asyncio.create_task(_sweep(store.id, backend, interval)) if interval else None
@@ -165,7 +165,7 @@ async def _swept(store: Store, backend: Backend) -> AsyncIterator[Backend]:
             await asyncio.gather(task, return_exceptions=True)
 
 
-async def _sweep(store_id: str, backend: Backend, interval: float) -> None:
+async def _sweep(store_id: str, backend: StoreBackend, interval: float) -> None:
     while True:
         await asyncio.sleep(interval)
         try:

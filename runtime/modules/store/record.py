@@ -24,18 +24,18 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class WriteCondition:
     """`if_version` 0 stands for a key that is not there."""
 
     only_if_absent: bool = False
     if_version: int | None = None
 
 
-class Backend(Protocol):
+class StoreBackend(Protocol):
     """Where a store keeps its records. Each call is atomic; expired records are never seen. Keys are in order of their bytes."""
 
     async def get(self, key: str) -> Record | None: ...
-    async def put(self, key: str, value: Payload, ttl_ms: int | None, condition: Condition) -> Record: ...
+    async def put(self, key: str, value: Payload, ttl_ms: int | None, condition: WriteCondition) -> Record: ...
     async def delete(self, key: str) -> bool: ...
     async def list(self, prefix: str, after: str, limit: int) -> list[Record]: ...
     async def size(self) -> int: ...
@@ -52,7 +52,7 @@ def next_version(found: Record | None) -> int:
     return now if found is None else max(found.version + 1, now)
 
 
-def refusal(key: str, found: Record | None, condition: Condition) -> Error | None:
+def refusal(key: str, found: Record | None, condition: WriteCondition) -> Error | None:
     """The error of a put whose condition does not hold."""
     if condition.only_if_absent and found is not None:
         return Error(ALREADY_EXISTS, f"key {key!r} exists", retryable=False, details={"version": found.version})

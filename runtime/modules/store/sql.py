@@ -26,7 +26,7 @@ from sqlalchemy.schema import CreateTable
 
 from runtime.errors import ALREADY_EXISTS, Error
 from runtime.modules.sql.database import OpenDatabase
-from runtime.modules.store.record import Condition, Record, full, next_version, now_ms, refusal
+from runtime.modules.store.record import Record, WriteCondition, full, next_version, now_ms, refusal
 from runtime.payload import Payload
 
 _ATTEMPTS = 5  # at a key that others insert at the same time
@@ -62,7 +62,7 @@ class SqlBackend:
     async def get(self, key: str) -> Record | None:
         return await self._database.run(lambda connection: self._find(connection, key))
 
-    async def put(self, key: str, value: Payload, ttl_ms: int | None, condition: Condition) -> Record:
+    async def put(self, key: str, value: Payload, ttl_ms: int | None, condition: WriteCondition) -> Record:
         for _ in range(_ATTEMPTS - 1):
             try:
                 return await self._database.in_transaction(lambda c: self._put(c, key, value, ttl_ms, condition))
@@ -101,7 +101,7 @@ class SqlBackend:
         await self._database.run(lambda connection: connection.execute(statement).close())
 
     def _put(
-        self, connection: Connection, key: str, value: Payload, ttl_ms: int | None, condition: Condition
+        self, connection: Connection, key: str, value: Payload, ttl_ms: int | None, condition: WriteCondition
     ) -> Record:
         c, name = self._table.c, key.encode()
         row = connection.execute(select(self._table).where(c.key == name).with_for_update()).first()

@@ -6,16 +6,16 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from runtime.registry.models import Service as Entry
+from runtime.registry.models import ServiceEntry as Entry
 
 
-class Kept:
+class ServiceKeeper:
     """`mark` is equal for two that need no restart between them; `needed` are those it depends on.
 
     `pid` is that of the process it is now, if it is one; `tried` is set once it is up or has failed for the first time, `up` while it is up.
     """
 
-    def __init__(self, entry: Entry, mark: Any, needed: Sequence[Kept]) -> None:
+    def __init__(self, entry: Entry, mark: Any, needed: Sequence[ServiceKeeper]) -> None:
         self.entry = entry
         self.mark = mark
         self.pid: str | None = None

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import Error
-from runtime.modules.queue.delivery import Delivery
-from runtime.modules.queue.memory import MemoryQueue, Message, queues_of
-from runtime.process.services.base import Kept
+from runtime.modules.queue.delivery import QueueDelivery
+from runtime.modules.queue.memory import MemoryQueue, QueueMessage, queues_of
+from runtime.process.services.base import ServiceKeeper
 from runtime.registry import QueueConsumer
 
 if TYPE_CHECKING:
@@ -23,17 +23,17 @@ _log = logging.getLogger("evermoon.queues")
 _LAST_MOMENTS = 2.0
 
 
-class Consumer(Kept):
+class QueueConsumerKeeper(ServiceKeeper):
     """Takes messages ahead of its handlers, `prefetch` at most with those that are handled; gives back what it has not begun."""
 
-    def __init__(self, host: ProcessHost, entry: QueueConsumer, mark: Any, needed: Sequence[Kept]) -> None:
+    def __init__(self, host: ProcessHost, entry: QueueConsumer, mark: Any, needed: Sequence[ServiceKeeper]) -> None:
         super().__init__(entry, mark, needed)
         self._host = host
         self._func = entry.func
         self._queue_id = entry.queue
         self._concurrency = entry.concurrency
         self._room = asyncio.Semaphore(max(entry.prefetch, entry.concurrency))
-        self._ahead: asyncio.Queue[Message] = asyncio.Queue()
+        self._ahead: asyncio.Queue[QueueMessage] = asyncio.Queue()
         self._queue: MemoryQueue | None = None
         self._handlers: set[asyncio.Task[None]] = set()
         self.stop_by: float | None = None
@@ -116,8 +116,8 @@ class Consumer(Kept):
         while len(self._handlers) >= self._concurrency:
             await asyncio.wait(self._handlers, return_when=asyncio.FIRST_COMPLETED)
 
-    def _handle(self, queue: MemoryQueue, message: Message) -> None:
-        task = asyncio.create_task(self._handled(Delivery(queue, message), message), name=f"message {message.id}")
+    def _handle(self, queue: MemoryQueue, message: QueueMessage) -> None:
+        task = asyncio.create_task(self._handled(QueueDelivery(queue, message), message), name=f"message {message.id}")
         self._handlers.add(task)
         task.add_done_callback(self._done)
 
@@ -125,7 +125,7 @@ class Consumer(Kept):
         self._handlers.discard(task)
         self._room.release()
 
-    async def _handled(self, delivery: Delivery, message: Message) -> None:
+    async def _handled(self, delivery: QueueDelivery, message: QueueMessage) -> None:
         problem = None
         try:
             await self._host.call(
@@ -145,7 +145,7 @@ class Consumer(Kept):
         delivery.ended(problem)
 
 
-async def drained(consumers: Sequence[Consumer]) -> None:
+async def drained(consumers: Sequence[QueueConsumerKeeper]) -> None:
     """Waits until no queue of theirs has a message that can be handled now, what handlers publish included, or until the longest
     `stop_timeout` among them has passed."""
     limit = max((consumer.stop_timeout for consumer in consumers), default=0.0)

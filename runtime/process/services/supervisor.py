@@ -17,10 +17,10 @@ from runtime.contracts import StartRequest
 from runtime.errors import TIMEOUT, Error
 from runtime.payload import Payload
 from runtime.process.lua_run import LuaRun
-from runtime.process.services.base import Kept
-from runtime.process.services.queue_consumer import Consumer, drained
+from runtime.process.services.base import ServiceKeeper
+from runtime.process.services.queue_consumer import QueueConsumerKeeper, drained
 from runtime.registry import ProcessService, QueueConsumer
-from runtime.registry.models import Service as Entry
+from runtime.registry.models import ServiceEntry as Entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -38,7 +38,7 @@ class Supervisor:
 
     def __init__(self, host: ProcessHost) -> None:
         self._host = host
-        self._services: dict[str, Kept] = {}
+        self._services: dict[str, ServiceKeeper] = {}
         self._changes = asyncio.Lock()
         self._reloading: asyncio.Task[None] | None = None
         self._started = False
@@ -70,9 +70,11 @@ class Supervisor:
             emptied = False
             while self._services:
                 _, service = self._services.popitem()
-                if isinstance(service, Consumer) and not emptied:
+                if isinstance(service, QueueConsumerKeeper) and not emptied:
                     emptied = True
-                    await drained([service, *(s for s in self._services.values() if isinstance(s, Consumer))])
+                    await drained(
+                        [service, *(s for s in self._services.values() if isinstance(s, QueueConsumerKeeper))]
+                    )
                 await service.stop()
 
     def reload(self) -> None:
@@ -105,17 +107,17 @@ class Supervisor:
             service.start()
         await asyncio.gather(*(service.tried.wait() for service in self._services.values()))
 
-    def _made(self, entry: Entry, mark: Any, needed: Sequence[Kept]) -> Kept:
+    def _made(self, entry: Entry, mark: Any, needed: Sequence[ServiceKeeper]) -> ServiceKeeper:
         if isinstance(entry, QueueConsumer):
-            return Consumer(self._host, entry, mark, needed)
+            return QueueConsumerKeeper(self._host, entry, mark, needed)
         assert isinstance(entry, ProcessService)
-        return Service(self._host, entry, mark, needed)
+        return ProcessServiceKeeper(self._host, entry, mark, needed)
 
 
-class Service(Kept):
+class ProcessServiceKeeper(ServiceKeeper):
     """One `process.service` and the processes it has been."""
 
-    def __init__(self, host: ProcessHost, entry: ProcessService, mark: Any, needed: Sequence[Kept]) -> None:
+    def __init__(self, host: ProcessHost, entry: ProcessService, mark: Any, needed: Sequence[ServiceKeeper]) -> None:
         super().__init__(entry, mark, needed)
         self._host = host
         self._entry = entry

@@ -8,9 +8,9 @@ from runtime.registry.kinds.data import RegistryEntry
 from runtime.registry.kinds.env import EnvStorageFile, EnvStorageMemory, EnvStorageOs, EnvStorageRouter, EnvVariable
 from runtime.registry.kinds.http import HttpEndpoint, HttpRouter, HttpService, HttpStatic
 from runtime.registry.kinds.lua import FunctionLua, LibraryLua, ProcessLua, WorkflowLua
-from runtime.registry.kinds.process import ProcessHost, ProcessService
+from runtime.registry.kinds.process import ProcessHostEntry, ProcessService
 from runtime.registry.kinds.python import FunctionPy
-from runtime.registry.kinds.queue import Queue, QueueConsumer, QueueDriverMemory
+from runtime.registry.kinds.queue import QueueConsumer, QueueDriverMemory, QueueEntry
 from runtime.registry.kinds.schedule import TemporalSchedule
 from runtime.registry.kinds.security import SecurityPolicy
 from runtime.registry.kinds.storage import SqlMysql, SqlPostgres, SqlSqlite, StoreMemory, StoreSql
@@ -23,7 +23,7 @@ MODELS: tuple[type[Entry], ...] = (
     FunctionPy,
     ProcessLua,
     LibraryLua,
-    ProcessHost,
+    ProcessHostEntry,
     ProcessService,
     TemporalClient,
     TemporalWorker,
@@ -43,7 +43,7 @@ MODELS: tuple[type[Entry], ...] = (
     EnvStorageFile,
     EnvStorageRouter,
     QueueDriverMemory,
-    Queue,
+    QueueEntry,
     QueueConsumer,
     SecurityPolicy,
     RegistryEntry,
@@ -78,12 +78,12 @@ __all__ = [
     "HttpService",
     "HttpStatic",
     "LibraryLua",
-    "ProcessHost",
+    "ProcessHostEntry",
     "ProcessLua",
     "ProcessService",
-    "Queue",
     "QueueConsumer",
     "QueueDriverMemory",
+    "QueueEntry",
     "RegistryEntry",
     "SecurityPolicy",
     "SqlMysql",

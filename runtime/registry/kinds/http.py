@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from runtime.registry.models import Entry, Lift, Model, Reference, Service
+from runtime.registry.models import Entry, Lift, Model, Reference, ServiceEntry
 from runtime.registry.units import Address, Duration, Frozen, FrozenDict, Size
 
 _SEGMENT = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*\}|[^{}/?#\s]*")
@@ -62,7 +62,7 @@ class ServerTls(Model):
     key: str
 
 
-class HttpService(Service):
+class HttpService(ServiceEntry):
     """A listening server."""
 
     KIND = "http.service"

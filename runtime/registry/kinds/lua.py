@@ -33,7 +33,7 @@ class Limits(Model):
     instructions: Count = 20_000_000
 
 
-class Pool(Model):
+class ConcurrencyPool(Model):
     size: int = Field(default=8, ge=1)
 
 
@@ -118,7 +118,7 @@ class FunctionLua(RunnableLua):
     LIFTS = (_ACTIVITY, OPTIONS, _HTTP_CLIENT, _ENV)
 
     kind: Literal["function.lua"]
-    pool: Pool = Pool.model_construct()
+    pool: ConcurrencyPool = ConcurrencyPool.model_construct()
     timeout: Duration | None = None
     activity: ActivityMeta | None = None
     options: Frozen = Field(default_factory=FrozenDict)
@@ -134,7 +134,7 @@ class ProcessLua(RunnableLua):
     LIFTS = (_ACTIVITY, OPTIONS, _HTTP_CLIENT, _ENV, Lift("default_host", ("meta", "default_host")))
 
     kind: Literal["process.lua"]
-    pool: Pool = Pool.model_construct()
+    pool: ConcurrencyPool = ConcurrencyPool.model_construct()
     timeout: Duration | None = None
     activity: ActivityMeta | None = None
     options: Frozen = Field(default_factory=FrozenDict)

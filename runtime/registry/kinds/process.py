@@ -6,11 +6,11 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from runtime.registry.models import Reference, Service
+from runtime.registry.models import Reference, ServiceEntry
 from runtime.registry.units import Opaque
 
 
-class ProcessHost(Service):
+class ProcessHostEntry(ServiceEntry):
     """A place for processes: `process.spawn` names it, and their PIDs do. A spawn beyond `max_processes` is refused."""
 
     KIND = "process.host"
@@ -19,7 +19,7 @@ class ProcessHost(Service):
     max_processes: int = Field(default=10_000, ge=1)
 
 
-class ProcessService(Service):
+class ProcessService(ServiceEntry):
     """A process that is started with the runtime, started again when it fails, and stopped with the runtime.
 
     `input` is its argument; a list has one argument in each place. `everywhere`: in each process of `serve --processes`, rather than in the first alone.
@@ -27,7 +27,7 @@ class ProcessService(Service):
 
     KIND = "process.service"
     REFERENCES: ClassVar[tuple[Reference, ...]] = (
-        *Service.REFERENCES,
+        *ServiceEntry.REFERENCES,
         Reference(("process",), ("process.lua",)),
         Reference(("host",), ("process.host",)),
     )

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, InstanceOf, WithJsonSchema
 
 from runtime.errors import invalid
-from runtime.registry.kinds.lua import ACTIVITY_WORKER, OPTIONS, ActivityMeta, Pool
+from runtime.registry.kinds.lua import ACTIVITY_WORKER, OPTIONS, ActivityMeta, ConcurrencyPool
 from runtime.registry.models import Entry, Lift
 from runtime.registry.units import Duration, Frozen, FrozenDict
 
@@ -43,7 +43,7 @@ class FunctionPy(Entry):
         InstanceOf[PythonSource],
         WithJsonSchema({"type": "string", "pattern": "^py://.+:.+", "description": "py://package.module:callable"}),
     ]
-    pool: Pool = Pool.model_construct()
+    pool: ConcurrencyPool = ConcurrencyPool.model_construct()
     timeout: Duration | None = None
     activity: ActivityMeta | None = None
     options: Frozen = Field(default_factory=FrozenDict)

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from runtime.registry.models import Model, Reference, Service
+from runtime.registry.models import Model, Reference, ServiceEntry
 from runtime.registry.units import Duration, Size
 
 DRIVERS = ("queue.driver.memory",)
@@ -27,7 +27,7 @@ Codec = Annotated[
 ]
 
 
-class QueueDriverMemory(Service):
+class QueueDriverMemory(ServiceEntry):
     """Keeps messages in the host's memory, for as long as it runs."""
 
     KIND = "queue.driver.memory"
@@ -52,12 +52,12 @@ class DriverOptions(Model):
     dead_letter: str | None = None
 
 
-class Queue(Service):
+class QueueEntry(ServiceEntry):
     """Messages in the order they were published. `codec`: `json` takes any value, `bytes` text and bytes only."""
 
     KIND = "queue.queue"
     REFERENCES: ClassVar[tuple[Reference, ...]] = (
-        *Service.REFERENCES,
+        *ServiceEntry.REFERENCES,
         Reference(("driver",), DRIVERS),
         Reference(("driver_options", "dead_letter"), ("queue.queue",)),
     )
@@ -68,12 +68,12 @@ class Queue(Service):
     driver_options: DriverOptions = DriverOptions.model_construct()
 
 
-class QueueConsumer(Service):
+class QueueConsumer(ServiceEntry):
     """Calls `func` with each message, `concurrency` at once; takes up to `prefetch` messages ahead of that."""
 
     KIND = "queue.consumer"
     REFERENCES: ClassVar[tuple[Reference, ...]] = (
-        *Service.REFERENCES,
+        *ServiceEntry.REFERENCES,
         Reference(("queue",), ("queue.queue",)),
         Reference(("func",), FUNCTIONS),
     )

@@ -15,7 +15,7 @@ DATABASES = ("db.sql.sqlite", "db.sql.postgres", "db.sql.mysql")
 Table = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
 
 
-class Pool(Model):
+class ConnectionPool(Model):
     """`size`: connections at most; `timeout`: how long to wait for a free one."""
 
     size: int = Field(default=8, ge=1, le=1000)
@@ -25,7 +25,7 @@ class Pool(Model):
 class Database(Entry):
     """What databases of every kind have."""
 
-    pool: Pool = Pool.model_construct()
+    pool: ConnectionPool = ConnectionPool.model_construct()
     statement_timeout: Duration = timedelta(seconds=30)
 
 

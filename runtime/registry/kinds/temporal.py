@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from runtime.registry.models import Model, Reference, Service
+from runtime.registry.models import Model, Reference, ServiceEntry
 from runtime.registry.units import Duration, FrozenDict, Size, freeze
 
 AttributeType = Literal["Keyword", "Text", "Int", "Double", "Bool", "Datetime", "KeywordList"]
@@ -56,7 +56,7 @@ class Codec(Model):
         return self
 
 
-class TemporalClient(Service):
+class TemporalClient(ServiceEntry):
     """A Temporal namespace to connect to. Either `address` or `profile` (Temporal's own environment configuration).
 
     `temporal_namespace` is the field ``namespace`` of the file: `namespace` of an entry is that of the registry.
@@ -112,11 +112,11 @@ class WorkerOptions(Model):
         return self
 
 
-class TemporalWorker(Service):
+class TemporalWorker(ServiceEntry):
     """One task queue, served over `client`."""
 
     KIND = "temporal.worker"
-    REFERENCES = (*Service.REFERENCES, Reference(("client",), ("temporal.client",)))
+    REFERENCES = (*ServiceEntry.REFERENCES, Reference(("client",), ("temporal.client",)))
 
     kind: Literal["temporal.worker"]
     client: str

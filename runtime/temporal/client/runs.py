@@ -23,7 +23,7 @@ from runtime.temporal.client import describe, rpc
 from runtime.temporal.client.clients import Clients
 from runtime.temporal.client.interceptor import outgoing
 from runtime.temporal.client.start import Starter, check_topic
-from runtime.temporal.history.event_stream import Feeds
+from runtime.temporal.history.event_stream import EventStreams
 
 Handle = WorkflowHandle[Any, RawValue]
 
@@ -38,7 +38,7 @@ class Runs:
         self._registry = registry
         self._clients = clients
         self._starter = Starter(registry, clients, programs)
-        self._feeds = Feeds()
+        self._feeds = EventStreams()
 
     def use(self, registry: Registry, programs: Programs | None) -> None:
         """From now on starts and answers are of these."""

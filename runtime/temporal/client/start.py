@@ -46,7 +46,7 @@ class Starter:
 
     async def start(self, request: StartRequest) -> Started:
         """See `runtime.contracts.Workflows.start`. Raises `Error`; ALREADY_EXISTS has the ids in its details."""
-        plan = _Plan(self._registry, self._programs, request, self._clients)
+        plan = _StartPlan(self._registry, self._programs, request, self._clients)
         client = await self._clients.get(plan.target.client)
         for _ in range(_ATTEMPTS):
             started = await plan.attempt(client)
@@ -75,7 +75,7 @@ def _default_client(registry: Registry) -> str:
     return Clients(registry).default
 
 
-class _Plan:
+class _StartPlan:
     """A start as it will be sent: everything that can be refused is refused here."""
 
     def __init__(self, registry: Registry, programs: Programs | None, request: StartRequest, clients: Clients) -> None:

@@ -18,7 +18,7 @@ from temporalio.client import Client
 from runtime.contracts import RESET, Cursor, RunEvent
 from runtime.errors import UNAVAILABLE, Error, internal
 from runtime.process.await_workflow import FIRST_DELAY, LONGEST_DELAY
-from runtime.temporal.history.history_events import Teller, successor_of
+from runtime.temporal.history.history_events import HistoryEvents, successor_of
 from runtime.temporal.history.run_chain import Histories, Link
 
 _log = logging.getLogger(__name__)
@@ -97,7 +97,7 @@ class Tail:
         for number, link in enumerate(chain):
             if number + 1 < len(chain) and chain[number + 1].base <= position.event:
                 continue
-            teller = Teller(link.run_id, goes_on=number > 0)
+            teller = HistoryEvents(link.run_id, goes_on=number > 0)
             async for page in self._histories.pages(link.run_id, wait=False):
                 events = _told(teller, link, page)
                 yield link.base + (page[-1].event_id if page else 0), [e for e in events if e.id and e.id > position]
@@ -117,7 +117,7 @@ class Tail:
 
     async def _follow_run(self, link: Link, goes_on: bool, happened: int) -> None:
         """Until it closes. From its first event each time: what has been told is known by its number."""
-        teller = Teller(link.run_id, goes_on=goes_on)
+        teller = HistoryEvents(link.run_id, goes_on=goes_on)
         async for page in self._histories.pages(link.run_id, wait=True):
             for event in _told(teller, link, page):
                 if event.id is not None and event.id.event > self.reached:
@@ -145,12 +145,12 @@ class Tail:
         changed.set()
 
 
-def _told(teller: Teller, link: Link, page: Sequence[HistoryEvent]) -> list[RunEvent]:
+def _told(teller: HistoryEvents, link: Link, page: Sequence[HistoryEvent]) -> list[RunEvent]:
     told = [(event.event_id, teller.tell(event)) for event in page]
     return [RunEvent(Cursor(link.base + number), *what) for number, what in told if what is not None]
 
 
-class Feed:
+class EventStream:
     """One reader's `EventFeed`."""
 
     def __init__(self, tail: Tail, after: Cursor | None, wait: bool) -> None:
@@ -189,14 +189,16 @@ class Feed:
             await changed.wait()
 
 
-class Feeds:
+class EventStreams:
     """Of all runs that are followed on this host."""
 
     def __init__(self) -> None:
         self._tails: dict[tuple[int, str], Tail] = {}
 
     @asynccontextmanager
-    async def open(self, client: Client, workflow_id: str, after: Cursor | None, *, wait: bool) -> AsyncGenerator[Feed]:
+    async def open(
+        self, client: Client, workflow_id: str, after: Cursor | None, *, wait: bool
+    ) -> AsyncGenerator[EventStream]:
         """Raises `Error` NOT_FOUND or UNAVAILABLE."""
         key = (id(client), workflow_id)
         tail = self._tails.get(key)
@@ -205,7 +207,7 @@ class Feeds:
         tail.readers += 1
         try:
             await tail.begun()
-            yield Feed(tail, after, wait)
+            yield EventStream(tail, after, wait)
         finally:
             tail.readers -= 1
             if tail.readers == 0:

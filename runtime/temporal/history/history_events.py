@@ -23,7 +23,7 @@ _MAX_RESULT = 64 * 1024
 _PREFIX = "EVENT_TYPE_"
 
 
-class Teller:
+class HistoryEvents:
     """Tells the events of one run, which it must be given from the first one on: later ones refer to earlier ones."""
 
     def __init__(self, run_id: str, *, goes_on: bool) -> None:
@@ -144,15 +144,15 @@ _CHILDREN: Mapping[str, str] = {
     "CHILD_WORKFLOW_EXECUTION_TERMINATED": "child.terminated",
     "CHILD_WORKFLOW_EXECUTION_TIMED_OUT": "child.timed_out",
 }
-_OTHERS: Mapping[str, Callable[[Teller, HistoryEvent, Any], Told | None]] = {
-    "WORKFLOW_EXECUTION_STARTED": Teller.started,
-    "ACTIVITY_TASK_SCHEDULED": Teller.scheduled,
-    "MARKER_RECORDED": Teller.marked,
-    "START_CHILD_WORKFLOW_EXECUTION_INITIATED": Teller.initiated,
-    "TIMER_STARTED": Teller.timer,
-    "TIMER_FIRED": Teller.fired,
-    "TIMER_CANCELED": Teller.stopped,
-    "WORKFLOW_EXECUTION_SIGNALED": Teller.signaled,
+_OTHERS: Mapping[str, Callable[[HistoryEvents, HistoryEvent, Any], Told | None]] = {
+    "WORKFLOW_EXECUTION_STARTED": HistoryEvents.started,
+    "ACTIVITY_TASK_SCHEDULED": HistoryEvents.scheduled,
+    "MARKER_RECORDED": HistoryEvents.marked,
+    "START_CHILD_WORKFLOW_EXECUTION_INITIATED": HistoryEvents.initiated,
+    "TIMER_STARTED": HistoryEvents.timer,
+    "TIMER_FIRED": HistoryEvents.fired,
+    "TIMER_CANCELED": HistoryEvents.stopped,
+    "WORKFLOW_EXECUTION_SIGNALED": HistoryEvents.signaled,
 }
 _ENDS: Mapping[str, str] = {
     "WORKFLOW_EXECUTION_COMPLETED": "completed",

@@ -42,7 +42,7 @@ class Divergence:
     actual: str | None = None
 
 
-class Watch(LuaRunner):
+class ComparingRunner(LuaRunner):
     """Runs the workflow of one replay and keeps what it says, by workflow task.
 
     Give it to a Replayer; replay; then ask for `divergence`.

@@ -15,7 +15,7 @@ from runtime.temporal import wire
 _PIN = wire.PIN_MARKER.format(hash="")
 
 
-class Recorded(Programs):
+class RecordedPrograms(Programs):
     """Bundles as a history names them. `newest` is the entry whose code of today stands in for each of them, None for none."""
 
     def __init__(self, registry: Registry, programs: Programs, history: WorkflowHistory, newest: str | None) -> None:

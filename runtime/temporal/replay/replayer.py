@@ -15,14 +15,14 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
 from runtime.errors import invalid
-from runtime.lua.hibernation import Pool
+from runtime.lua.hibernation import HibernationPool
 from runtime.lua.program import Programs
 from runtime.process.task_queues import worker_of
 from runtime.registry import Registry, TemporalWorker
 from runtime.temporal.client.clients import declared
 from runtime.temporal.payloads import opened, travel
-from runtime.temporal.replay.compare import Divergence, Watch
-from runtime.temporal.replay.programs import Recorded
+from runtime.temporal.replay.compare import ComparingRunner, Divergence
+from runtime.temporal.replay.programs import RecordedPrograms
 from runtime.temporal.workflow import LuaWorkflow, WorkflowHost
 
 History = Mapping[str, Any] | str | Path
@@ -53,7 +53,7 @@ async def replay(
     *,
     latest: bool = False,
     shadow: bool = False,
-    pool: Pool | None = None,
+    pool: HibernationPool | None = None,
 ) -> list[ReplayResult]:
     """Replays each history (JSON as the Temporal UI or `GET …/history` exports it, or the path of such a file).
 
@@ -71,7 +71,7 @@ async def replay(
             programs=programs,
             latest=latest,
             shadow=shadow,
-            pool=pool or Pool(),
+            pool=pool or HibernationPool(),
             threads=threads,
         )
         return [await one(name, history) for name, history in _read(histories)]
@@ -101,7 +101,7 @@ async def _one(
     programs: Programs,
     latest: bool,
     shadow: bool,
-    pool: Pool,
+    pool: HibernationPool,
     threads: ThreadPoolExecutor,
 ) -> ReplayResult:
     started = _start_of(name, history)
@@ -114,10 +114,10 @@ async def _one(
         raise invalid(f"{name} is no workflow history: {error}") from None
     parsed = await _opened(registry, queue, parsed)
     entry = registry.find_workflow(workflow_type) if latest else None
-    recorded = Recorded(registry, programs, parsed, entry.id if entry is not None else None)
+    recorded = RecordedPrograms(registry, programs, parsed, entry.id if entry is not None else None)
     host = _host(registry, recorded, queue, shadow)
     host.pool = pool
-    watch = Watch(host)
+    watch = ComparingRunner(host)
     replayer = Replayer(
         workflows=[LuaWorkflow],
         unsandboxed_workflow_runner=watch,

@@ -14,7 +14,7 @@ _log = logging.getLogger("evermoon.schedules")
 _FIRST_DELAY, _LAST_DELAY = 0.2, 10.0
 
 
-class ScheduleKeeper:
+class ScheduleReconciler:
     """Looks once, and once more after every `use`. While a server does not answer it tries again, with growing pauses; what
     cannot be done for another reason is logged, and stays undone until the next look.
     """

@@ -10,7 +10,7 @@ from temporalio.client import Client
 from temporalio.plugin import SimplePlugin
 from temporalio.worker import ReplayerConfig, Worker, WorkerConfig, WorkflowRunner
 
-from runtime.lua.hibernation import Counts, Pool
+from runtime.lua.hibernation import Counts, HibernationPool
 from runtime.lua.program import Programs
 from runtime.process.host import ProcessHost
 from runtime.process.pids import new_node
@@ -69,7 +69,7 @@ class LuaPlugin(SimplePlugin):
         self._programs = Programs(self._registry, store)
         super().__init__("evermoon", interceptors=[Interceptor()])
         self._most = max_live_interpreters
-        self._pools: dict[str, Pool] = {}
+        self._pools: dict[str, HibernationPool] = {}
         self._hosts: list[tuple[ProcessHost, Client]] = []
 
     @property
@@ -106,7 +106,7 @@ class LuaPlugin(SimplePlugin):
             attributes = declared(self._registry, worker.client)
             shadow = bool(worker.worker_options.shadow)
             most = worker.worker_options.max_live_interpreters if most is None else most
-        pool = self._pools[queue] = Pool(most)
+        pool = self._pools[queue] = HibernationPool(most)
         host = WorkflowHost(
             self._registry, self._programs, worker_of(self._registry, queue), attributes, shadow=shadow, pool=pool
         )

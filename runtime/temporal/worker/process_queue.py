@@ -131,7 +131,7 @@ def _unpacked(
         at += message["args"]
 
 
-class NodeQueues:
+class ProcessQueues:
     """Serves the node's queue on every cluster that this host is connected to, from `start` to `stop`.
 
     A run can know a process of this host only after the host has spoken to the run's cluster, so connecting is soon enough.

@@ -13,7 +13,7 @@ from temporalio.worker import PollerBehaviorSimpleMaximum, Worker, WorkerDeploym
 
 from runtime.contracts import Workflows
 from runtime.errors import UNAVAILABLE, Error
-from runtime.lua.hibernation import Counts, Pool
+from runtime.lua.hibernation import Counts, HibernationPool
 from runtime.lua.program import Programs
 from runtime.process.host import ProcessHost
 from runtime.process.task_queues import queue_of
@@ -89,7 +89,7 @@ class Workers:
             entry.id,
             declared(self._registry, entry.client),
             shadow=shadow,
-            pool=Pool(entry.worker_options.max_live_interpreters),
+            pool=HibernationPool(entry.worker_options.max_live_interpreters),
         )
 
     async def _build(self, host: WorkflowHost) -> Worker:

@@ -25,7 +25,7 @@ from runtime.temporal.workflow.run import Run
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ChildTarget:
     """The workflow that a child is a run of."""
 
     id: str
@@ -36,7 +36,7 @@ class Target:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, run: Run, entry: WorkflowLua | None, wanted: str) -> Target:
+    def of(cls, run: Run, entry: WorkflowLua | None, wanted: str) -> ChildTarget:
         """Without an entry this is a replay after it went away: what the child was started with no longer matters."""
         if entry is None:
             return cls(wanted, wanted.rpartition(":")[2], wanted, LATEST, None, options_of(run.calls, wanted, {}))
@@ -46,7 +46,7 @@ class Target:
         return cls(entry.id, entry.name, type, run.host.bundle(entry.id), entry.workflow.worker, own)
 
 
-def target_of(run: Run, command: Command) -> Target:
+def target_of(run: Run, command: Command) -> ChildTarget:
     wanted = command.data["id"]
     marker = wire.UNKNOWN_MARKER.format(id=wanted, seq=command.seq)
 
@@ -57,7 +57,7 @@ def target_of(run: Run, command: Command) -> Target:
         raise Error(
             errors.NOT_FOUND, f"workflow {wanted} not found in the registry", retryable=True, details={"id": wanted}
         )
-    return Target.of(run, run.host.registry.find_workflow(wanted), wanted)
+    return ChildTarget.of(run, run.host.registry.find_workflow(wanted), wanted)
 
 
 def _search_attributes(run: Run, command: Command, values: Mapping[str, Any]) -> TypedSearchAttributes | None:
@@ -114,10 +114,10 @@ def _check_host(run: Run, command: Command, entry_id: str) -> None:
         raise problem[0] if problem else Error(errors.NOT_FOUND, text, retryable=False, details={"host": host})
 
 
-class Plan:
+class ChildPlan:
     """A child as it will be started: everything that can be refused is refused here, before any command is sent."""
 
-    def __init__(self, run: Run, command: Command, entry: Target) -> None:
+    def __init__(self, run: Run, command: Command, entry: ChildTarget) -> None:
         data = command.data
         chosen: Mapping[str, Any] = {**entry.options, **data.get("options", {})}
         if chosen.get("namespace") not in (None, run.info.namespace):
@@ -187,7 +187,7 @@ def _close_policy(chosen: Mapping[str, Any]) -> ParentClosePolicy.ValueType:
     return cast("ParentClosePolicy.ValueType", int(policy))
 
 
-def _reuse_policy(plan: Plan) -> WorkflowIdReusePolicy.ValueType:
+def _reuse_policy(plan: ChildPlan) -> WorkflowIdReusePolicy.ValueType:
     policy = _TERMINATE if plan.replaces else options.reuse(plan.options)
     return cast("WorkflowIdReusePolicy.ValueType", int(policy))
 

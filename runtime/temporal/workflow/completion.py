@@ -14,7 +14,7 @@ from runtime.process.authorization import UPGRADE, Asked
 from runtime.temporal import failures, options, search_attributes, wire
 from runtime.temporal.workflow import system_activities
 from runtime.temporal.workflow.recorded_choices import check_size
-from runtime.temporal.workflow.run import Delivery, Headers, Run
+from runtime.temporal.workflow.run import Headers, PendingDelivery, Run
 from runtime.temporal.workflow.timer import Timer
 from runtime.temporal.workflow.turns import RESULT
 
@@ -55,7 +55,7 @@ class _Closing:
     def __init__(self, run: Run, final: Batch) -> None:
         self._run, self._final = run, final
         self._deadline: Timer | None = None
-        self._awaited: list[Delivery] = []
+        self._awaited: list[PendingDelivery] = []
         self._is_over = False
 
     def begin(self) -> None:

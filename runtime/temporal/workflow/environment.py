@@ -8,7 +8,7 @@ from typing import Any
 from weakref import WeakSet
 
 from runtime.errors import NOT_FOUND, Error
-from runtime.lua.hibernation import HibernatingSession, Pool
+from runtime.lua.hibernation import HibernatingSession, HibernationPool
 from runtime.lua.program import Program, Programs
 from runtime.lua.protocol import Command
 from runtime.lua.session import Questions
@@ -55,7 +55,7 @@ class WorkflowHost:
     stored: int | None = None
     long: set[str] = field(default_factory=set)
     sessions: WeakSet[HibernatingSession] = field(default_factory=WeakSet)
-    pool: Pool = field(default_factory=Pool)
+    pool: HibernationPool = field(default_factory=HibernationPool)
     callees: dict[object, object] = field(default_factory=dict)
 
     def use(self, registry: Registry, programs: Programs) -> None:

@@ -59,7 +59,7 @@ Handler = Callable[["Run", Command], None]
 Headers = Mapping[str, Proto]
 
 
-class Delivery(Protocol):
+class PendingDelivery(Protocol):
     """What is on its way to one destination, in `Run.sends` until it has arrived."""
 
     def when_done(self, follower: Callable[[], None]) -> None:
@@ -97,7 +97,7 @@ class Run:
         self.is_eager = not details.disable_eager_activity_execution
         self.pending = Pending()
         self.outstanding: dict[int, Callable[[], object]] = {}
-        self.sends: dict[str, Delivery] = {}
+        self.sends: dict[str, PendingDelivery] = {}
         self.delays: dict[str, DelayedStart] = {}  # of children that are still to start, by workflow id
         self.activity_ids: set[str] = set()  # that the server may still hold, and so refuse
         self.system_activities = 0

@@ -10,7 +10,7 @@ import pytest
 from temporalio.client import Client
 
 from runtime import Registry, Runtime
-from runtime.lua.hibernation import Pool
+from runtime.lua.hibernation import HibernationPool
 from runtime.temporal.dev_server import DevServer
 from runtime.temporal.replay.replayer import replay
 from tests.histories.features.outside import REGISTRY, Feature, perform, stage, types
@@ -60,7 +60,7 @@ async def test_it_replays(name: str, registry: Registry) -> None:
 @_of_each_feature()
 async def test_it_replays_asleep_between_its_tasks(name: str, registry: Registry) -> None:
     histories = files(name, FEATURES[name])
-    results = await replay(histories, registry, latest=True, pool=Pool(0))
+    results = await replay(histories, registry, latest=True, pool=HibernationPool(0))
     assert [result.failure for result in results] == [None] * len(histories)
 
 

@@ -15,7 +15,7 @@ from runtime.payload import NOTHING, Payload
 from runtime.temporal import failures, wire
 from runtime.temporal.workflow import system_activities
 from runtime.temporal.workflow.activity import Activity, Outcome
-from runtime.temporal.workflow.child_plan import Plan, target_of
+from runtime.temporal.workflow.child_plan import ChildPlan, target_of
 from runtime.temporal.workflow.commands import messages
 from runtime.temporal.workflow.delayed_start import DelayedStart
 from runtime.temporal.workflow.pending import PendingChild
@@ -43,7 +43,7 @@ def _begin(run: Run, command: Command, *, is_spawned: bool) -> None:
     target, seq = target_of(run, command), command.seq
     assert seq is not None
     check_size(run, f"arguments of {target.id}", command.args, str(seq))
-    child = Child(run, seq, Plan(run, command, target), is_spawned)
+    child = Child(run, seq, ChildPlan(run, command, target), is_spawned)
     run.outstanding[seq] = child.cancel
     run.turns.soon(child.begin)
 
@@ -54,7 +54,7 @@ class Child:
     What the script hears of a spawned one is its PID, then its end; of one that is executed its value.
     """
 
-    def __init__(self, run: Run, seq: int, plan: Plan, is_spawned: bool) -> None:
+    def __init__(self, run: Run, seq: int, plan: ChildPlan, is_spawned: bool) -> None:
         self._run, self._seq, self._plan, self._is_spawned = run, seq, plan, is_spawned
         self._number = 0
         self._is_over = False  # nobody waits for it any more
