@@ -9,10 +9,10 @@ from dataclasses import replace
 import click
 
 from runtime.app import Runtime
-from runtime.cli.children import ProcessSlot
 from runtime.cli.common import Cli, command
 from runtime.cli.deploy_follower import DeployFollower
 from runtime.cli.lifetime import run_until_stopped
+from runtime.cli.process_slots import ProcessSlot
 from runtime.http import HttpOptions
 from runtime.remote import RuntimeOptions
 from runtime.settings import BUNDLES

@@ -10,7 +10,7 @@ import click
 from runtime.cli.common import Cli, command
 from runtime.cli.output import DONE, FAILED
 from runtime.loading import load_registry
-from runtime.testing.files import find
+from runtime.testing.lua_files import find
 from runtime.testing.suite import Case, Outcome, Suite
 
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from runtime.contracts import HttpRequest, HttpResponse, Workflows
 from runtime.http.guarded import Guarded
-from runtime.http.hibernation import Hibernation, no_hibernation
+from runtime.http.hibernation_metrics import Hibernation, no_hibernation
 from runtime.payload import Payload
 from runtime.principal import Principal
 from runtime.process.describe import ProcessDescription

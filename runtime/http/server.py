@@ -16,15 +16,15 @@ from runtime.http.endpoints import Times, endpoint_routes
 from runtime.http.entries import Entries
 from runtime.http.events import RunEvents
 from runtime.http.health import Health
-from runtime.http.hibernation import HibernationCollector
+from runtime.http.hibernation_metrics import HibernationCollector
 from runtime.http.listen import Address
+from runtime.http.listener import Listener, tls_context
 from runtime.http.middleware.metrics import Meters
 from runtime.http.mount import Mounts
 from runtime.http.operations import Operations
 from runtime.http.processes import ProcessRoutes
 from runtime.http.routes import Route, Routes
-from runtime.http.runs import RunRoutes
-from runtime.http.service import Listener, tls_context
+from runtime.http.run_routes import RunRoutes
 from runtime.http.starting import Starting
 from runtime.http.static import static_routes
 from runtime.registry import HttpEndpoint, HttpRouter, HttpService, Registry

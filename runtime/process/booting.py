@@ -7,7 +7,7 @@ import secrets
 from typing import Any
 
 from runtime.contracts import HttpRequest
-from runtime.process.runs import Call
+from runtime.process.execution import Call
 
 
 def boot_of(call: Call) -> dict[str, Any]:

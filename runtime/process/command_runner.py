@@ -15,7 +15,7 @@ from runtime.modules import catalogue
 from runtime.modules.definition import HostCall
 from runtime.payload import Payload
 from runtime.process.authorization import check
-from runtime.process.operations import OPERATIONS, Operation, known_as
+from runtime.process.command_handlers import OPERATIONS, Operation, known_as
 
 if TYPE_CHECKING:
     from runtime.process.host_port import HostPort

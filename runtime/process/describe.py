@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from runtime.process.execution import Execution
 from runtime.process.lua_run import LuaRun
 from runtime.process.names import Names
-from runtime.process.runs import Execution
 from runtime.process.watches import Watches
 
 

@@ -21,6 +21,7 @@ from runtime.principal import NOBODY, Principal
 from runtime.process.booting import boot_of
 from runtime.process.concurrency import Concurrency, Permit
 from runtime.process.describe import ProcessDescription, describe
+from runtime.process.execution import Call, Execution, not_found
 from runtime.process.exit_records import ExitRecords, forgotten
 from runtime.process.host_port import LogPort, log_line
 from runtime.process.lua_run import LuaRun
@@ -29,7 +30,6 @@ from runtime.process.pids import Pid
 from runtime.process.placing import conflict_policy, process_entry, process_host, taken
 from runtime.process.python_function import PythonFunction
 from runtime.process.python_run import PythonRun
-from runtime.process.runs import Call, Execution, not_found
 from runtime.process.services.supervisor import Supervisor
 from runtime.process.threads import Threads
 from runtime.process.watches import Watches

@@ -11,8 +11,8 @@ from runtime.payload import Payload
 if TYPE_CHECKING:
     from runtime.contracts import End, LinkedWorkflows, StartRequest
     from runtime.principal import Principal
+    from runtime.process.execution import Execution
     from runtime.process.names import Names
-    from runtime.process.runs import Execution
     from runtime.process.threads import Threads
     from runtime.process.watches import Watches
     from runtime.registry import ProcessLua, Registry

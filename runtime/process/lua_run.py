@@ -17,7 +17,7 @@ from runtime.payload import NOTHING, Payload
 from runtime.process.authorization import UPGRADE
 from runtime.process.command_runner import CommandRunner
 from runtime.process.event_queue import EventQueue
-from runtime.process.runs import Call, Execution
+from runtime.process.execution import Call, Execution
 from runtime.registry import ProcessLua
 from runtime.resources import Handles, Resources
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from runtime.lua.protocol import Event
 from runtime.payload import Payload
+from runtime.process.execution import Call, Execution
 from runtime.process.execution_context import ExecutionContext, enter
 from runtime.process.python_function import PythonFunction
-from runtime.process.runs import Call, Execution
 
 if TYPE_CHECKING:
     from runtime.process.concurrency import Permit

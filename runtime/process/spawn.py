@@ -15,8 +15,8 @@ from runtime.process import await_workflow
 from runtime.registry import ProcessLua, WorkflowLua
 
 if TYPE_CHECKING:
+    from runtime.process.execution import Execution
     from runtime.process.lua_run import LuaRun
-    from runtime.process.runs import Execution
     from runtime.registry import Entry
 
 

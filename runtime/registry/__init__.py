@@ -2,7 +2,7 @@
 
 from runtime.registry.bundles import LATEST, Bundle
 from runtime.registry.bundlestore import BundleStore, Listed, Stored
-from runtime.registry.filesets import FileSet, host_code
+from runtime.registry.file_set import FileSet, host_code
 from runtime.registry.kinds import (
     ActivityEntry,
     EnvStorageFile,

@@ -15,7 +15,7 @@ from typing import Any
 from runtime.errors import INVALID, NOT_FOUND, Error
 from runtime.registry.bundles import canonical, sha256
 from runtime.registry.bundlestore import BundleStore
-from runtime.registry.filesets import FileSet
+from runtime.registry.file_set import FileSet
 
 #: Seconds between two reports of a process, and after which one that says nothing counts as gone.
 REPORT_EVERY = 5.0

@@ -1,6 +1,6 @@
 """Tools for authors' own tests: scripts run on a virtual clock with mocked results, and tests written in Lua."""
 
-from runtime.testing.files import LuaFile, find
+from runtime.testing.lua_files import LuaFile, find
 from runtime.testing.registry_host import RegistryHost
 from runtime.testing.scripts import program_from_source
 from runtime.testing.suite import Case, Outcome, Suite

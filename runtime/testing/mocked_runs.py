@@ -14,7 +14,7 @@ from runtime.lua import protocol
 from runtime.lua.program import Programs
 from runtime.payload import Payload
 from runtime.registry import Registry
-from runtime.testing.files import NAMESPACE
+from runtime.testing.lua_files import NAMESPACE
 from runtime.testing.registry_host import RegistryHost
 from runtime.testing.virtual import child_pid, ends
 

@@ -11,7 +11,7 @@ from runtime.errors import INVALID, Error
 from runtime.lua.check import lua_checks
 from runtime.lua.program import Programs
 from runtime.registry import Registry, RegistryError
-from runtime.testing.files import NAMESPACE, LuaFile, with_tests
+from runtime.testing.lua_files import NAMESPACE, LuaFile, with_tests
 from runtime.testing.mocked_runs import MockedRuns
 from runtime.testing.registry_host import RegistryHost, Stand
 

@@ -14,7 +14,7 @@ from runtime.http.health import Health
 from runtime.http.middleware.metrics import Meters
 from runtime.http.operations import Operations
 from runtime.http.processes import ProcessRoutes
-from runtime.http.runs import RunRoutes
+from runtime.http.run_routes import RunRoutes
 from runtime.http.starting import Starting
 from runtime.registry import HttpEndpoint
 from tests.docs.pages import Block, blocks

@@ -26,7 +26,7 @@ from runtime.temporal.client.clients import Clients
 from runtime.temporal.client.runs import Runs
 from runtime.temporal.replay.replayer import replay
 from runtime.temporal.worker.workers import Workers
-from runtime.testing.files import LuaFile, with_tests
+from runtime.testing.lua_files import LuaFile, with_tests
 from runtime.testing.suite import Case, Outcome, Suite, failure_of, outcomes, request
 from tests.lua import outside
 from tests.workers import Watch, WorkerEnded

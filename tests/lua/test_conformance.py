@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runtime.temporal.dev_server import DevServer
-from runtime.testing.files import find
+from runtime.testing.lua_files import find
 from runtime.testing.suite import Case, Outcome, Suite
 from tests.lua import outside
 from tests.lua.conformance_site import CONTEXT, SCRIPTS, ProcessSite, TemporalSite, load, process_site, temporal_site

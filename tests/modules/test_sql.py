@@ -19,7 +19,7 @@ from runtime.errors import (
     UNAVAILABLE,
     Error,
 )
-from runtime.modules.sql.placeholders import to_format
+from runtime.modules.sql.parameters import to_format
 from runtime.modules.sql.urls import mysql_time_limit
 from runtime.process.host import ProcessHost
 from tests.modules.host_script import run

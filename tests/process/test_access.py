@@ -9,7 +9,7 @@ import pytest
 from runtime.lua.protocol import Command
 from runtime.modules.catalogue import COMMANDS
 from runtime.process.authorization import OWN, asked, of_pid
-from runtime.process.operations import OPERATIONS
+from runtime.process.command_handlers import OPERATIONS
 from runtime.temporal.workflow.commands.handlers import HANDLERS
 
 #: Commands with which nobody can do anything to anybody else.

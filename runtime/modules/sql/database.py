@@ -25,7 +25,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from runtime.errors import NOT_FOUND, TIMEOUT, Error, invalid
 from runtime.modules.sql.errors import translated
-from runtime.modules.sql.placeholders import to_format
+from runtime.modules.sql.parameters import to_format
 from runtime.modules.sql.urls import MEMORY, connect_args, mysql_time_limit, url_of
 from runtime.registry.kinds.storage import DATABASES, Database
 

@@ -18,7 +18,7 @@ from runtime.modules.options import without_controls, workflow_options
 from runtime.process.pids import Pid
 from runtime.process.task_queues import check_host, queue_of, worker_of
 from runtime.registry import Registry, TemporalWorker, WorkflowLua
-from runtime.temporal import options, search_attributes, wire
+from runtime.temporal import sdk_options, search_attributes, wire
 from runtime.temporal.client import rpc
 from runtime.temporal.client.clients import Clients, declared
 from runtime.temporal.client.interceptor import outgoing
@@ -92,7 +92,7 @@ class _StartPlan:
         self.target = target(registry, entry, request.worker or self.options.get("task_queue"))
         self.queue = self.options.get("task_queue") or self.target.queue
         self.pid = str(Pid(self.target.worker, self.id))
-        self.conflict = options.conflict(self.options, named=bool(named))
+        self.conflict = sdk_options.conflict(self.options, named=bool(named))
         self.search = search_attributes.typed(
             declared(registry, self.target.client), self.options.get("search_attributes") or {}
         )
@@ -182,19 +182,19 @@ class _StartPlan:
             "id": self.id,
             "task_queue": self.queue,
             "result_type": RawValue,
-            "execution_timeout": options.span(chosen, "execution_timeout"),
-            "run_timeout": options.span(chosen, "run_timeout"),
-            "task_timeout": options.span(chosen, "task_timeout"),
-            "id_reuse_policy": options.reuse(chosen),
-            "id_conflict_policy": options.CONFLICT[policy],
-            "retry_policy": options.retry_policy(chosen),
+            "execution_timeout": sdk_options.span(chosen, "execution_timeout"),
+            "run_timeout": sdk_options.span(chosen, "run_timeout"),
+            "task_timeout": sdk_options.span(chosen, "task_timeout"),
+            "id_reuse_policy": sdk_options.reuse(chosen),
+            "id_conflict_policy": sdk_options.CONFLICT[policy],
+            "retry_policy": sdk_options.retry_policy(chosen),
             "cron_schedule": chosen.get("cron_schedule", ""),
             "memo": {key: value for key, value in remembered.items() if value is not None},
             "search_attributes": self.search,
-            "start_delay": options.span(chosen, "start_delay"),
+            "start_delay": sdk_options.span(chosen, "start_delay"),
             "static_summary": chosen.get("summary"),
             "static_details": chosen.get("details"),
-            "priority": options.priority(chosen),
+            "priority": sdk_options.priority(chosen),
             "rpc_timeout": rpc.TIMEOUT,
         }
 

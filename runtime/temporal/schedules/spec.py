@@ -31,7 +31,7 @@ from runtime.payload import Payload
 from runtime.process.task_queues import queue_of
 from runtime.registry import Registry, TemporalSchedule, TemporalWorker, WorkflowLua
 from runtime.registry.kinds.schedule import Calendar, Range
-from runtime.temporal import options, search_attributes, wire
+from runtime.temporal import sdk_options, search_attributes, wire
 from runtime.temporal.client.clients import declared
 
 #: Goes up when schedules are built differently from the same entry, so that those that exist are updated.
@@ -132,15 +132,15 @@ def _action(registry: Registry, entry: TemporalSchedule) -> tuple[ScheduleAction
         args=wire.raws(args),
         id=entry.id,  # Temporal adds the moment
         task_queue=queue_of(registry, worker),
-        execution_timeout=options.span(chosen, "execution_timeout"),
-        run_timeout=options.span(chosen, "run_timeout"),
-        task_timeout=options.span(chosen, "task_timeout"),
-        retry_policy=options.retry_policy(chosen),
+        execution_timeout=sdk_options.span(chosen, "execution_timeout"),
+        run_timeout=sdk_options.span(chosen, "run_timeout"),
+        task_timeout=sdk_options.span(chosen, "task_timeout"),
+        retry_policy=sdk_options.retry_policy(chosen),
         memo=chosen.get("memo"),
         typed_search_attributes=search or TypedSearchAttributes.empty,
         static_summary=chosen.get("summary"),
         static_details=chosen.get("details"),
-        priority=options.priority(chosen),
+        priority=sdk_options.priority(chosen),
     )
     return action, search is not None
 

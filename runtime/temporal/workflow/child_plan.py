@@ -20,7 +20,7 @@ from runtime.modules.options import workflow_options
 from runtime.process.pids import Pid
 from runtime.process.task_queues import check_host
 from runtime.registry import LATEST, WorkflowLua
-from runtime.temporal import options, search_attributes, wire
+from runtime.temporal import sdk_options, search_attributes, wire
 from runtime.temporal.workflow.run import Run
 
 
@@ -84,7 +84,7 @@ def _search_attributes(run: Run, command: Command, values: Mapping[str, Any]) ->
 
 def _delay(run: Run, chosen: Mapping[str, Any]) -> timedelta | None:
     """How long a child is to wait for its start; it then has no run yet that could outlive its parent's."""
-    span = options.span(chosen, "start_delay")
+    span = sdk_options.span(chosen, "start_delay")
     if span is None or not run.patched(wire.DELAY_MARKER):
         return None
     if chosen.get("parent_close_policy") == "abandon":
@@ -136,7 +136,7 @@ class ChildPlan:
         self.queue = run.host.queue(chosen.get("task_queue") or host)
         place = self.queue or host
         self.pid = str(Pid(run.host.worker_of(place) if place else run.host.worker_id, self.id))
-        self.conflict = options.conflict(chosen, named=bool(named))
+        self.conflict = sdk_options.conflict(chosen, named=bool(named))
         self.takes_closed_ids = chosen.get("id_reuse_policy", "allow_duplicate") == "allow_duplicate"
         self.replaces = self.conflict == "terminate_existing" and self.takes_closed_ids
         self.at = command.at
@@ -160,11 +160,11 @@ class ChildPlan:
         start.task_queue = self.queue or run.info.task_queue
         wire.put(self.args, start.input)
         wire.put_headers(self.headers, start.headers)
-        options.put_span(start.workflow_execution_timeout, chosen, "execution_timeout")
-        options.put_span(start.workflow_run_timeout, chosen, "run_timeout")
-        options.put_span(start.workflow_task_timeout, chosen, "task_timeout")
-        options.put_retry_policy(start.retry_policy, chosen)
-        options.put_priority(start.priority, chosen)
+        sdk_options.put_span(start.workflow_execution_timeout, chosen, "execution_timeout")
+        sdk_options.put_span(start.workflow_run_timeout, chosen, "run_timeout")
+        sdk_options.put_span(start.workflow_task_timeout, chosen, "task_timeout")
+        sdk_options.put_retry_policy(start.retry_policy, chosen)
+        sdk_options.put_priority(start.priority, chosen)
         start.parent_close_policy = _close_policy(chosen)
         start.workflow_id_reuse_policy = _reuse_policy(self)
         start.cancellation_type = _WAIT if chosen.get("wait_for_cancellation") else _TRY
@@ -183,12 +183,12 @@ class ChildPlan:
 
 
 def _close_policy(chosen: Mapping[str, Any]) -> ParentClosePolicy.ValueType:
-    policy = options.PARENT_CLOSE[chosen.get("parent_close_policy", "terminate")]
+    policy = sdk_options.PARENT_CLOSE[chosen.get("parent_close_policy", "terminate")]
     return cast("ParentClosePolicy.ValueType", int(policy))
 
 
 def _reuse_policy(plan: ChildPlan) -> WorkflowIdReusePolicy.ValueType:
-    policy = _TERMINATE if plan.replaces else options.reuse(plan.options)
+    policy = _TERMINATE if plan.replaces else sdk_options.reuse(plan.options)
     return cast("WorkflowIdReusePolicy.ValueType", int(policy))
 
 

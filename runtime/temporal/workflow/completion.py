@@ -11,7 +11,7 @@ from runtime.errors import Error
 from runtime.lua.protocol import Batch
 from runtime.payload import NOTHING, Payload
 from runtime.process.authorization import UPGRADE, Asked
-from runtime.temporal import failures, options, search_attributes, wire
+from runtime.temporal import failures, sdk_options, search_attributes, wire
 from runtime.temporal.workflow import system_activities
 from runtime.temporal.workflow.recorded_choices import check_size
 from runtime.temporal.workflow.run import Headers, PendingDelivery, Run
@@ -152,9 +152,9 @@ def _write(
         command.task_queue = queue
     wire.put(args, command.arguments)
     wire.put_headers(headers, command.headers)
-    options.put_span(command.workflow_run_timeout, chosen, "run_timeout")
-    options.put_span(command.workflow_task_timeout, chosen, "task_timeout")
-    options.put_retry_policy(command.retry_policy, chosen)
+    sdk_options.put_span(command.workflow_run_timeout, chosen, "run_timeout")
+    sdk_options.put_span(command.workflow_task_timeout, chosen, "task_timeout")
+    sdk_options.put_retry_policy(command.retry_policy, chosen)
     for name, payload in _memo(run, bundle, chosen).items():
         command.memo[name].CopyFrom(payload)
     for pair in search or ():

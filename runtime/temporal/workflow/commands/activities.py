@@ -22,7 +22,7 @@ from runtime.modules.calls import options_of
 from runtime.modules.options import activity_options
 from runtime.payload import Payload
 from runtime.registry import ActivityEntry
-from runtime.temporal import failures, options, wire
+from runtime.temporal import failures, sdk_options, wire
 from runtime.temporal.workflow.activity import Activity, Outcome
 from runtime.temporal.workflow.recorded_choices import check_size
 from runtime.temporal.workflow.run import Headers, Run
@@ -82,19 +82,19 @@ def _made(run: Run, entry_id: str, function: ActivityEntry | None, own: Options)
     queue = run.host.queue(chosen.get("task_queue") or (meta.worker if meta is not None else None))
     schedule = command.schedule_activity
     _fill(schedule, entry_id, chosen)
-    options.put_span(schedule.schedule_to_start_timeout, chosen, "schedule_to_start_timeout")
-    options.put_span(schedule.heartbeat_timeout, chosen, "heartbeat_timeout")
+    sdk_options.put_span(schedule.schedule_to_start_timeout, chosen, "schedule_to_start_timeout")
+    sdk_options.put_span(schedule.heartbeat_timeout, chosen, "heartbeat_timeout")
     schedule.do_not_eagerly_execute = bool(chosen.get("disable_eager_execution")) or not run.is_eager
-    options.put_priority(schedule.priority, chosen)
+    sdk_options.put_priority(schedule.priority, chosen)
     return _Callee(chosen, is_local, queue, command)
 
 
 def _fill(schedule: ScheduleActivity | ScheduleLocalActivity, entry_id: str, chosen: Options) -> None:
     """What a call says whether its activity is local or not."""
     schedule.activity_type = entry_id
-    options.put_span(schedule.schedule_to_close_timeout, chosen, "schedule_to_close_timeout")
-    options.put_span(schedule.start_to_close_timeout, chosen, "start_to_close_timeout", options.START_TO_CLOSE)
-    options.put_retry_policy(schedule.retry_policy, chosen)
+    sdk_options.put_span(schedule.schedule_to_close_timeout, chosen, "schedule_to_close_timeout")
+    sdk_options.put_span(schedule.start_to_close_timeout, chosen, "start_to_close_timeout", sdk_options.START_TO_CLOSE)
+    sdk_options.put_retry_policy(schedule.retry_policy, chosen)
     if chosen.get("wait_for_cancellation"):
         schedule.cancellation_type = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED
 

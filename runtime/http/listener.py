@@ -8,8 +8,8 @@ from pathlib import Path
 from aiohttp import web
 
 from runtime.errors import INVALID, Error
+from runtime.http.connection import Handler, Server
 from runtime.http.listen import Address, take
-from runtime.http.protocol import Handler, Server
 
 #: Connections that may wait to be accepted, as many as Linux allows by default. Above it a client believes itself connected, and is
 #: reset when that has gone on too long.

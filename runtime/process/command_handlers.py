@@ -13,14 +13,14 @@ from runtime.modules.options import activity_options
 from runtime.payload import NOTHING, Payload
 from runtime.process import spawn as spawning
 from runtime.process.authorization import of_pid
+from runtime.process.execution import not_found
 from runtime.process.pids import Pid
-from runtime.process.runs import not_found
 from runtime.process.watches import Watch
 from runtime.registry import ProcessLua, WorkflowLua
 
 if TYPE_CHECKING:
+    from runtime.process.execution import Execution
     from runtime.process.lua_run import LuaRun
-    from runtime.process.runs import Execution
 
 Operation = Callable[["LuaRun", Command], Awaitable[Any]]
 
