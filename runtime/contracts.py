@@ -211,8 +211,6 @@ class RunEvent:
 
 
 RESET = RunEvent(None, "reset")
-#: After one of these there is nothing more.
-TERMINAL = frozenset({"completed", "failed", "canceled", "terminated", "timed_out"})
 
 
 class EventFeed(Protocol):

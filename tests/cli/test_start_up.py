@@ -37,7 +37,7 @@ entries:
 
 _TELL = """\
 import json, sys
-from runtime.cli.ending import end_process
+from runtime.cli.process_exit import end_process
 from runtime.cli.main import run
 status = run(sys.argv[1:])
 print(json.dumps([status, sorted(sys.modules)]), file=sys.stderr)

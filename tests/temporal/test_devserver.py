@@ -17,7 +17,7 @@ from runtime.temporal.dev_server import DevServer
 
 HOST = """
 import asyncio, pathlib, sys
-from runtime.temporal.devserver import DevServer
+from runtime.temporal.dev_server import DevServer
 
 async def main():
     server = DevServer(pathlib.Path(sys.argv[1]), port=int(sys.argv[2]))
