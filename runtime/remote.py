@@ -15,7 +15,6 @@ from runtime.contracts import Cursor, EventFeed, RunDescription, Started, StartR
 from runtime.errors import Error
 from runtime.late import late
 from runtime.loading import load_registry
-from runtime.lua.kernel import current_kernel
 from runtime.lua.program import Programs
 from runtime.modules.options import workflow_options
 from runtime.payload import Payload
@@ -130,9 +129,9 @@ class Remote:
         return frozenset(self._programs.current)
 
     @property
-    def current_kernel(self) -> str:
-        """Hash of the kernel of this version of Evermoon."""
-        return current_kernel().hash
+    def current_kernels(self) -> frozenset[str]:
+        """Hashes of the kernels that the bundles of the registry's workflows refer to."""
+        return self._programs.kernels
 
     async def bundle_use(self) -> bundle_use.BundleUse:
         """Which bundles open runs need, in the namespaces of all the registry's clients."""

@@ -165,6 +165,27 @@ def test_no_import_cycles() -> None:
         visit(name, ())
 
 
+def test_what_is_imported_late_goes_by_the_name_that_type_checkers_see() -> None:
+    def late_names(tree: ast.Module) -> set[str]:
+        assigned = [
+            node for node in ast.walk(tree) if isinstance(node, ast.Assign) and "late(" in ast.unparse(node.value)
+        ]
+        return {name.id for node in assigned for name in ast.walk(node.targets[0]) if isinstance(name, ast.Name)}
+
+    strays = {
+        name: sorted(late_names(tree) - {alias.asname or alias.name for alias in _aliases(tree)})
+        for name, tree in MODULES.items()
+        if name != "late"
+    }
+    assert {name: names for name, names in strays.items() if names} == {}
+
+
+def _aliases(tree: ast.Module) -> Iterator[ast.alias]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield from node.names
+
+
 def test_public_names() -> None:
     assert sorted(runtime.__all__) == PUBLIC
     assert all(hasattr(runtime, name) for name in PUBLIC)

@@ -52,7 +52,7 @@ def bundles(cli: Cli, action: str, older_than: str) -> None:
         before = store.now() - age
         pruned = [row for row in rows if not row.needed and store.remove(row.stored.hash, before)]
         Releases(store).prune(before)
-        return pruned, _prune_kernels(store, runtime.current_kernel, before)
+        return pruned, _prune_kernels(store, runtime.current_kernels, before)
 
     rows, kernels = with_runtime(cli, work)
     document = [
@@ -62,10 +62,10 @@ def bundles(cli: Cli, action: str, older_than: str) -> None:
     cli.emit(document, lambda: _print(rows, kernels, action))
 
 
-def _prune_kernels(store: BundleStore, current: str, before: float) -> list[Listed]:
+def _prune_kernels(store: BundleStore, current: frozenset[str], before: float) -> list[Listed]:
     """Those that no bundle is left for. A bundle that cannot be read may need any of them."""
     listed = store.kernels()
-    needed = {current}
+    needed = set(current)
     for stored in store.stored():
         try:
             needed.add(store.bundle(stored.hash).kernel)

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from runtime.http.answers import API, json_response
 from runtime.http.backend import Backend
+from runtime.http.openapi_types import OBJECT, Operation, listed
 from runtime.http.problem import refuse
 from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route
@@ -19,6 +20,9 @@ from runtime.registry import Registry, WorkflowLua
 
 READ_ENTRY = "registry.read"
 
+_INDEX = Operation("The workflows that can be started", {200: ("All of them.", listed("entries"))})
+_SHOW = Operation("One workflow, with its schemas and source", {200: ("The entry.", OBJECT)})
+
 
 class Entries:
     def __init__(self, backend: Backend) -> None:
@@ -26,8 +30,8 @@ class Entries:
 
     def routes(self) -> list[Route]:
         return [
-            Route("GET", f"{API}/entries", self.index),
-            Route("GET", f"{API}/entries/{{id}}", self.show),
+            Route("GET", f"{API}/entries", self.index, operation=_INDEX),
+            Route("GET", f"{API}/entries/{{id}}", self.show, operation=_SHOW),
         ]
 
     async def index(self, request: web.BaseRequest, params: Params) -> web.Response:

@@ -17,8 +17,7 @@ from runtime.http.entries import Entries
 from runtime.http.events import RunEvents
 from runtime.http.health import Health
 from runtime.http.hibernation_metrics import HibernationCollector
-from runtime.http.listen import Address
-from runtime.http.listener import Listener, tls_context
+from runtime.http.listener import Address, Listener, tls_context
 from runtime.http.middleware.metrics import Meters
 from runtime.http.mount import Mounts
 from runtime.http.operations import Operations

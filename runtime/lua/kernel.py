@@ -7,21 +7,23 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from functools import cache, cached_property
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache, cached_property, lru_cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 
 from runtime.errors import invalid
 from runtime.lua.interpreter import compile_lua
+from runtime.modules.catalogue import ALWAYS
 from runtime.registry.bundles import canonical, sha256
 
 _PACKAGES = ("kernel", "modules")
 _BOOT = "kernel/boot"
 #: What `kernel/boot` loads at once, and is therefore put into one chunk with it.
 _USED = re.compile(r'^ *(?:local \w+ = )?K\.use\("(kernel/\w+)"\)$', re.MULTILINE)
-#: What a kernel says of itself, and a file of what it gives.
+#: What a kernel says of itself, a file of the modules' files that it loads, and of what it gives.
 _SPEAKS = re.compile(r"^-- Speaks protocol (\d+)\.$", re.MULTILINE)
+_LOADS = re.compile(r'"(modules/[\w/]+)"')
 _GIVES = re.compile(r"^-- On first use of: (.+)$", re.MULTILINE)
 
 
@@ -48,6 +50,22 @@ class Kernel:
         if not isinstance(sources, dict) or _BOOT not in sources:
             raise invalid("this is no kernel")
         return cls(sources)
+
+    def part(self, modules: Iterable[str]) -> Kernel:
+        """What a script that lists these modules can ever load of it, and those that every script has: what decides how it runs."""
+        return self._part(frozenset(modules))
+
+    @lru_cache(maxsize=256)  # noqa: B019 - of the current kernel only, which is there for as long as the process
+    def _part(self, modules: frozenset[str]) -> Kernel:
+        found: dict[str, str] = {}
+        waiting = [name for name in self._sources if name.startswith("kernel/")]
+        waiting += [f"modules/{name}" for name in (*ALWAYS, *modules)]
+        while waiting:
+            name = waiting.pop()
+            if name not in found and name in self._sources:
+                found[name] = self._sources[name]
+                waiting += _LOADS.findall(found[name])
+        return Kernel(found)
 
     def chunk(self, name: str) -> bytes:
         """Bytecode of a file; a name without a package is a module's. Raises KeyError for no such file."""

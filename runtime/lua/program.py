@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from runtime.errors import INVALID, Error
@@ -88,7 +88,7 @@ class Programs:
         """As `get`; for an entry that this registry has no more, as a former one said it: for a call that was under way already."""
         if former is None or entry_id in self._registry:
             return self.get(entry_id)
-        return self._built(Bundle.of(former, entry_id, current_kernel().hash), current_kernel())
+        return self._built(Bundle.of(former, entry_id, _kernel_of), current_kernel())
 
     def bundle(self, hash: str) -> Program:
         """The program of a bundle: of the registry when the hash matches, else of the store. Raises `Error` as stores do."""
@@ -99,7 +99,12 @@ class Programs:
         if entry_id is not None:
             return self.get(entry_id)
         bundle = self.store.bundle(hash)
-        return self._built(bundle, self._kernel(bundle.kernel))
+        return self._built(bundle, self._kernel(bundle))
+
+    @property
+    def kernels(self) -> frozenset[str]:
+        """Hashes of the kernels that the bundles of the registry's workflows refer to."""
+        return frozenset(self._bundle(entry_id).kernel for entry_id in self._workflows_by_hash().values())
 
     @property
     def current(self) -> Mapping[str, str]:
@@ -130,10 +135,9 @@ class Programs:
             self._publish(self._bundle(entry_id))
 
     def _publish(self, bundle: Bundle) -> None:
-        kernel = current_kernel()
-        if self._is_due(kernel.hash):
-            self.store.put_kernel(kernel.data)
-            self._published[kernel.hash] = time.monotonic()
+        if self._is_due(bundle.kernel):
+            self.store.put_kernel(current_kernel().part(bundle.modules).data)
+            self._published[bundle.kernel] = time.monotonic()
         self.store.put(bundle)
         self._published[bundle.hash] = time.monotonic()
 
@@ -145,7 +149,7 @@ class Programs:
         if not isinstance(entry, WorkflowLua | FunctionLua | ProcessLua):
             raise Error(INVALID, f"{entry_id} is a {entry.kind}, which is not a Lua program", retryable=False)
         kept = self.calls if isinstance(entry, WorkflowLua) else None
-        return Bundle.of(self._registry, entry_id, current_kernel().hash, kept)
+        return Bundle.of(self._registry, entry_id, _kernel_of, kept)
 
     def _workflows_by_hash(self) -> Mapping[str, str]:
         """Entry ids of the registry's workflows by the hash of their bundle. One that has none now is told of when it runs."""
@@ -159,12 +163,13 @@ class Programs:
             self._workflows = found
         return self._workflows
 
-    def _kernel(self, hash: str) -> Kernel:
-        if hash == current_kernel().hash:
+    def _kernel(self, bundle: Bundle) -> Kernel:
+        """This version's own where it has the same files for the bundle; it has others besides, which the bundle cannot load."""
+        if bundle.kernel == _kernel_of(bundle.modules):
             return current_kernel()
-        kernel = self._kernels.get(hash)
+        kernel = self._kernels.get(bundle.kernel)
         if kernel is None:
-            kernel = self._kernels[hash] = Kernel.read(self.store.kernel(hash))
+            kernel = self._kernels[bundle.kernel] = Kernel.read(self.store.kernel(bundle.kernel))
         return kernel
 
     def _built(self, bundle: Bundle, kernel: Kernel) -> Program:
@@ -172,6 +177,11 @@ class Programs:
         if program is None:
             program = self._by_hash[bundle.hash] = _program(bundle, kernel)
         return program
+
+
+def _kernel_of(modules: Iterable[str]) -> str:
+    """The hash of what scripts that list these modules can load of the kernel of this version."""
+    return current_kernel().part(modules).hash
 
 
 def _program(bundle: Bundle, kernel: Kernel) -> Program:

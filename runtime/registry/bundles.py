@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -36,7 +36,8 @@ class Script:
 
 @dataclass(frozen=True)
 class Bundle:
-    """`scripts` holds the entry's own file and all it reaches, by entry id. `kernel` is the hash of a kernel's stored form.
+    """`scripts` holds the entry's own file and all it reaches, by entry id. `kernel` is the hash of the stored form of a
+    kernel: of those of its files that the scripts can load, so that a change of another module is none of the bundle's.
 
     `calls` is what the entries that a workflow may call said when it began (`runtime.modules.calls`); None where nothing of
     the kind is kept.
@@ -55,22 +56,24 @@ class Bundle:
         cls,
         registry: Registry,
         entry_id: str,
-        kernel: str,
+        kernel_of: Callable[[frozenset[str]], str],
         calls: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> Bundle:
         """The bundle of an entry as the registry has it now: only names relative to a root enter it.
 
+        `kernel_of` gives the hash of the kernel for the modules that the entry and its libraries list.
         Raises `Error` NOT_FOUND for an unknown entry, INVALID for one that is not Lua or whose limits lack an
         environment variable.
         """
         entry = _lua(registry, entry_id)
+        scripts = _scripts(registry, entry_id)
         return cls(
             entry=entry_id,
             method=entry.method if isinstance(entry, RunnableLua) else "",
-            kernel=kernel,
+            kernel=kernel_of(_listed(scripts)),
             memory=entry.limits.memory,
             instructions=entry.limits.instructions,
-            scripts=_scripts(registry, entry_id),
+            scripts=scripts,
             calls=calls,
         )
 
@@ -94,6 +97,11 @@ class Bundle:
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise invalid(f"this is no bundle: {error!r}") from None
+
+    @property
+    def modules(self) -> frozenset[str]:
+        """What its scripts may require."""
+        return _listed(self.scripts)
 
     @cached_property
     def data(self) -> bytes:
@@ -135,6 +143,10 @@ def sha256(data: bytes) -> str:
 
 def _script(item: Mapping[str, Any]) -> Script:
     return Script(item["name"], item["source"], tuple(item["modules"]), dict(item["imports"]))
+
+
+def _listed(scripts: Mapping[str, Script]) -> frozenset[str]:
+    return frozenset(name for script in scripts.values() for name in script.modules)
 
 
 def _scripts(registry: Registry, entry_id: str) -> dict[str, Script]:

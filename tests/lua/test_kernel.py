@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from runtime.lua import protocol
-from runtime.lua.kernel import current_kernel
+from runtime.lua.kernel import Kernel, current_kernel
 from runtime.lua.session import Session
+from runtime.modules.catalogue import MODULES
+from runtime.modules.definition import HOST
 from runtime.payload import Payload
-from runtime.testing import program_from_source
+from runtime.testing import VirtualHost, program_from_source
 from tests.support import EVERYTHING, main
 
 SOURCES: dict[str, str] = json.loads(current_kernel().data)
 BOOT = {"class": "workflow", "pid": "", "seed": 1, "ctx": {}, "info": {}}
+
+
+def _loaded(modules: Sequence[str]) -> set[str]:
+    return set(json.loads(current_kernel().part(modules).data))
 
 
 def _given() -> list[tuple[str, str]]:
@@ -91,3 +99,38 @@ def test_what_a_query_loaded_is_not_counted() -> None:
     ends = [_end(budget, asked=False) for budget in range(20_000, 240_000, 20_000)]
     assert [_end(budget, asked=True) for budget in range(20_000, 240_000, 20_000)] == ends
     assert {end.partition(b"\n")[0] for end in ends} == {b"failed", b"done"}
+
+
+#: What a workflow may list.
+WORKFLOW_MODULES = sorted(name for name, module in MODULES.items() if HOST not in module.classes)
+HOST_ONLY = sorted(name for name in SOURCES if name.startswith("modules/") and name not in _loaded(WORKFLOW_MODULES))
+
+
+def test_host_only_modules_are_known() -> None:
+    assert {"modules/sql", "modules/store", "modules/http/request", "modules/env"} <= set(HOST_ONLY)
+
+
+@pytest.mark.parametrize("file", sorted(SOURCES))
+def test_a_change_of_a_file_changes_the_kernel_of_those_who_can_load_it_and_of_nobody_else(file: str) -> None:
+    touched = Kernel({**SOURCES, file: SOURCES[file] + "\n-- a comment"})
+    of = [[], *([name] for name in WORKFLOW_MODULES), WORKFLOW_MODULES]
+    changed = [listed for listed in of if touched.part(listed).hash != current_kernel().part(listed).hash]
+    if file.startswith("kernel/"):
+        assert changed == of
+    elif file in HOST_ONLY:
+        assert changed == []
+    else:
+        assert changed == [listed for listed in of if file in _loaded(listed)]
+        assert WORKFLOW_MODULES in changed
+
+
+def test_a_program_runs_on_the_part_of_the_kernel_that_it_can_load() -> None:
+    """What a store has of a kernel is enough: each file says in quotes which others it loads."""
+    program = program_from_source("return function() return 1 end", modules=WORKFLOW_MODULES)
+    part = Kernel.read(current_kernel().part(WORKFLOW_MODULES).data)
+    for name in WORKFLOW_MODULES:
+        source = f"return function() return type(require('{name}')) ~= 'nil' end"
+        alone = program_from_source(source, modules=[name])
+        kernel = Kernel.read(current_kernel().part([name]).data)
+        assert VirtualHost(replace(alone, kernel=kernel)).run() is True
+    assert VirtualHost(replace(program, kernel=part)).run() == 1

@@ -33,7 +33,7 @@ def app(files: Files) -> Path:
 
 def hashes(path: Path, kernel: str = KERNEL) -> dict[str, str]:
     registry = Registry.load(path, environ={})
-    return {entry.name: Bundle.of(registry, entry.id, kernel).hash for entry in registry.of_kind(WorkflowLua)}
+    return {entry.name: Bundle.of(registry, entry.id, lambda _: kernel).hash for entry in registry.of_kind(WorkflowLua)}
 
 
 def changed(path: Path, before: dict[str, str]) -> set[str]:
@@ -93,8 +93,8 @@ def test_the_hash_does_not_depend_on_line_endings(app: Path) -> None:
 def test_only_lua_entries_have_a_bundle(files: Files) -> None:
     registry = files.load("namespace: app\nentries: [{name: a, kind: registry.entry}]\n")
     with pytest.raises(Error) as raised:
-        Bundle.of(registry, "app:a", KERNEL)
+        Bundle.of(registry, "app:a", lambda _: KERNEL)
     assert raised.value.kind == INVALID
     with pytest.raises(Error) as raised:
-        Bundle.of(registry, "app:b", KERNEL)
+        Bundle.of(registry, "app:b", lambda _: KERNEL)
     assert raised.value.kind == NOT_FOUND

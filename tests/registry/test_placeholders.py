@@ -149,7 +149,7 @@ def test_references_sources_and_workflow_types_are_resolved_at_load(files: Files
     assert library.source.name == "lua/lib.lua"
     assert workflow.imports == {"lib": "app:lib"}
     assert registry.find_workflow("Custom") is workflow
-    assert Bundle.of(registry, "app:w", "").hash
+    assert Bundle.of(registry, "app:w", lambda _: "").hash
 
 
 def test_a_dangling_reference_shows_the_placeholder_not_its_value(files: Files) -> None:

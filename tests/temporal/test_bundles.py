@@ -204,7 +204,7 @@ async def test_a_run_keeps_the_kernel_it_began_with(files: Files, temporal_serve
     """As after an upgrade of Evermoon: the kernel of the bundle is not the one that this version has."""
     files.workflow("main", "return { main = function() return json.encode(1) end }")
     kernel = _older_kernel()
-    bundle = Bundle.of(files.load(), "t:main", kernel.hash)
+    bundle = Bundle.of(files.load(), "t:main", lambda _: kernel.hash)
     files.bundles.put_kernel(kernel.data)
     files.bundles.put(bundle)
     client = await Client.connect(temporal_server.address, interceptors=[Interceptor()])
@@ -230,7 +230,7 @@ async def test_a_kernel_that_this_version_cannot_run_fails_the_task_and_says_why
 ) -> None:
     files.workflow("main", WAITING % "one")
     kernel = _kernel("kernel/boot", "-- Speaks protocol 2.", "-- Speaks protocol 99.")
-    bundle = Bundle.of(files.load(), "t:main", kernel.hash)
+    bundle = Bundle.of(files.load(), "t:main", lambda _: kernel.hash)
     files.bundles.put_kernel(kernel.data)
     files.bundles.put(bundle)
     client = await Client.connect(temporal_server.address, interceptors=[Interceptor()])

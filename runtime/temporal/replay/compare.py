@@ -17,7 +17,9 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import WorkflowInstance, WorkflowInstanceDetails
 
 from runtime.lua.protocol import Command
-from runtime.temporal.deeds import Commands, Deed, of_history
+from runtime.temporal.replay.recorded_commands import recorded_commands
+from runtime.temporal.replay.script_commands import ScriptCommands
+from runtime.temporal.replay.shapes import CommandShape
 from runtime.temporal.workflow import LuaRunner, WorkflowHost
 
 _SHOWN = 300
@@ -74,9 +76,9 @@ class ComparingRunner(LuaRunner):
         """The first difference; None when there is none. `failure` is what the SDK says of one, `values` whether values count."""
         if self._failed is not None:
             return Divergence(self._failed)
-        recorded = of_history(history.events)
+        recorded = recorded_commands(history.events)
         started = history.events[0].workflow_execution_started_event_attributes
-        commands = Commands(self.heard, started.workflow_run_timeout.ToTimedelta())
+        commands = ScriptCommands(self.heard, started.workflow_run_timeout.ToTimedelta())
         said = {task: commands.of_task(given) for task, given in sorted(self._tasks.items()) if task in recorded}
         if failure is None:
             return _of_values(said, recorded) if values else None
@@ -85,14 +87,14 @@ class ComparingRunner(LuaRunner):
         return found or Divergence(failure)
 
 
-Tasks = Mapping[int, Sequence[Deed]]
+Tasks = Mapping[int, Sequence[CommandShape]]
 
 
 def _of_values(said: Tasks, recorded: Tasks) -> Divergence | None:
-    """Temporal has found nothing, so the n-th deed of a kind is the n-th of that kind in the history."""
-    ours: dict[tuple[str, ...], list[Deed]] = defaultdict(list)
-    for deed in chain.from_iterable(said.values()):
-        ours[deed.what].append(deed)
+    """Temporal has found nothing, so the n-th command of a kind is the n-th of that kind in the history."""
+    ours: dict[tuple[str, ...], list[CommandShape]] = defaultdict(list)
+    for shape in chain.from_iterable(said.values()):
+        ours[shape.what].append(shape)
     for event in chain.from_iterable(recorded.values()):
         same = ours[event.what]
         found = _value(same.pop(0), event) if same else None
@@ -102,7 +104,7 @@ def _of_values(said: Tasks, recorded: Tasks) -> Divergence | None:
 
 
 def _of_order(said: Tasks, recorded: Tasks, *, values: bool, strict: bool) -> Iterator[Divergence]:
-    last: Deed | None = None
+    last: CommandShape | None = None
     for task, ours in said.items():
         found, last = _of_task(ours, recorded[task], last, values=values, strict=strict)
         if found is not None:
@@ -110,90 +112,95 @@ def _of_order(said: Tasks, recorded: Tasks, *, values: bool, strict: bool) -> It
 
 
 def _of_task(
-    ours: Sequence[Deed], theirs: Sequence[Deed], last: Deed | None, *, values: bool, strict: bool
-) -> tuple[Divergence | None, Deed | None]:
-    """The first difference in one workflow task, and the last deed that is the same in both."""
+    ours: Sequence[CommandShape],
+    theirs: Sequence[CommandShape],
+    last: CommandShape | None,
+    *,
+    values: bool,
+    strict: bool,
+) -> tuple[Divergence | None, CommandShape | None]:
+    """The first difference in one workflow task, and the last command that is the same in both."""
     i = j = 0
     while i < len(ours) or j < len(theirs):
-        deed, event = _at(ours, i), _at(theirs, j)
-        if deed is not None and event is not None and deed.what == event.what:
-            found = _value(deed, event) if values else None
+        shape, event = _at(ours, i), _at(theirs, j)
+        if shape is not None and event is not None and shape.what == event.what:
+            found = _value(shape, event) if values else None
             if found is not None:
-                return found, deed
-            last = deed
+                return found, shape
+            last = shape
             i, j = i + 1, j + 1
         elif not strict and event is not None and event.soft and not _has(ours[i:], event):
             j += 1
-        elif not strict and deed is not None and deed.soft and not _has(theirs[j:], deed):
+        elif not strict and shape is not None and shape.soft and not _has(theirs[j:], shape):
             i += 1
         else:
-            return _other(deed, event, last), last
+            return _other(shape, event, last), last
     return None, last
 
 
-def _at(deeds: Sequence[Deed], index: int) -> Deed | None:
-    return deeds[index] if index < len(deeds) else None
+def _at(shapes: Sequence[CommandShape], index: int) -> CommandShape | None:
+    return shapes[index] if index < len(shapes) else None
 
 
-def _has(deeds: Sequence[Deed], wanted: Deed) -> bool:
-    return any(deed.what == wanted.what for deed in deeds)
+def _has(shapes: Sequence[CommandShape], wanted: CommandShape) -> bool:
+    return any(shape.what == wanted.what for shape in shapes)
 
 
 # Telling --------------------------------------------------------------------------------------------------------------
 
 
-def _value(deed: Deed, event: Deed) -> Divergence | None:
+def _value(shape: CommandShape, event: CommandShape) -> Divergence | None:
     for name, expected in event.fields.items():
-        actual = deed.fields.get(name)
+        actual = shape.fields.get(name)
         if actual is None or actual == expected:
             continue
         what = (
-            f"{_placed(deed)} — not the {name} that the history has at event {event.event}{_line(event)}: "
+            f"{_placed(shape)} — not the {name} that the history has at event {event.event}{_line(event)}: "
             f"expected {_short(expected)}, actual {_short(actual)}"
         )
         return Divergence(
-            what, deed.at, deed.text, event.event, event.at, event.text, name, _short(expected), _short(actual)
+            what, shape.at, shape.text, event.event, event.at, event.text, name, _short(expected), _short(actual)
         )
     return None
 
 
-def _other(deed: Deed | None, event: Deed | None, last: Deed | None) -> Divergence:
-    if deed is None and event is not None:
+def _other(shape: CommandShape | None, event: CommandShape | None, last: CommandShape | None) -> Divergence:
+    if shape is None and event is not None:
         after = f" after {_placed(last)}" if last is not None else ""
         told = f"the script does nothing more here{after} — history has {_recorded(event)}"
-    elif deed is not None and event is None:
-        told = f"{_placed(deed)} — history has nothing more in this workflow task"
+    elif shape is not None and event is None:
+        told = f"{_placed(shape)} — history has nothing more in this workflow task"
     else:
-        assert deed is not None
+        assert shape is not None
         assert event is not None
-        told = f"{_placed(deed)} — history has {_recorded(event)}"
+        told = f"{_placed(shape)} — history has {_recorded(event)}"
     return Divergence(
         told,
-        deed.at if deed else None,
-        deed.text if deed else None,
+        shape.at if shape else None,
+        shape.text if shape else None,
         event.event if event else None,
         event.at if event else None,
         event.text if event else None,
     )
 
 
-def _recorded(event: Deed) -> str:
+def _recorded(event: CommandShape) -> str:
     return f"at event {event.event}: {event.text}{_line(event)}"
 
 
-def _placed(deed: Deed) -> str:
-    """A deed behind its line; without one, with the line of what was done before it."""
-    if deed.at is not None:
-        return f"{deed.at}: {_what(deed)}"
-    return f"{_what(deed)} (after {deed.after})" if deed.after is not None else _what(deed)
+def _placed(shape: CommandShape) -> str:
+    """A command behind its line; without one, with the line of what was done before it."""
+    if shape.at is not None:
+        return f"{shape.at}: {_what(shape)}"
+    return f"{_what(shape)} (after {shape.after})" if shape.after is not None else _what(shape)
 
 
-def _what(deed: Deed) -> str:
-    problem = deed.fields.get("error")
-    return f"{deed.text}: {_short(problem)}" if problem else deed.text
+def _what(shape: CommandShape) -> str:
+    problem = shape.fields.get("error")
+    return f"{shape.text}: {_short(problem)}" if problem else shape.text
 
 
-def _line(event: Deed) -> str:
+def _line(event: CommandShape) -> str:
     return f" ({event.at})" if event.at is not None else ""
 
 
