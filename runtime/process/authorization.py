@@ -1,4 +1,4 @@
-"""What a command asks for, in the words policies are written in: an action and the names of what it is done to."""
+"""The question that a command asks of policies: an action, and the names of what it acts on."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ UPGRADE = "process.upgrade"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """`resources` name one thing; the first of them is the one that is told of."""
+    """A question to policies. All `resources` name one thing; messages name it by the first of them."""
 
     action: str
     resources: Sequence[str]

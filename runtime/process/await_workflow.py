@@ -1,4 +1,4 @@
-"""Waiting for a workflow's end for as long as it takes: through lost connections and restarts of the server."""
+"""The wait for the end of a workflow, for as long as it takes: through lost connections and restarts of the server."""
 
 from __future__ import annotations
 

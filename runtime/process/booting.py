@@ -1,4 +1,4 @@
-"""What the kernel is told of an execution before it begins."""
+"""The boot record of an execution: what the kernel is told before it begins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a process host carries out what a program asks of other programs: calls, timers, messages, spawns."""
+"""The functions by which a process host carries out commands: calls, timers, messages, spawns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands of a Lua execution, carried out side by side as asyncio tasks; their outcomes come back as events."""
+"""The runner of a Lua execution's commands. They are asyncio tasks that run side by side; their outcomes come back as events."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LINGER = 30.0
 
 @dataclass(slots=True)
 class _Turn:
-    """At a destination: how many commands have or await it."""
+    """The order of commands to one destination, and how many have or await their turn."""
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     waiting: int = 0

@@ -1,4 +1,4 @@
-"""How many executions of an entry go on at once.
+"""The limit of how many executions of an entry go on at once.
 
 A permit is for executing, not for waiting on another function: who waits hands it back, or functions that call each
 other could hold all permits and wait for one for ever.
@@ -10,7 +10,7 @@ import asyncio
 
 
 class Permit:
-    """Both methods may be called in any state. None as semaphore: no limit."""
+    """A permit to execute. Both methods may be called in any state. With None as semaphore there is no limit."""
 
     def __init__(self, semaphore: asyncio.Semaphore | None) -> None:
         self._semaphore = semaphore

@@ -1,4 +1,4 @@
-"""Executions of a host as the runs API and the command line show them."""
+"""The descriptions of a host's executions, as the runs API and the command line show them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from runtime.process.watches import Watches
 
 @dataclass(frozen=True, slots=True)
 class ProcessDescription:
-    """One process, or one function that runs (`host` is None). `started_at` is RFC 3339 text; `sender` who started it, or "".
+    """The description of one process, or of one function that runs (`host` is None). `started_at` is RFC 3339 text; `sender` who started it, or "".
 
     `waiting` counts events that it has not been given yet; `watches` items: {pid, monitors, links}.
     `stack`: [{coroutine, waiting_for, frames: ["file:line in name", ...]}], only when asked for.

@@ -18,7 +18,7 @@ MAX_BYTES = 64 * 1024 * 1024
 
 
 class EventQueue:
-    """Begins with the event that starts a program."""
+    """The queue of events for one execution. It begins with the event that starts the program."""
 
     def __init__(self, start: Event) -> None:
         self._events: deque[Event] = deque()

@@ -1,4 +1,4 @@
-"""What every execution on a host has, whatever it is written in."""
+"""The base of every execution on a host, whatever it is written in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a Python function can know of its own execution: `runtime.process.current()`."""
+"""The context of a Python function's execution, which `runtime.process.current()` returns."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from runtime.principal import NOBODY, Principal
 
 @dataclass(frozen=True, slots=True)
 class ExecutionContext:
-    """`context` is what callers set (`ctx` in Lua); `sender` the caller's PID or ""; `activity` None outside an activity.
+    """The execution that a Python function runs in. `context` is what callers set (`ctx` in Lua); `sender` the caller's PID or ""; `activity` None outside an activity.
 
     In a handler of an `http.endpoint`, `request` is what it answers, and what it says of its `response` is the answer.
     `principal` has the actor it runs for and the scope of that. A function of a `queue.consumer` has the `message` it was called with.

@@ -1,4 +1,4 @@
-"""How executions ended, kept for those who ask late."""
+"""The records of how executions ended, kept for those who ask late."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BYTES = 32 * 1024 * 1024
 
 
 class ExitRecords:
-    """The oldest are forgotten first."""
+    """A bounded set of exit records by PID; the oldest are forgotten first."""
 
     def __init__(self, most: int = ENDS, most_bytes: int = BYTES) -> None:
         self._most, self._most_bytes = most, most_bytes

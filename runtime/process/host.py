@@ -45,7 +45,7 @@ _CLOSING = "host shutdown"
 
 
 class ProcessHost:
-    """Runs `function.lua`, `function.py` and `process.lua` entries. One event loop, the one it is used from.
+    """The host that runs `function.lua`, `function.py` and `process.lua` entries, on the event loop that it is used from.
 
     Each execution has a PID on `node` and, in Lua, a mailbox. `workflows` may be set later: hosts and workers are
     made before they are connected.

@@ -1,4 +1,4 @@
-"""What executions use of the host they run on."""
+"""The part of a host that its executions use, as a protocol."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING
 
 
 class LogPort(Protocol):
-    """Takes a line a script wrote: its level (debug, info, warn, error), text, and `{pid, entry, at, fields, logger?}`."""
+    """A sink for the log lines of scripts: a line's level (debug, info, warn, error), text, and `{pid, entry, at, fields, logger?}`."""
 
     def __call__(self, level: str, message: str, about: Mapping[str, Any], /) -> None: ...
 
 
 class HostPort(Protocol):
-    """`runtime.process.host.ProcessHost`, as executions know it."""
+    """The `ProcessHost` as executions know it."""
 
     @property
     def registry(self) -> Registry: ...

@@ -40,7 +40,7 @@ _LINES_PERIOD = 60.0
 
 
 class SessionPort(Protocol):
-    """A `runtime.lua.session.Session`, as far as this host needs it."""
+    """The part of `runtime.lua.session.Session` that this host needs."""
 
     def step(self, events: Sequence[Event], clock: Clock) -> Batch: ...
     def query(self, name: str, args: Sequence[Payload]) -> Payload: ...
@@ -48,7 +48,7 @@ class SessionPort(Protocol):
 
 
 class LuaRun(Execution):
-    """What host modules see as `HostCall.process`: `entry pid context principal activity request response message
+    """An execution of Lua. Host modules see it as `HostCall.process`, with the attributes `entry pid context principal activity request response message
     registry resources handles`."""
 
     def __init__(

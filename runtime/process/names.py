@@ -1,4 +1,4 @@
-"""Registered names: what a process on this node may be called besides its PID."""
+"""The registered names of this node, by which a process may be called instead of its PID."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MAX_NAMES = 1000
 
 
 class Names:
-    """A name belongs to one PID; a PID may have many."""
+    """A register of names. A name belongs to one PID; a PID may have many."""
 
     def __init__(self) -> None:
         self._pids: dict[str, str] = {}

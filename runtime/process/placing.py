@@ -1,4 +1,4 @@
-"""What a spawn asks for: which entry, on which host, and what about a process that has its name already."""
+"""The request of a spawn: which entry, on which host, and what to do about a process that has its name already."""
 
 from __future__ import annotations
 

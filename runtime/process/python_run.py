@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class PythonRun(Execution):
-    """It has a PID, by which it is known as a sender, but no mailbox. Cancelling it cancels its coroutine; a synchronous
+    """An execution of a Python function. It has a PID, by which it is known as a sender, but no mailbox. Cancelling it cancels its coroutine; a synchronous
     function goes on until it looks at `current().activity.is_canceled()`, and is abandoned after the grace."""
 
     def __init__(self, call: Call, function: PythonFunction, permit: Permit, environ: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""`spawn` and `exec` outside a workflow: of workflows, and of processes on a host here."""
+"""The commands `spawn` and `exec` outside a workflow, for workflows and for processes on a host here."""
 
 from __future__ import annotations
 

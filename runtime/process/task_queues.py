@@ -1,4 +1,4 @@
-"""Which `temporal.worker` a name means: its id, the queue it serves, or a queue that somebody else serves."""
+"""The meaning of a worker's name: the id of a `temporal.worker`, the queue that it serves, or a queue that somebody else serves."""
 
 from __future__ import annotations
 

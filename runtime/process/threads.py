@@ -1,4 +1,4 @@
-"""Threads of a process host: a pool for Lua steps, and a thread each for synchronous Python functions."""
+"""The threads of a process host: a pool for Lua steps, and a thread each for synchronous Python functions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Threads:
-    """Steps are short and bounded, so a few threads carry any number of programs."""
+    """The threads for Lua steps and synchronous Python functions. Steps are short and bounded, so a few threads carry any number of programs."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor((os.cpu_count() or 1) + 3, thread_name_prefix="evermoon-step")

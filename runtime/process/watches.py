@@ -1,4 +1,4 @@
-"""Monitors and links: who hears of whose end as an event.
+"""Monitors and links, by which an execution hears of the end of another as an event.
 
 A monitor looks one way, a link both. Of an end without error each watcher gets one EXIT; of any other a linked one gets
 LINK_DOWN and one that monitors EXIT, in this order.
@@ -38,7 +38,7 @@ class Watch:
 
 
 class Watches:
-    """Of all executions on a host. What they watch are executions here, or workflows."""
+    """The monitors and links of all executions on a host. They watch executions here, or workflows."""
 
     def __init__(self, services: HostPort) -> None:
         self._services = services

@@ -1,4 +1,4 @@
-"""The log of the SDK's core, handed to Python's logging: by itself it writes to standard output, where values belong."""
+"""The bridge from the log of the SDK's core to Python's logging: by itself the core writes to standard output, where values belong."""
 
 from __future__ import annotations
 

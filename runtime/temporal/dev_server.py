@@ -50,7 +50,7 @@ DYNAMIC_CONFIG: Mapping[str, str] = {
 
 
 class DevServer:
-    """`state` is the directory to keep data in, None to keep none. Ports are the usual ones, or free ones if those are taken.
+    """A running Temporal server. `state` is the directory to keep data in, None to keep none. Ports are the usual ones, or free ones if those are taken.
 
     `port` is tried first instead of the usual one. `namespaces` exist besides "default". What the server logs is in `temporal.log` of the state directory.
     """

@@ -1,4 +1,4 @@
-"""Our one error to and from Temporal's failures.
+"""The translation between our one error and Temporal's failures.
 
 Lua to Temporal: an ApplicationError whose type is the kind, whose single detail is the whole chain in wire form (marked,
 so that a foreign detail is not taken for ours), and whose stack trace is the Lua one. The failure is built as a message

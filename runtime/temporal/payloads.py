@@ -1,4 +1,4 @@
-"""How the values of a `temporal.client` travel: encrypted, when it has a codec, and large ones by reference, when it has a store.
+"""The data converter of a `temporal.client`: values travel encrypted when it has a codec, and large ones by reference when it has a store.
 
 A value is encrypted first, so a store holds no clear text either. What a history holds is read with `opened`.
 """
@@ -56,7 +56,7 @@ M = TypeVar("M", bound=Message)
 
 
 class AesGcm(PayloadCodec):
-    """``nonce || ciphertext || tag`` of the whole payload, its metadata included. What is not encrypted is read as it is."""
+    """The codec that encrypts the whole payload, its metadata included, as ``nonce || ciphertext || tag``. It reads as it is what is not encrypted."""
 
     def __init__(self, key: bytes) -> None:
         self._cipher = aead.AESGCM(key)
@@ -88,7 +88,7 @@ class AesGcm(PayloadCodec):
 
 
 class Failures(DefaultFailureConverterWithEncodedAttributes):
-    """Messages and stack traces are values as well, those of causes included."""
+    """The failure converter that treats messages and stack traces as values, those of causes included."""
 
     def to_failure(self, exception: BaseException, payload_converter: PayloadConverter, failure: Failure) -> None:
         super().to_failure(exception, payload_converter, failure)
@@ -102,7 +102,7 @@ class Failures(DefaultFailureConverterWithEncodedAttributes):
 
 
 class Directory(StorageDriver):
-    """Payloads as files of a directory, each named by its hash, so that the same payload is kept once.
+    """A payload store in a directory. Each file is named by the hash of its payload, so that the same payload is kept once.
 
     Raises `Error` UNAVAILABLE when the file system does not do its part: the task is tried again.
     """
@@ -159,7 +159,7 @@ def _unavailable(path: Path, error: OSError) -> Error:
 
 @dataclass(frozen=True, slots=True)
 class Travel:
-    """`converter` is None for the SDK's own. Larger payloads than `threshold` bytes are stored; None where nothing is."""
+    """The way that a client's values travel. `converter` is None for the SDK's own. Payloads larger than `threshold` bytes are stored; it is None where nothing is stored."""
 
     converter: DataConverter | None = None
     threshold: int | None = None

@@ -1,4 +1,4 @@
-"""Normalised option tables (`runtime.modules.options`) as the SDK's own types."""
+"""The translation of normalised option tables (`runtime.modules.options`) into the SDK's own types."""
 
 from __future__ import annotations
 

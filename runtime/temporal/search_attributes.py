@@ -1,4 +1,4 @@
-"""Search attributes: checked against what the client declares, because a command with an unknown one wedges the run."""
+"""The check of search attributes against what the client declares, because a command with an unknown one wedges the run."""
 
 from __future__ import annotations
 

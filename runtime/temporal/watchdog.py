@@ -1,4 +1,4 @@
-"""Runs one command and ends it when the other end of a pipe goes away. A script of its own, run as a file.
+"""A script that runs one command and ends it when the other end of a pipe goes away. It is run as a file.
 
 The host keeps the write end. Whatever becomes of the host (stop, crash, SIGKILL), the kernel closes it, and this process
 ends the command: SIGTERM, then SIGKILL. Should this process itself be killed, the command gets SIGKILL from the kernel

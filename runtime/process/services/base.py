@@ -1,4 +1,4 @@
-"""What the supervisor keeps up, whatever it is."""
+"""The base of the services that the supervisor keeps up."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from runtime.registry.models import ServiceEntry as Entry
 
 
 class ServiceKeeper:
-    """`mark` is equal for two that need no restart between them; `needed` are those it depends on.
+    """A service that the supervisor keeps up. `mark` is equal for two that need no restart between them; `needed` are those it depends on.
 
-    `pid` is that of the process it is now, if it is one; `tried` is set once it is up or has failed for the first time, `up` while it is up.
+    `pid` is that of its present process, if it has one; `tried` is set once it is up or has failed for the first time, `up` while it is up.
     """
 
     def __init__(self, entry: Entry, mark: Any, needed: Sequence[ServiceKeeper]) -> None:

@@ -1,4 +1,4 @@
-"""`queue.consumer` entries: functions called with the messages of a queue, so many at once."""
+"""The service of a `queue.consumer` entry, which calls a function with the messages of a queue."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LAST_MOMENTS = 2.0
 
 
 class QueueConsumerKeeper(ServiceKeeper):
-    """Takes messages ahead of its handlers, `prefetch` at most with those that are handled; gives back what it has not begun."""
+    """A consumer of one queue. It takes messages ahead of its handlers, `prefetch` at most with those that are handled, and gives back what it has not begun."""
 
     def __init__(self, host: ProcessHost, entry: QueueConsumer, mark: Any, needed: Sequence[ServiceKeeper]) -> None:
         super().__init__(entry, mark, needed)

@@ -1,4 +1,4 @@
-"""Services: what is started with the host and stopped with it. `process.service` entries are processes that are started
+"""The supervisor of services, which are started and stopped with the host. `process.service` entries are processes that are started
 again when they fail; `queue.consumer` entries call functions with the messages of a queue.
 
 A process is up when its main has first waited, or has ended well. What depends on a service starts when that is up, and
@@ -34,7 +34,7 @@ _STOPPING = "service stopped"
 
 
 class Supervisor:
-    """The services of one host. `start` and `stop` in any order, any number of times."""
+    """The supervisor of one host's services. `start` and `stop` may be called in any order, any number of times."""
 
     def __init__(self, host: ProcessHost) -> None:
         self._host = host
@@ -115,7 +115,7 @@ class Supervisor:
 
 
 class ProcessServiceKeeper(ServiceKeeper):
-    """One `process.service` and the processes it has been."""
+    """The keeper of one `process.service`, which starts its process again when that fails."""
 
     def __init__(self, host: ProcessHost, entry: ProcessService, mark: Any, needed: Sequence[ServiceKeeper]) -> None:
         super().__init__(entry, mark, needed)

@@ -1,4 +1,4 @@
-"""Which bundles open runs need."""
+"""A count of the bundles that open runs need."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _OPEN = "ExecutionStatus='Running'"
 
 @dataclass(frozen=True, slots=True)
 class BundleUse:
-    """Open runs by the hash they are pinned to, and the workflow types of those that do not say."""
+    """The numbers of open runs by the hash they are pinned to, and the workflow types of the runs that do not say."""
 
     runs: Counter[str] = field(default_factory=Counter)
     unknown: set[str] = field(default_factory=set)

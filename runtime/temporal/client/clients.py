@@ -1,4 +1,4 @@
-"""Connections: one per `temporal.client` entry, made when first needed, shared by everything on this host."""
+"""The connections to Temporal: one for each `temporal.client` entry, made when first needed, shared by everything on this host."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _NO_ENTRY = ""
 
 
 class Clients:
-    """`address` replaces that of every entry (the embedded server's); `namespace` is the one to use there when the registry
-    has no client. `connected` serves for every entry: a client somebody else made, as in a plugin.
+    """The Temporal clients of a registry. `address` replaces that of every entry (the embedded server's); `namespace` is the one to use there when the registry
+    has no client. `connected` is a client that somebody else made, as in a plugin, and serves for every entry.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""One run as the runs API and the command line show it."""
+"""The description of one run, as the runs API and the command line show it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Headers of what a client sends, through an interceptor: the SDK's own calls take none.
+"""An interceptor that adds headers to what a client sends, since the SDK's own calls take none.
 
 Outgoing headers are put into a context variable around the one SDK call they are for; the interceptor, which the SDK runs
 inside that call, takes them from there. Calls made by other code of the same client or worker find the variable empty and

@@ -1,4 +1,4 @@
-"""What a Temporal client's calls raise, as our one error."""
+"""The translation of what a Temporal client's calls raise into our one error."""
 
 from __future__ import annotations
 

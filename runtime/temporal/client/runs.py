@@ -1,4 +1,4 @@
-"""Runs, as everything outside a workflow sees them: `runtime.contracts.Workflows` on a Temporal client."""
+"""The runs of a server as everything outside a workflow sees them: `runtime.contracts.Workflows` on a Temporal client."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Handle = WorkflowHandle[Any, RawValue]
 
 
 class Runs:
-    """`run` is a workflow id, or the PID of a run; either means the latest run of that id.
+    """The `Workflows` of the registry's clients. `run` is a workflow id, or the PID of a run; either means the latest run of that id.
 
     Every method raises `Error` and nothing else: NOT_FOUND for an unknown run, UNAVAILABLE when the server does not answer.
     """

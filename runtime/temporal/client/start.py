@@ -1,4 +1,4 @@
-"""Starting a run: its id, its queue, what happens when a run of that id is open, and the messages it starts with."""
+"""The start of a run: its id, its queue, what happens when a run of that id is open, and the messages it starts with."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _ATTEMPTS = 5
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a run is started: `worker` is the place of its PID."""
+    """The place where a run is started. `worker` is the first half of the run's PID."""
 
     client: str
     queue: str
@@ -76,7 +76,7 @@ def _default_client(registry: Registry) -> str:
 
 
 class _StartPlan:
-    """A start as it will be sent: everything that can be refused is refused here."""
+    """A start as it will be sent. Everything that can be refused is refused while it is made."""
 
     def __init__(self, registry: Registry, programs: Programs | None, request: StartRequest, clients: Clients) -> None:
         entry = registry.find_workflow(request.entry)

@@ -1,6 +1,6 @@
-"""Who follows a run. Its history is long-polled once, however many follow; nobody's slowness holds up anybody else.
+"""Live streams of a run's events. The history is long-polled once for all readers, and no slow reader holds up another.
 
-The latest events are kept in memory. A reader who is further behind reads the history for himself, so what is kept does
+The latest events are kept in memory. A reader who is further behind reads the history by itself. So what is kept does
 not depend on how slow readers are, and a late reader sees what the others saw.
 """
 
@@ -28,7 +28,7 @@ KEPT = 1000
 
 
 class Tail:
-    """The end of a chain of runs, where new events come."""
+    """The end of a chain of runs, to which new events are added."""
 
     def __init__(self, histories: Histories, kept: int = KEPT) -> None:
         self._histories = histories
@@ -151,7 +151,7 @@ def _told(teller: HistoryEvents, link: Link, page: Sequence[HistoryEvent]) -> li
 
 
 class EventStream:
-    """One reader's `EventFeed`."""
+    """The `EventFeed` of one reader."""
 
     def __init__(self, tail: Tail, after: Cursor | None, wait: bool) -> None:
         """A cursor from an earlier chain of the same id, or from before the server forgot the first run, means nothing any more."""
@@ -190,7 +190,7 @@ class EventStream:
 
 
 class EventStreams:
-    """Of all runs that are followed on this host."""
+    """The event streams of all runs that are followed on this host, one `Tail` for each run."""
 
     def __init__(self) -> None:
         self._tails: dict[tuple[int, str], Tail] = {}

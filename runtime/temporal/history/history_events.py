@@ -1,4 +1,4 @@
-"""A run's history as the events that clients see: one history event is one of them, or none."""
+"""The translation of a run's history into the events that clients see: a history event becomes one of them, or none."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PREFIX = "EVENT_TYPE_"
 
 
 class HistoryEvents:
-    """Tells the events of one run, which it must be given from the first one on: later ones refer to earlier ones."""
+    """The translator for one run. It must be given the run's events from the first one on, because later ones refer to earlier ones."""
 
     def __init__(self, run_id: str, *, goes_on: bool) -> None:
         """`goes_on`: the run is the successor of one that was told of."""

@@ -1,4 +1,4 @@
-"""Runs whose history has become long: what they cost, who is told, and what is not asked of them any more.
+"""The limits from which a history counts as long, and what is not asked of such a run any more.
 
 Whoever takes a run up, after a restart or to answer a question, replays its history, within the ten seconds that the server
 gives a task or a question. A script takes about half a millisecond for each event on an idle machine, so from some 18,000 on it does not fit.

@@ -26,7 +26,7 @@ class Link:
 
 
 class Histories:
-    """What the server knows of a workflow id. Raises `Error` and nothing else: NOT_FOUND, UNAVAILABLE."""
+    """A reader of the histories that the server has of a workflow id. Raises `Error` and nothing else: NOT_FOUND, UNAVAILABLE."""
 
     def __init__(self, client: Client, workflow_id: str) -> None:
         self._client = client

@@ -1,4 +1,4 @@
-"""Where a replayed run first goes another way than its history.
+"""The comparison of a replayed run with its history, which finds where the run first goes another way.
 
 Temporal's own replay compares what kind of thing happened, and ids; not the values: a history in which somebody changed an
 amount would pass. And what it says of a difference names the SDK's state machines. Here the commands of each workflow task are
@@ -27,7 +27,7 @@ _SHOWN = 300
 
 @dataclass(frozen=True, slots=True)
 class Divergence:
-    """The first difference. `at` and `command`: what the script does and where, None when it does nothing more.
+    """The first difference between a replay and its history. `at` and `command`: what the script does and where, None when it does nothing more.
 
     `event`, `event_at` and `recorded`: what the history has, None when it has nothing more. `field`, `expected` (of the history) and
     `actual` (of the script) are for commands that are the same but for a value.
@@ -45,9 +45,9 @@ class Divergence:
 
 
 class ComparingRunner(LuaRunner):
-    """Runs the workflow of one replay and keeps what it says, by workflow task.
+    """A workflow runner for one replay that keeps the commands of the run by workflow task.
 
-    Give it to a Replayer; replay; then ask for `divergence`.
+    Give it to a Replayer, replay, and then ask for `divergence`.
     """
 
     def __init__(self, host: WorkflowHost) -> None:

@@ -1,4 +1,4 @@
-"""The programs a recorded history is replayed with."""
+"""The programs with which a recorded history is replayed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PIN = wire.PIN_MARKER.format(hash="")
 
 
 class RecordedPrograms(Programs):
-    """Bundles as a history names them. `newest` is the entry whose code of today stands in for each of them, None for none."""
+    """The programs of the bundles that a history names. `newest` is the entry whose present code stands in for each of them, None for none."""
 
     def __init__(self, registry: Registry, programs: Programs, history: WorkflowHistory, newest: str | None) -> None:
         super().__init__(registry, programs.store)

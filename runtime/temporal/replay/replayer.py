@@ -1,4 +1,4 @@
-"""Replaying recorded histories against the registry: what `evermoon replay` and the test suite do."""
+"""The replay of recorded histories against the registry, for `evermoon replay` and the test suite."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ History = Mapping[str, Any] | str | Path
 
 @dataclass(frozen=True, slots=True)
 class ReplayResult:
-    """One history replayed. `divergence` says where it first went another way, None when it did not; `failure` is its message."""
+    """The result of replaying one history. `divergence` says where it first went another way, None when it did not; `failure` is its message."""
 
     name: str
     workflow_id: str

@@ -14,7 +14,7 @@ from runtime.temporal.replay.shapes import CommandShape
 
 
 class ScriptCommands:
-    """The commands of a replay, as shapes. `heard` is what the kernel asked for, which has the lines."""
+    """A collector of the commands of a replay, as shapes. `heard` is what the kernel asked for, which has the lines."""
 
     def __init__(self, heard: Sequence[Command], run_timeout: timedelta) -> None:
         self._lines = _Lines(heard)
@@ -68,7 +68,7 @@ def _seq(given: Any) -> int:
 
 
 class _Lines:
-    """Where the script asked for what the SDK's commands do not say it of."""
+    """The script lines of commands for which the SDK's commands name none."""
 
     def __init__(self, heard: Sequence[Command]) -> None:
         self._activities: dict[str, str | None] = {}

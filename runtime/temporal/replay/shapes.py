@@ -26,7 +26,7 @@ _SYSTEM = "evermoon."
 
 @dataclass(frozen=True, slots=True)
 class CommandShape:
-    """`at` is the script's ``file:line``, None when it is not known, then `after` that of the command before; `event` the id of the
+    """A command in the form in which it is compared. `at` is the script's ``file:line``, None when it is not known, then `after` that of the command before; `event` the id of the
     event that records it.
 
     A `soft` one (a cancel, an answer) may have nothing to match it: whether Temporal records it depends on what else happened.

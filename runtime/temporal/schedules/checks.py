@@ -1,4 +1,4 @@
-"""What can be known of schedules before a server is asked, reported with the registry's other problems.
+"""The checks of schedules that need no server; what they find is reported with the registry's other problems.
 
 Fields with placeholders are left for the start: what stands for them is never shown.
 """

@@ -1,4 +1,4 @@
-"""Where schedules are: the Temporal namespaces that a registry's workers are connected to."""
+"""The Temporal namespaces that a registry's workers are connected to, in which its schedules are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Schedules, as somebody who looks after them sees them."""
+"""The operations of those who look after schedules: list, pause, resume, trigger, backfill and delete."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from runtime.temporal.schedules.spec import entry_id_of, mark_of, queue_in, sche
 
 @dataclass(frozen=True, slots=True)
 class ScheduleView:
-    """A schedule of ours. Moments are ISO 8601 in UTC; `running` and `recent` are workflow ids, the latest last."""
+    """The view of one of our schedules. Moments are ISO 8601 in UTC; `running` and `recent` are workflow ids, the latest last."""
 
     id: str
     entry: str
@@ -46,7 +46,7 @@ class ScheduleView:
 
 
 class Schedules:
-    """`schedule` is an entry id, or the id of a schedule of ours. Every method raises `Error` and nothing else."""
+    """The schedules of a registry, to be looked after. `schedule` is an entry id, or the id of a schedule of ours. Every method raises `Error` and nothing else."""
 
     def __init__(self, registry: Registry, clients: Clients) -> None:
         self._registry = registry

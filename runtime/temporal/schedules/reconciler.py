@@ -1,4 +1,4 @@
-"""Keeps the schedules of the server what the registry says: at start, and after each reload."""
+"""The background task that makes the server's schedules match the registry, at start and after each reload."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FIRST_DELAY, _LAST_DELAY = 0.2, 10.0
 
 
 class ScheduleReconciler:
-    """Looks once, and once more after every `use`. While a server does not answer it tries again, with growing pauses; what
+    """A task that synchronises schedules once, and once more after every `use`. While a server does not answer it tries again, with growing pauses; what
     cannot be done for another reason is logged, and stays undone until the next look.
     """
 

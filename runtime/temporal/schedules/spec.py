@@ -40,7 +40,7 @@ _FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """`definition` is a hash of all that the entry says, but for `paused`."""
+    """The mark of a schedule of ours. `definition` is a hash of everything that the entry says, but for `paused`."""
 
     entry: str
     definition: str

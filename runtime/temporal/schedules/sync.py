@@ -1,4 +1,4 @@
-"""Making the schedules of a cluster what a registry asks for: created, updated, removed.
+"""The synchronisation of a cluster's schedules with a registry: they are created, updated and removed.
 
 Every step looks before it acts and does nothing where nothing is to be done, so hosts that start at once with one registry
 agree. Only schedules with our mark whose runs go to a queue of this registry are touched: another set of definitions in the

@@ -1,4 +1,4 @@
-"""The threads that step workflows, and how long one may be held by an activation: all that one workflow task brings to a run.
+"""The threads that step workflows, and the time for which an activation may hold one. An activation is all that one workflow task brings to a run.
 
 Each event has its own time (`runtime.lua.session`), but a task may bring many: a thousand signals to a script that spins over
 each would hold a thread for minutes, or wait for one. When an activation's time is up, the event under way ends and the rest is not
@@ -32,11 +32,11 @@ _current = threading.local()
 
 
 class ActivationTooLong(Exception):
-    """Fails the workflow task."""
+    """The error of an activation that spent its time. It fails the workflow task."""
 
 
 class Activations(ThreadPoolExecutor):
-    """An executor for the SDK's worker, which hands it one piece of work for each activation."""
+    """The executor of the SDK's worker, which hands it one piece of work for each activation."""
 
     def __init__(self) -> None:
         super().__init__(WORKFLOW_THREADS, thread_name_prefix="workflow")

@@ -30,7 +30,7 @@ _HEARTBEAT = 10.0
 
 
 class ActivityContext:
-    """The `runtime.contracts.Activity` of one attempt. May be used from any thread while the attempt runs."""
+    """The `runtime.contracts.Activity` of one attempt. It may be used from any thread while the attempt runs."""
 
     def __init__(self) -> None:
         self._context = contextvars.copy_context()  # the SDK keeps the attempt in a context variable

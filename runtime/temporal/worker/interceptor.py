@@ -1,4 +1,4 @@
-"""Headers of the activity that is running, through an interceptor: the SDK gives them to nobody else."""
+"""An interceptor that keeps the headers of the running activity, since the SDK gives them to nobody else."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def activity_headers() -> Headers:
 
 
 class Interceptor(ClientInterceptor, temporalio.worker.Interceptor):
-    """Both halves. Given to a client it serves that client's workers too (the SDK passes it on)."""
+    """The interceptor of clients and workers. Given to a client it serves that client's workers too (the SDK passes it on)."""
 
     def intercept_activity(
         self, next: temporalio.worker.ActivityInboundInterceptor

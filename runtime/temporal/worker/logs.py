@@ -1,4 +1,4 @@
-"""The SDK's own log lines about failures, without the Python traceback where the failure is a script's.
+"""A filter for the SDK's own log lines that removes the Python traceback where the failure is a script's.
 
 To an author the traceback of how a host reports an error is noise in front of the one line that matters.
 """

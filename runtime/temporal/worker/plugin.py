@@ -1,4 +1,4 @@
-"""Lua workflows and activities for any existing Python worker or replayer, as a Temporal plugin."""
+"""The Temporal plugin that adds Lua workflows and activities to any existing Python worker or replayer."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _plain(client: Client) -> Client:
 
 
 class LuaPlugin(SimplePlugin):
-    """`Worker(client, task_queue=..., plugins=[LuaPlugin("config/registry.yaml")])` runs the registry's Lua workflows and activities.
+    """A Temporal plugin: `Worker(client, task_queue=..., plugins=[LuaPlugin("config/registry.yaml")])` runs the registry's Lua workflows and activities.
 
     Give it to the worker, or to the client (the SDK then passes it on to that client's workers), not to both. `environ` is
     what placeholders in the registry see; default: the process's environment as settings read it, so pass your own in tests.

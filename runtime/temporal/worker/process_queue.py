@@ -1,4 +1,4 @@
-"""What workflows do to the processes of this host, messages above all: one queue for each node, served by a small worker on each cluster.
+"""The queue by which workflows reach the processes of this host. Each node has one, served by a small worker on each cluster.
 
 A workflow cannot reach a process itself, so it schedules an activity on the queue of the process's node. An activity may
 run twice, a message must not arrive twice: the node remembers what it has delivered.
@@ -34,7 +34,7 @@ REMEMBERED = 100_000
 
 
 class Delivered:
-    """Which messages have arrived, by id (`<run id>/<number>`).
+    """A memory of the messages that have arrived, by id (`<run id>/<number>`).
 
     A run numbers its messages upwards and sends those to one process one batch after another, so the last number says all.
     """
@@ -132,7 +132,7 @@ def _unpacked(
 
 
 class ProcessQueues:
-    """Serves the node's queue on every cluster that this host is connected to, from `start` to `stop`.
+    """The workers that serve the node's queue on every cluster that this host is connected to, from `start` to `stop`.
 
     A run can know a process of this host only after the host has spoken to the run's cluster, so connecting is soon enough.
     """

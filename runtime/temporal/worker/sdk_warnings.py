@@ -1,4 +1,4 @@
-"""What the SDK only warns of must end no worker: where Python makes warnings errors (`-W error`), its pollers die of them."""
+"""A guard that keeps the SDK's warnings from ending a worker: where Python makes warnings errors (`-W error`), its pollers die of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Workers: one Temporal worker per `temporal.worker` entry, from start to stop, also while the server is away."""
+"""The Temporal workers of a host: one for each `temporal.worker` entry, from start to stop, also while the server is away."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ Write = Callable[[int, DoBackoff | None], None]
 
 
 class Activity:
-    """`write` emits the command, at once; `then` gets the outcome, once. Only local activities back off."""
+    """An activity that is under way. `write` emits its command at once; `then` gets its outcome, once. Only local activities back off."""
 
     __slots__ = (
         "_about",

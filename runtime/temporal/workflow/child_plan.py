@@ -115,7 +115,7 @@ def _check_host(run: Run, command: Command, entry_id: str) -> None:
 
 
 class ChildPlan:
-    """A child as it will be started: everything that can be refused is refused here, before any command is sent."""
+    """A child as it will be started. Everything that can be refused is refused while it is made, before any command is sent."""
 
     def __init__(self, run: Run, command: Command, entry: ChildTarget) -> None:
         data = command.data

@@ -1,4 +1,4 @@
-"""How a run ends: its result, its failure, its cancellation, or its successor."""
+"""The end of a run: its result, its failure, its cancellation, or its successor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a workflow entry declares under `meta.temporal.workflow`: the signals, queries and updates its runs take.
+"""The signals, queries and updates that a workflow entry declares under `meta.temporal.workflow`.
 
 Declarations are of the registry of the day, not of a run's bundle: they guard the door, and nothing behind it depends on them.
 An update or query that does not match its schema is refused before the script sees it. A signal cannot be refused: it is

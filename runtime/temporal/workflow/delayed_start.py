@@ -1,4 +1,4 @@
-"""`workflow.start_delay` of a child. Temporal's command for children has no such field, so the run waits on a timer of its own.
+"""The option `workflow.start_delay` of a child. Temporal's command for children has no such field, so the run waits on a timer of its own.
 
 Meanwhile the child has a PID and no run: what is done to it is done here. As with Temporal's own delay, a message ends it.
 """
@@ -12,10 +12,10 @@ from runtime.errors import Error
 
 
 class DelayedStart:
-    """Of one child, by its workflow id in `Run.delays` until it has started, or will not.
+    """The delayed start of one child, in `Run.delays` by its workflow id until the child has started, or will not.
 
-    `over` is called once, with None when the child is to start and the error when it is not to. What is for the child waits by
-    `when_started`, and hears whether it has.
+    `over` is called once, with None when the child is to start and the error when it is not to. What is meant for the child waits by
+    `when_started`, and hears whether the child has started.
     """
 
     __slots__ = ("_error", "_followers", "_is_over", "_over", "started")

@@ -1,4 +1,4 @@
-"""What the runs of one worker know of their surroundings."""
+"""The surroundings that the runs of one worker share."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from runtime.temporal.worker import activations
 
 
 class BundleUnavailable(Exception):
-    """Fails the workflow task, not the run, and is nothing a script gets to see: the store may have the bundle later."""
+    """The error of a run whose bundle the store does not have. It fails the workflow task, not the run, and no script sees it: the store may have the bundle later."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pinned:
-    """The code a run has. `bundle` is None for a run that takes the newest code at any time; `entry` when the registry has it no more."""
+    """The code that a run has. `bundle` is None for a run that takes the newest code at any time; `entry` when the registry has it no more."""
 
     program: Program
     bundle: str | None

@@ -1,4 +1,4 @@
-"""A run as the SDK sees it: an activation in, a completion out.
+"""The workflow instance that the SDK activates: an activation comes in, and a completion goes out.
 
 An activation is a list of jobs: signals, results, a start. They become events of the run in four groups, each carried out before
 the next is looked at: patches that history has, then what came from outside, then what was resolved, then queries. That is the

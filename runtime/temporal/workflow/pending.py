@@ -1,4 +1,4 @@
-"""What the SDK's core is still to resolve for a run, by the numbers it was asked under."""
+"""The requests of a run that the SDK's core has yet to resolve, by their numbers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from temporalio.bridge.proto.workflow_activation import ResolveChildWorkflowExec
 
 
 class PendingActivity(NamedTuple):
-    """`queue` is None for the run's own. `resolve` gets the outcome, or a back-off of a local activity."""
+    """An activity that the core has yet to resolve. `queue` is None for the run's own. `resolve` gets the outcome, or a back-off of a local activity."""
 
     type: str
     id: str
@@ -22,7 +22,7 @@ class PendingActivity(NamedTuple):
 
 
 class PendingChild(NamedTuple):
-    """Both callbacks are called at most once; `started` also for a start that was refused, and then nothing follows."""
+    """A child that the core has yet to resolve. Both callbacks are called at most once. `started` is also called for a start that was refused, and then nothing follows."""
 
     id: str
     type: str
@@ -38,7 +38,7 @@ class PendingRequest(NamedTuple):
 
 
 class Pending:
-    """Numbers count from 1 for each kind, in the order of the commands."""
+    """The pending requests of a run. Numbers count from 1 for each kind, in the order of the commands."""
 
     __slots__ = ("_last", "activities", "cancels", "children", "signals", "timers")
 

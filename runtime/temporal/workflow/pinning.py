@@ -1,4 +1,4 @@
-"""Which code a run has: that of the bundle it began with, for ever.
+"""The pinning of a run to its code: it has that of the bundle it began with, for ever.
 
 Who starts a run through us writes the hash of the newest bundle into a header. A run that somebody else started (the Temporal
 CLI, another SDK, a schedule) takes the newest at its first task and records the choice as a patch marker, the one thing a
@@ -19,7 +19,7 @@ from runtime.temporal.workflow.run import Run
 
 
 class UnknownWorkflowType(Exception):
-    """Fails the workflow task, not the run: a deploy may add the type."""
+    """The error of a run whose type the registry does not know. It fails the workflow task, not the run: a deploy may add the type."""
 
 
 def pin(run: Run) -> Pinned:

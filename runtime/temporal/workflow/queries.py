@@ -1,4 +1,4 @@
-"""Queries: answered from the session as it is, without a trace."""
+"""The answers to queries, given by the session as it is, without leaving a trace in the run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Choices a run makes once: recorded as Temporal patches when live, read back when replaying. `Run.refused` is the simplest of them."""
+"""The choices that a run makes once. They are recorded as Temporal patches when live and read back when replaying. `Run.refused` is the simplest of them."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ Headers = Mapping[str, Proto]
 
 
 class PendingDelivery(Protocol):
-    """What is on its way to one destination, in `Run.sends` until it has arrived."""
+    """A delivery to one destination, in `Run.sends` until it has arrived."""
 
     def when_done(self, follower: Callable[[], None]) -> None:
         """Calls once, when the next delivery to the destination may begin."""
@@ -70,7 +70,7 @@ class PendingDelivery(Protocol):
 
 
 class Run:
-    """State of one run, and the activation under way. One thread at a time; nothing is shared between runs.
+    """The state of one run, and the activation under way. One thread uses it at a time; nothing is shared between runs.
 
     `outstanding` gives for each command of the script that waits for a result how to cancel it; `sends` the latest delivery to each
     workflow id, or PID of a process, that is not acknowledged yet: a closing run waits for these.

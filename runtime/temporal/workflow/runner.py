@@ -1,4 +1,4 @@
-"""What makes an SDK worker run Lua workflows: one definition for every type, and a runner that knows what to do with it."""
+"""The definition and the runner that make an SDK worker run Lua workflows of every type."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from runtime.temporal.workflow.run import Run
 
 @workflow.defn(dynamic=True, sandboxed=False)
 class LuaWorkflow:
-    """Every Lua type, to the worker that registers it: dynamic, so that a new type needs no new worker. Nothing ever makes one."""
+    """The one workflow definition for every Lua type. It is dynamic, so that a new type needs no new worker. Nothing ever makes an instance."""
 
     @workflow.dynamic_config
     def config(self) -> workflow.DynamicWorkflowConfig:
@@ -36,7 +36,7 @@ class LuaWorkflow:
 
 
 class LuaRunner(WorkflowRunner):
-    """Runs `LuaWorkflow`, as the `unsandboxed_workflow_runner` of one worker; other workflows that opt out of the sandbox go to `others`."""
+    """The `unsandboxed_workflow_runner` of one worker, which runs `LuaWorkflow`. Other workflows that opt out of the sandbox go to `others`."""
 
     def __init__(self, host: WorkflowHost, others: WorkflowRunner | None = None) -> None:
         self._host = host

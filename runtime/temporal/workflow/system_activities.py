@@ -1,4 +1,4 @@
-"""System activities as a run sees them: what only a client can do, done by an activity on the run's own queue."""
+"""The system activities of a run, which do what only a client can do, on the run's own queue."""
 
 from __future__ import annotations
 

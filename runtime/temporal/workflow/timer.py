@@ -12,7 +12,7 @@ _SECOND = 1_000_000_000
 
 
 class Timer:
-    """A timer of the server's, once it has been told to `begin`. `then` is called `turns` after it fired, unless it was cancelled."""
+    """A timer of the server, which starts with `begin`. `then` is called `turns` after it fired, unless it was cancelled."""
 
     __slots__ = ("_cancelled", "_number", "_run", "_seconds", "_summary", "_then", "_turns")
 

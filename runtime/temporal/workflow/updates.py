@@ -1,4 +1,4 @@
-"""Updates: an accepted one is an event for the session, answered when the script has answered it."""
+"""The updates of a run. An accepted update is an event for the session, and is answered when the script has answered it."""
 
 from __future__ import annotations
 

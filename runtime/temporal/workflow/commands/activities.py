@@ -1,4 +1,4 @@
-"""`call`: a function of the registry as an activity."""
+"""The command `call`, which runs a function of the registry as an activity."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def call(run: Run, command: Command) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Callee:
-    """How a function is called: what is the same for every call with these options. `command` is copied, never changed."""
+    """The part of a call that is the same for every call of a function with these options. `command` is copied, never changed."""
 
     options: Options
     is_local: bool

@@ -1,4 +1,4 @@
-"""`spawn` and `exec`: child workflows."""
+"""The commands `spawn` and `exec`, which start child workflows."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ def _begin(run: Run, command: Command, *, is_spawned: bool) -> None:
 
 
 class Child:
-    """One child, from its plan to its end: delayed, perhaps, then started, found open already, or refused.
+    """One child workflow, from its plan to its end. It may be delayed; then it is started, found open already, or refused.
 
-    What the script hears of a spawned one is its PID, then its end; of one that is executed its value.
+    The script hears the PID of a spawned child and then its end, and the value of a child that is executed.
     """
 
     def __init__(self, run: Run, seq: int, plan: ChildPlan, is_spawned: bool) -> None:

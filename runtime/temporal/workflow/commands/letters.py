@@ -1,4 +1,4 @@
-"""Messages of a run to processes and running functions: carried by a system activity on the queue of the process's node.
+"""The messages of a run to processes and running functions, carried by a system activity on the queue of the process's node.
 
 The script goes on at once. To one process, one batch is under way at a time, so order is kept; what the script sends in
 one step, or while a batch is under way, travels together. The wish to end a process goes by itself, in its turn, and is
@@ -41,9 +41,9 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """A wish to end the process, by the system activity `wire.CANCEL_PROCESS` or `wire.TERMINATE_PROCESS`.
+    """A request to end the process, by the system activity `wire.CANCEL_PROCESS` or `wire.TERMINATE_PROCESS`.
 
-    `seq` is of the command that waits for it.
+    `seq` is the number of the command that waits for it.
     """
 
     id: str
@@ -83,7 +83,7 @@ def _carrier(run: Run, to: Pid) -> Carrier:
 
 
 class Carrier:
-    """What is on its way to one process; in `Run.sends` until nothing is left."""
+    """The carrier of what is on its way to one process. It is in `Run.sends` until nothing is left."""
 
     def __init__(self, run: Run, address: str, node: str) -> None:
         self._run, self._address, self._node = run, address, node

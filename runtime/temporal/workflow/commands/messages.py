@@ -1,4 +1,4 @@
-"""`send`, `cancel_process` and `terminate`: what a run does to other runs."""
+"""The commands `send`, `cancel_process` and `terminate`, by which a run acts on other runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run says about itself: attributes, status, handler names, answers to updates, log lines."""
+"""The commands by which a run speaks about itself: attributes, status, handler names, answers to updates, log lines."""
 
 from __future__ import annotations
 

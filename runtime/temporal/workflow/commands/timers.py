@@ -1,4 +1,4 @@
-"""`timer` and `cancel`."""
+"""The commands `timer` and `cancel`."""
 
 from __future__ import annotations
 
