@@ -1,4 +1,4 @@
-"""How the process of a command begins: what is imported stays for as long as the process, so no garbage is looked for meanwhile."""
+"""The beginning of a command's process. What is imported stays for as long as the process, so no garbage is looked for meanwhile."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every sub-command shares: its options, its two ways of speaking (people, machines), and how failures end it."""
+"""The parts that every sub-command shares: its options, its two ways of speaking (people, machines), and how failures end it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands that act on runs: a runtime without workers, connected to the running `dev` server if there is one."""
+"""The connection of commands that act on runs: a runtime without workers, connected to the running `dev` server if there is one."""
 
 from __future__ import annotations
 

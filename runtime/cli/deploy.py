@@ -1,4 +1,4 @@
-"""`evermoon deploy`: publish the files here to every `evermoon serve` that shares the bundle store."""
+"""The command `evermoon deploy`, which publishes the files here to every `evermoon serve` that shares the bundle store."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PREVIOUS = "previous"
 
 @dataclass(frozen=True, slots=True)
 class _DeployPlan:
-    """What is to be served: a set of files, and what is said of it."""
+    """The plan of a deploy: a set of files, and what is said of it."""
 
     files: FileSet
     bundles: dict[str, str]

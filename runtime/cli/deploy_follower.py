@@ -1,4 +1,4 @@
-"""Taking up what is deployed: the newest release of the bundle store, looked for once a second.
+"""The follower of deploys, which looks for the newest release of the bundle store once a second and takes it up.
 
 A release that cannot be taken up is refused whole: the process goes on with what it serves, and says so, in its log and in the
 store, where `evermoon deploy` finds it.
@@ -28,7 +28,7 @@ _AGAIN_AFTER = 10.0
 
 
 class DeployFollower:
-    """One process that follows a store. `serving` is the number of the release it serves; 0: its own files."""
+    """The follower in one process. `serving` is the number of the release that it serves, or 0 for its own files."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

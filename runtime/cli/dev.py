@@ -1,4 +1,4 @@
-"""`evermoon dev`: everything on this machine, reloaded on save."""
+"""The command `evermoon dev`, which runs everything on this machine and reloads on save."""
 
 from __future__ import annotations
 

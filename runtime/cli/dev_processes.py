@@ -1,4 +1,4 @@
-"""Programs that `evermoon dev` runs beside the workers: each `registry.entry` with `meta.dev.command`.
+"""The companions: programs that `evermoon dev` runs beside the workers: each `registry.entry` with `meta.dev.command`.
 
 A companion prints one line of JSON, `{"env": {"NAME": "value"}}`, when it is ready; those variables become part of the
 environment that placeholders see. It ends when its standard input is closed, so none outlives a host that was killed.
@@ -61,7 +61,7 @@ def _filled(word: str, state: Path) -> str:
 
 
 class DevProcesses:
-    """Runs companions while it is entered; `env` is what they announced. Raises `Error` UNAVAILABLE when one does not get ready."""
+    """A context manager that runs companions while it is entered. `env` is what they announced. It raises `Error` UNAVAILABLE when one does not get ready."""
 
     def __init__(self, companions: Sequence[DevProcess], environ: Mapping[str, str]) -> None:
         self._companions = companions

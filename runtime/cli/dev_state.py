@@ -1,4 +1,4 @@
-"""`dev.json`: how the other commands find a running `evermoon dev`."""
+"""The file `dev.json`, by which the other commands find a running `evermoon dev`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FILE = "dev.json"
 
 @dataclass(frozen=True, slots=True)
 class DevState:
-    """`address` and `namespace` of the embedded server, the URL of its `ui`, the `http` services by entry id, and who wrote it.
+    """The content of `dev.json`: `address` and `namespace` of the embedded server, the URL of its `ui`, the `http` services by entry id, and who wrote it.
 
     `bundles` is its bundle store, None when that is in memory. `env` is what the companions of `dev` announced, for commands that resolve the same placeholders.
     """

@@ -1,4 +1,4 @@
-"""`events`: what happened to a run, and with `--follow` what happens to it."""
+"""The command `events`, which shows what happened to a run, and with `--follow` what happens to it."""
 
 from __future__ import annotations
 

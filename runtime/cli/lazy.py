@@ -1,4 +1,4 @@
-"""A group whose commands are imported when they are run: listing them, and a mistyped one, cost no import of theirs."""
+"""A group whose commands are imported when they are run. Listing them, or mistyping one, imports none."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 
 
 class LazyGroup(click.Group):
-    """Lists `lazy` in its order: a command's name to its module, where the command has the same name, and its help's first line."""
+    """A group that lists `lazy` in its order. It maps a command's name to its module, where the command has the same name, and to the first line of its help."""
 
     def __init__(self, *args: Any, lazy: Mapping[str, tuple[str, str]], **rest: Any) -> None:
         super().__init__(*args, **rest)

@@ -1,4 +1,4 @@
-"""Running until told to stop, and ending clean: every clean-up runs once, then the process leaves in time."""
+"""The lifetime of a command that runs until it is told to stop and then ends cleanly: every clean-up runs once, then the process leaves in time."""
 
 from __future__ import annotations
 

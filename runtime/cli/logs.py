@@ -1,4 +1,4 @@
-"""Logging of a command: one line a record, on standard error."""
+"""The logging of a command: one line a record, on standard error."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _OURS = ("evermoon", "runtime")
 
 
 class _OneLine(logging.Formatter):
-    """A script's line says where in the script it was written; a failure says what it was, its traceback only in debug."""
+    """A formatter. A script's line says where in the script it was written; a failure says what it was, and its traceback only in debug."""
 
     def __init__(self, tracebacks: bool) -> None:
         super().__init__(_FORMAT, datefmt="%H:%M:%S")

@@ -1,4 +1,4 @@
-"""What a command ends with, and the JSON it speaks. Imports nothing that takes time, see `runtime.cli.lazy`."""
+"""The output of a command: how it ends, and the JSON it speaks. This file imports nothing that takes time, see `runtime.cli.lazy`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The processes of `serve --processes`: each has a place, and whoever dies there is replaced."""
+"""The processes of `serve --processes`: each has a slot, and a process that dies is replaced in its slot."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FIRST_DELAY, _LAST_DELAY, _LASTED = 0.2, 30.0, 60.0
 
 
 class ProcessSlot:
-    """Keeps one `evermoon` process running, from `run` until that is cancelled. `told` is the line of JSON it began with."""
+    """A slot that keeps one `evermoon` process running, from `run` until that is cancelled. `told` is the line of JSON that the process began with."""
 
     def __init__(self, words: Sequence[str], environ: Mapping[str, str]) -> None:
         self._command = [sys.executable, "-m", "runtime.cli.main", *words, "--tied", "--json"]

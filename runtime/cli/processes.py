@@ -1,4 +1,4 @@
-"""The processes of a running host, as its HTTP tells them."""
+"""The processes of a running host, asked for over HTTP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`send`, `query`, `update`, `cancel`, `terminate`: speak to a run."""
+"""The commands that speak to a run: `send`, `query`, `update`, `cancel`, `terminate`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`evermoon serve`: workers and HTTP against a cluster, as one process or several."""
+"""The command `evermoon serve`, which runs workers and HTTP against a cluster, as one process or several."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which saves matter: the definition files of a registry and everything below the directories its sources come from."""
+"""The watcher of the files whose saves matter: the definition files of a registry and everything below the directories its sources come from."""
 
 from __future__ import annotations
 

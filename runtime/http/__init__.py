@@ -1,4 +1,4 @@
-"""HTTP: endpoints whose handlers are functions of the registry, and the runs API. The only place that imports `aiohttp.web`."""
+"""HTTP: endpoints whose handlers are functions of the registry, and the runs API. This is the only package that imports `aiohttp.web`."""
 
 from runtime.http.backend import Backend, Functions, Readiness
 from runtime.http.checks import http_checks

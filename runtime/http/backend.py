@@ -1,4 +1,4 @@
-"""What the handlers stand on. One object for all services of a server, so that a reload changes it in one place."""
+"""The services that handlers use. One object for all services of a server, so that a reload changes it in one place."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def always_ready() -> Sequence[str]:
 
 @dataclass(slots=True)
 class Backend:
-    """`stopping` is set when the server begins to drain; handlers that wait give up then with what they have."""
+    """The services that handlers use. `stopping` is set when the server begins to drain; handlers that wait give up then with what they have."""
 
     registry: Registry
     functions: Functions

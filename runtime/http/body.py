@@ -1,4 +1,4 @@
-"""Reading what a client sent: bounded, timed, and JSON only where JSON is asked for."""
+"""The reading of request bodies: bounded, timed, and JSON only where JSON is asked for."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MOST = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class JsonBody:
-    """`payload` holds the text as it came (so numbers reach the script as written), `value` the same decoded.
+    """A JSON body. `payload` holds the text as it came (so numbers reach the script as written), `value` the same decoded.
 
     Both are None when the request had no body.
     """
@@ -60,7 +60,7 @@ async def read(request: web.BaseRequest, timeout: float) -> bytes:
 
 
 class Arriving:
-    """A body that is read as it comes: memory holds no more than what was asked for.
+    """A body that is read as it arrives: memory holds no more than what was asked for.
 
     `limit` bounds the whole of it; each part has to come within `timeout` seconds. `fault` is the problem that ended the reading.
     """

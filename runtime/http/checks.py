@@ -1,4 +1,4 @@
-"""What can be known of a registry's HTTP before anything listens, reported with the registry's other problems."""
+"""The checks of a registry's HTTP entries before anything listens, reported with the registry's other problems."""
 
 from __future__ import annotations
 

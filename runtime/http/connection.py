@@ -22,7 +22,7 @@ _access = logging.getLogger("evermoon.http.access")
 
 
 class Protocol(web.RequestHandler):
-    """One connection. `head` seconds is what its first request may take to say what it wants."""
+    """One connection. `head` is how many seconds its first request may take to send its head."""
 
     def __init__(self, manager: web.Server, head: float, **options: Any) -> None:
         super().__init__(manager, **options)
@@ -64,7 +64,7 @@ class Protocol(web.RequestHandler):
 
 
 class Server(web.Server):
-    """aiohttp's server over one handler, with its own body limit (bytes), time for a first head and keep-alive time (seconds).
+    """The server of aiohttp over one handler, with its own body limit (bytes), time for a first head and keep-alive time (seconds).
 
     A handler whose client goes away is cancelled.
     """

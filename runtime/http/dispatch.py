@@ -1,4 +1,4 @@
-"""Which route answers a request, behind which middleware."""
+"""The choice of the route that answers a request, and of the middleware in front of it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NOWHERE = Mount("", ())
 
 
 class Dispatch:
-    """What a service answers from; a reload replaces it.
+    """The routes and middleware from which a service answers; a reload replaces it.
 
     An endpoint stands behind its own router's middleware. Everything else stands behind that of the router with the longest prefix above it,
     and behind the tokens of every such router. Evermoon's own routes ask, on an address that others can reach

@@ -1,4 +1,4 @@
-"""`http.endpoint`: a route whose handler is a function of the registry, in Lua or Python."""
+"""The routes of `http.endpoint` entries, whose handlers are functions of the registry, in Lua or Python."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _log = logging.getLogger("evermoon.http")
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Seconds: `read` for a body (one that streams: for each part), `write` for the handler (None: no limit), `idle` for a client
+    """Limits in seconds: `read` for a body (one that streams: for each part), `write` for the handler (None: no limit), `idle` for a client
     that takes nothing of a streamed answer."""
 
     read: float = 30.0
@@ -31,7 +31,7 @@ class Times:
 
 
 class Endpoint:
-    """Runs `function` once per request and turns what it did into the answer.
+    """A route that runs `function` once per request and turns what it did into the answer.
 
     What the handler wrote to its response is the answer; what it flushed is sent while it still runs. When it wrote nothing, the value
     it returned is, as JSON, under the status and headers it set; a returned nil is an answer without a body. A failure

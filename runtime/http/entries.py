@@ -1,4 +1,4 @@
-"""`/api/v1/entries`: what can be started, with schemas and source. Placeholders are shown as written, never resolved."""
+"""The routes `/api/v1/entries`, which list what can be started, with schemas and source. Placeholders are shown as written, never resolved."""
 
 from __future__ import annotations
 

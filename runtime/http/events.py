@@ -1,4 +1,4 @@
-"""`GET /api/v1/runs/{id}/events`: what happens to a run, as Server-Sent Events."""
+"""The route `GET /api/v1/runs/{id}/events`, which streams what happens to a run as Server-Sent Events."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _RETRY = (1000, 3000)
 
 
 class RunEvents:
-    """`idle`: seconds after which a client that takes nothing is disconnected; its cursor brings it back."""
+    """The route of a run's events. After `idle` seconds a client that takes nothing is disconnected; its cursor brings it back."""
 
     def __init__(self, backend: Backend, idle: float, heartbeat: float = HEARTBEAT) -> None:
         self._backend = backend

@@ -46,7 +46,7 @@ def as_seen(request: web.BaseRequest, params: Params, body: bytes, arriving: Arr
 
 
 class Streamed:
-    """Sends a response piece by piece. `send` is what `HttpResponse.send` wants.
+    """A response that is sent piece by piece. `send` is what `HttpResponse.send` wants.
 
     A client that takes nothing for `patience` seconds is given up.
     """

@@ -1,4 +1,4 @@
-"""Runs, as far as a scope goes: what the API of runs does for a request that has one."""
+"""The runs as far as a scope allows: what the API of runs does for a request that has a scope."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ READ, UPDATE = "process.read", "process.update"
 
 
 class Refusal(Error):
-    """The scope's own word, rather than that of a script which refuses something."""
+    """The error of a scope that refuses, as opposed to that of a script which refuses something."""
 
 
 #: Runs that are looked at for a count.

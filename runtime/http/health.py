@@ -1,4 +1,4 @@
-"""`/healthz`: this process answers. `/readyz`: Temporal answers too, and the workers poll."""
+"""The routes `/healthz` (this process answers) and `/readyz` (Temporal answers, too, and the workers poll)."""
 
 from __future__ import annotations
 

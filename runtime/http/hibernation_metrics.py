@@ -1,4 +1,4 @@
-"""The runs of this host's workers, awake and asleep, in the form Prometheus reads."""
+"""The metrics of runs that are awake and asleep, in the form that Prometheus reads."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def no_hibernation() -> Mapping[str, Counts]:
 
 
 class HibernationCollector(Collector):
-    """Asks whenever it is read: nothing is counted twice."""
+    """A collector that asks the workers whenever it is read, so nothing is counted twice."""
 
     def __init__(self, of_workers: Hibernation) -> None:
         self._of_workers = of_workers

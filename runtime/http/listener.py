@@ -49,7 +49,7 @@ class Address:
 
 
 class Listener:
-    """`answer` may be replaced at any time; requests that already found their handler keep it."""
+    """A listening socket and its server. `answer` may be replaced at any time; requests that already found their handler keep it."""
 
     def __init__(
         self,

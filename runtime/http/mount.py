@@ -1,4 +1,4 @@
-"""Routers as they stand on a service: a prefix, and the middleware of what is under it."""
+"""The routers of a service: each a prefix, and the middleware of what is under it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from runtime.registry import HttpRouter, Registry
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """`outer` is the middleware that every request under the prefix passes; `limits` comes before the guard, so that
+    """A router on a service. `outer` is the middleware that every request under the prefix passes; `limits` comes before the guard, so that
     guessing tokens is limited too, and `inner` after it."""
 
     router: str
@@ -42,7 +42,7 @@ class Mount:
 
 @dataclass(slots=True)
 class Mounts:
-    """Makes mounts. Counts and buckets outlive a reload of the registry, as far as their options stay the same."""
+    """The maker of mounts. Counts and buckets outlive a reload of the registry, as far as their options stay the same."""
 
     meters: Meters = field(default_factory=Meters)
     _limits: dict[str, RatelimitMiddleware] = field(default_factory=dict)

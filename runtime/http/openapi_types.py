@@ -34,7 +34,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What a route does."""
+    """The description of what a route does."""
 
     summary: str
     answers: Answers

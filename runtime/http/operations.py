@@ -1,4 +1,4 @@
-"""`POST /api/v1/operations/{entry}`: a command of a domain, accepted once, executed by a workflow.
+"""The route `POST /api/v1/operations/{entry}`: a command of a domain is accepted once and executed by a workflow.
 
 Accepting is the start of a run whose id follows from the command's domain and key; the run's history is the write-ahead
 log, its replay what finishes after a crash. `/api/v1/runs/{op_id}` is the operation from then on.

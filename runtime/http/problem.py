@@ -1,4 +1,4 @@
-"""Every failure as RFC 9457 `application/problem+json`. Nothing of the host's inside is ever in one."""
+"""The form of every failure: RFC 9457 `application/problem+json`. Nothing of the host's inside is ever in one."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _LUA_FRAME = re.compile(r"(?P<file>[^\s:\"'\[\]]+\.lua):(?P<line>\d+)")
 
 
 class ProblemResponse(Exception):
-    """Raised by a handler to answer with a status that the error's kind alone does not give."""
+    """An error that a handler raises to answer with a status that the error's kind alone does not give."""
 
     def __init__(self, status: int, error: Error, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(str(error))

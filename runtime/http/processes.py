@@ -1,4 +1,4 @@
-"""`/api/v1/processes`: look at the processes of this host."""
+"""The routes `/api/v1/processes`, which show the processes of this host."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which handler answers a request. Our own table rather than aiohttp's, because endpoints change while the server runs.
+"""The table of the handlers that answer requests. It is our own rather than aiohttp's, because endpoints change while the server runs.
 
 A path is literal segments, `{name}` (one segment, not empty) and a final `{name...}` (the rest, perhaps empty). Literal
 beats parameter beats rest, from left to right, so the order in which routes are added never matters.

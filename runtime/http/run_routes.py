@@ -1,4 +1,4 @@
-"""`/api/v1/runs`: look at runs, wait for them, talk to them, end them."""
+"""The routes `/api/v1/runs`, to look at runs, wait for them, talk to them and end them."""
 
 from __future__ import annotations
 

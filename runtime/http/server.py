@@ -36,7 +36,7 @@ DEFAULT_ID = "evermoon:http"
 
 @dataclass(frozen=True, slots=True)
 class HttpOptions:
-    """`move_ports`: take the next free port when the wanted one is taken. `insecure`: other addresses than loopback are
+    """The options of the server. `move_ports`: take the next free port when the wanted one is taken. `insecure`: other addresses than loopback are
     allowed without authentication. `default_service`: serve 127.0.0.1:8080 when the registry has no `http.service`.
     `grace`: seconds that requests under way get when the server stops.
     """
@@ -49,7 +49,7 @@ class HttpOptions:
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """A service that goes on where it listens, and what it is to answer from."""
+    """A service that keeps listening where it does, with what it is to answer from."""
 
     entry: HttpService
     service: Listener
@@ -68,7 +68,7 @@ class Renewal:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a reload does: services that go on, those that listen already and those that are to stop."""
+    """The change of a reload: services that go on, those that listen already and those that are to stop."""
 
     kept: list[Renewal] = field(default_factory=list)
     fresh: list[Listener] = field(default_factory=list)
@@ -76,7 +76,7 @@ class Change:
 
 
 class HttpServer:
-    """Made with what it serves; nothing listens before `start`, nothing is left listening after `stop`."""
+    """The HTTP server of a host, made with what it serves. Nothing listens before `start`, nothing is left listening after `stop`."""
 
     def __init__(self, backend: Backend, options: HttpOptions | None = None) -> None:
         self._backend = backend

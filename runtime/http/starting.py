@@ -1,4 +1,4 @@
-"""`POST /api/v1/workflows/{entry}`: start a run, once per idempotency key.
+"""The route `POST /api/v1/workflows/{entry}`, which starts a run, once per idempotency key.
 
 The key becomes the workflow id, so Temporal itself decides who was first: of many posts at once, on any number of
 machines, before and after restarts, one start is accepted and the rest are told that the id is taken. What the first

@@ -1,4 +1,4 @@
-"""`http.static`: files of a directory. ETags, conditions and ranges are aiohttp's; which file may be had is decided here."""
+"""The routes of `http.static` entries, which serve the files of a directory. ETags, conditions and ranges are aiohttp's; which file may be had is decided here."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WELL_KNOWN = ".well-known"
 
 
 class Files:
-    """Never leaves its directory: not by `..`, by an encoded slash, nor over a link. Names that begin with a dot are not served."""
+    """A directory that is served. No request leaves it: not by `..`, by an encoded slash, nor over a link. Names that begin with a dot are not served."""
 
     def __init__(self, base: str, directory: Path, *, spa: bool) -> None:
         self._base = base

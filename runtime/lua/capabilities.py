@@ -1,4 +1,4 @@
-"""What an entry's scripts ask for in so many words and the entry may not have: said before anything runs.
+"""The check for what scripts literally ask for and their entry may not have, made before anything runs.
 
 The entry that runs is the one that counts, also in the code of what it imports.
 """

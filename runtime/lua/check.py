@@ -1,5 +1,5 @@
-"""What can be known of scripts before anything runs: that they compile, and that they list only modules they may use,
-and ask for nothing in so many words that they may not have."""
+"""The check of scripts before anything runs: that they compile, that they list only modules they may use,
+and that they literally ask for nothing that they may not have."""
 
 from __future__ import annotations
 

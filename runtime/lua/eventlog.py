@@ -1,4 +1,4 @@
-"""What a run was told, kept so that it can be told again: its boot, then every step with the answers the host gave in it.
+"""The log of what a run was told, kept so that it can be told again: its boot, then every step with the answers of the host.
 
 The latest steps are kept one by one; the others are packed, in chunks, so that no step packs the whole log again. The
 log lives in the memory of one worker and is read by the process that wrote it, so its form is nobody else's concern.
@@ -38,7 +38,7 @@ class Answer(NamedTuple):
 
 
 class Told(NamedTuple):
-    """One step. Its clock says that it replays."""
+    """One step of the log. Its clock says that it replays."""
 
     events: list[Event]
     clock: Clock
@@ -56,7 +56,7 @@ def rolled(digest: bytes, batch: Batch) -> bytes:
 
 
 class EventLog:
-    """Of one run; not thread-safe. `steps` counts them, `digest` is of all that they answered.
+    """The log of one run; it is not thread-safe. `steps` counts them, `digest` is that of all their answers.
 
     `kept` is False once the log has become too long, or was given up for another reason: what it held is gone for good.
     """

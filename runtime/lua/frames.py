@@ -1,4 +1,4 @@
-"""How kernels of protocol 1 are spoken to: runs that began on one keep it, so this stays as it is for as long as there are any.
+"""The host's side of protocol 1. Runs that began on a kernel of protocol 1 keep it, so this file stays as it is for as long as there are any.
 
 A *frame* is one byte string: a line of JSON (the header) and, after it, the bytes of the values it speaks of. Header key `b`
 lists them as ``[encoding, length]``; wherever an event or a command holds a payload, the JSON holds an index into that list.
@@ -21,7 +21,7 @@ VERSION = 1
 
 
 class Frames:
-    """The session's side of protocol 1; see `runtime.lua.steps.Steps`, which is that of today's."""
+    """The session's side of protocol 1. `runtime.lua.steps.Steps` is that of the present protocol."""
 
     def __init__(self, program: Program, boot: Mapping[str, Any]) -> None:
         self._program = program

@@ -32,12 +32,12 @@ _PATIENCE = 4
 
 
 class WokenDiffers(Exception):
-    """A run that was told the same again answered differently: no error of the script, so it fails the task and never the run."""
+    """The error of a run that was told the same again and answered differently. It is no error of the script, so it fails the task and never the run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Of one pool: runs with and without an interpreter, how often one woke, how many steps that repeated, and how often
+    """The counts of one pool: runs with and without an interpreter, how often one woke, how many steps that repeated, and how often
     something came out differently."""
 
     live: int = 0
@@ -48,7 +48,7 @@ class Counts:
 
 
 class HibernationPool:
-    """Who of the runs of a worker is awake. Thread-safe.
+    """The pool that decides which runs of a worker are awake. It is thread-safe.
 
     `most` is how many may wait with an interpreter, 0 for none at all; None for as many as Lua needs 256 MiB for. A run that
     is being stepped does not wait; one that cannot sleep, since its log is too long, does not count. Where a run comes out
@@ -115,7 +115,7 @@ class HibernationPool:
 class HibernatingSession:
     """A `Session` (with `shadow`, a `ShadowSession`) that its pool may put to sleep between `rest` and what comes next.
 
-    The one who steps it is its owner, as of any session; only that the pool may take the interpreter meanwhile, from the thread of
+    Whoever steps it is its owner, as with any session. But the pool may take the interpreter meanwhile, from the thread of
     another run. Whoever has the lock has the interpreter, and the pool does not wait for it.
     `spent` is not asked while the run is told again: that is nobody's event.
     """

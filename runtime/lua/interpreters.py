@@ -1,4 +1,4 @@
-"""Interpreters that serve many programs, one after another: making one costs more than a small program does.
+"""A pool of interpreters that serve many programs, one after another: making one costs more than a small program does.
 
 A kernel of today makes everything that a program can reach anew when it begins, and nothing of it is left when it has ended
 (`kernel/boot.lua`). One that ended otherwise than well is not used again all the same.
@@ -22,7 +22,7 @@ _IDLE_BYTES = 32 * 1024 * 1024
 
 
 class Interpreters:
-    """Those that serve no program at present, by kernel. Thread-safe; what is taken has one owner until it is given back."""
+    """A bounded pool of the interpreters that serve no program at present, by kernel. It is thread-safe; an interpreter that is taken has one owner until it is given back."""
 
     def __init__(self, programs: int = _PROGRAMS) -> None:
         self._programs = programs

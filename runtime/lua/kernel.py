@@ -28,7 +28,7 @@ _GIVES = re.compile(r"^-- On first use of: (.+)$", re.MULTILINE)
 
 
 class Kernel:
-    """`sources` by chunk name (``kernel/limits``, ``modules/time``). `data` is the stored form, `hash` its SHA-256,
+    """The sources of a kernel and its modules. `sources` are by chunk name (``kernel/limits``, ``modules/time``). `data` is the stored form, `hash` its SHA-256,
     `protocol` how it is spoken to. Thread-safe.
     """
 

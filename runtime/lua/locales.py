@@ -1,4 +1,4 @@
-"""The process's locale, kept from showing through Lua.
+"""A guard that keeps the process's locale from showing through Lua.
 
 Lua asks C for character classes, case, the decimal point and the order of strings, and C asks the process's locale: two
 workers with different ones would run one script differently. Python starts in the environment's LC_CTYPE, and any library

@@ -1,4 +1,4 @@
-"""What a person may want to know of a script that loads: names that nobody defines, ids that nobody has, values that differ by machine.
+"""The notes on a script that loads but looks suspicious: names that nobody defines, ids that nobody has, values that differ by machine.
 
 All of it is seen in the bytecode, without running anything. A note stops nothing; a missing entry point does where it is certain.
 """

@@ -1,4 +1,4 @@
-"""What crosses between a kernel and its host: events in, commands out. The one place for these names and shapes.
+"""The protocol between a kernel and its host: events in, commands out. This is the one place for these names and shapes.
 
 An event is one call of the kernel, ``(kind, now, flags, ...)``: its fields are arguments, a payload is two of them, its encoding
 and its bytes (`runtime.lua.steps`). The answer is the state of the program and, where there is more to say, a header of JSON and the bytes of
@@ -71,7 +71,7 @@ Answer = tuple[bytes, ...]
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """What a step may know of the world. `now` is nanoseconds since 1970, UTC."""
+    """The clock of a step, which is all that it knows of the world. `now` is nanoseconds since 1970, UTC."""
 
     now: int
     history_length: int = 0
@@ -82,7 +82,7 @@ class Clock:
 
 
 class Command(NamedTuple):
-    """One thing the script wants done. `data` holds every other field, with payload indexes already resolved."""
+    """A command: one thing that the script wants done. `data` holds every other field, with payload indexes already resolved."""
 
     op: str
     seq: int | None
@@ -97,7 +97,7 @@ class Command(NamedTuple):
 
 @dataclass(slots=True)
 class Batch:
-    """A step's answer: commands in the order the script gave them, and how the program stands.
+    """The answer of a step: commands in the order the script gave them, and how the program stands.
 
     `spent` is the limit that ended it: an error that says so may as well be another program's, handed on.
     """

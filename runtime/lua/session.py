@@ -36,7 +36,7 @@ _HURRIED = 0.2
 
 
 class KernelPort(Protocol):
-    """How a session speaks to its kernel: what the two protocols have in common."""
+    """The way in which a session speaks to its kernel, which the two protocols have in common."""
 
     def begin(self, interpreter: Interpreter) -> None: ...
     def step(
@@ -61,7 +61,7 @@ _SPOKEN: Mapping[int, Callable[[Program, Mapping[str, Any]], KernelPort]] = {
 
 
 class Session:
-    """`boot`: class ("workflow", "function", "process", "handler", "activity"), pid, entry, seed (0 <= seed < 2**63), ctx, info.
+    """A program in an interpreter. `boot`: class ("workflow", "function", "process", "handler", "activity"), pid, entry, seed (0 <= seed < 2**63), ctx, info.
 
     `version(change_id, min, max)` answers `workflow.version`; `questions` may hold further ones ("workflow.patched", ...).
     Where none is given a question fails as INVALID. `spent`: what is used of the time that a step shares with others, 1 for all of

@@ -30,7 +30,7 @@ _BEFORE = 500
 
 
 class ShadowDiffers(Exception):
-    """The two interpreters answered differently: no error of the script, so it fails the workflow task and never the run."""
+    """The error of two interpreters that answered differently. It is no error of the script, so it fails the workflow task and never the run."""
 
 
 @dataclass(slots=True)

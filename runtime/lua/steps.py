@@ -1,4 +1,4 @@
-"""How a kernel of today is spoken to: an event is the arguments of one call, its answer the call's results (`protocol`)."""
+"""The host's side of the present protocol: an event is the arguments of one call, and its answer is the call's results (`protocol`)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _STARTS = frozenset({"call", "spawn", "exec"})
 
 
 class Steps:
-    """The session's side of the protocol: one for each session."""
+    """The session's side of the protocol. Each session has one."""
 
     def __init__(self, program: Program, boot: Mapping[str, Any]) -> None:
         self._program = program

@@ -1,4 +1,4 @@
-"""Definition files in YAML → frozen, validated entries. Knows neither Lua nor Temporal."""
+"""The registry: definition files in YAML, read into frozen, validated entries. It knows neither Lua nor Temporal."""
 
 from runtime.registry.bundles import LATEST, Bundle
 from runtime.registry.bundlestore import BundleStore, Listed, Stored

@@ -26,7 +26,7 @@ LATEST = "latest"
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """One file: its chunk name (path relative to the root), its text, and what it may require."""
+    """One file of a bundle: its chunk name (path relative to the root), its text, and what it may require."""
 
     name: str
     source: str
@@ -36,7 +36,7 @@ class Script:
 
 @dataclass(frozen=True)
 class Bundle:
-    """`scripts` holds the entry's own file and all it reaches, by entry id. `kernel` is the hash of the stored form of a
+    """The code of a workflow. `scripts` holds the entry's own file and all it reaches, by entry id. `kernel` is the hash of the stored form of a
     kernel: of those of its files that the scripts can load, so that a change of another module is none of the bundle's.
 
     `calls` is what the entries that a workflow may call said when it began (`runtime.modules.calls`); None where nothing of

@@ -1,4 +1,4 @@
-"""Where bundles are kept: by hash, for every host that may have to go on with a run.
+"""The store of bundles by their hash, for every host that may have to go on with a run.
 
 A store is a set of named objects, and `BundleStore` is what is kept in them and how: bundles and the kernels they refer to, each under
 the SHA-256 of its bytes, and for each entry which bundles it has had. What is read is checked against its hash: a store is
@@ -22,7 +22,7 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A bundle that is kept: of which entry, and when it was last published (seconds since the epoch)."""
+    """A bundle that is kept: its entry, and when it was last published (seconds since the epoch)."""
 
     hash: str
     entry: str
@@ -38,7 +38,7 @@ class Listed:
 
 
 class BundleStore(ABC):
-    """Any number of threads, processes and machines may use one store at once.
+    """A store of bundles. Any number of threads, processes and machines may use one store at once.
 
     Every method raises `Error` UNAVAILABLE when the store cannot be reached. The methods that read bundles and kernels raise NOT_FOUND,
     retryable and naming the hash, for what is not there, and INVALID for what does not match its hash. All block.

@@ -1,4 +1,4 @@
-"""Mistakes that only show between entries: import cycles, two entries for one workflow type or one route, services that wait for each other,
+"""The checks for mistakes that only show between entries: import cycles, two entries for one workflow type or one route, services that wait for each other,
 queues and storages that hand on to each other without end."""
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from runtime.registry.yamlfile import Document, Steps
 
 @dataclass(slots=True)
 class Draft:
-    """`data` is the entry's mapping, rewritten in place as the load goes on; `path` is where it is in its document."""
+    """An entry as its file has it. `data` is its mapping, rewritten in place as the load goes on; `path` is where it is in its document."""
 
     place: Place
     data: dict[str, Any]

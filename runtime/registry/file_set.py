@@ -26,7 +26,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class FileSet:
-    """`registry` is the path of the definition file (or directory) among `files`; `roots` are directories that entries have as theirs."""
+    """The files of a registry. `registry` is the path of the definition file (or directory) among `files`; `roots` are directories that entries have as theirs."""
 
     registry: str
     files: Mapping[str, str]
@@ -101,7 +101,7 @@ class FileSet:
 
 @dataclass(frozen=True, slots=True)
 class LaidOut:
-    """Where a set is laid out, and the directory of this machine that its `base` stands for."""
+    """The place where a set is laid out, and the directory of this machine that its `base` stands for."""
 
     registry: Path
     base: Path

@@ -1,4 +1,4 @@
-"""Definition files: which ones there are, what their heads say, and the drafts of the entries they hold."""
+"""The reader of definition files: it finds them, reads their heads, and makes drafts of the entries they hold."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _DECLARES_NAMESPACE = re.compile(r"^namespace\s*:", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """`target` is ``ns:entry:path``."""
+    """The replacement of a field. `target` is ``ns:entry:path``."""
 
     target: str
     value: Any
@@ -33,7 +33,7 @@ class Override:
 
 @dataclass(slots=True)
 class ReadFiles:
-    """Everything read, in the order of reading."""
+    """The files, heads and drafts that were read, in the order of reading."""
 
     drafts: list[Draft] = field(default_factory=list)
     overrides: list[Override] = field(default_factory=list)

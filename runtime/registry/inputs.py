@@ -1,4 +1,4 @@
-"""A run's input against its entry's `input_schema`."""
+"""The check of a run's input against its entry's `input_schema`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def check(entry: str, schema: Mapping[str, Any] | bool, value: Any) -> None:
 
 
 class _Same:
-    """A schema as a key: that of an entry is one object for as long as the registry stays, and never changes."""
+    """A schema as a key. The schema of an entry is one object for as long as the registry stays, and never changes."""
 
     __slots__ = ("schema",)
 

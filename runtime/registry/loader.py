@@ -1,4 +1,4 @@
-"""Definition files → entries and every mistake in them. Each stage goes on over what the one before could make sense of."""
+"""The loader, which turns definition files into entries and collects every mistake in them. Each stage goes on over what the one before could make sense of."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """`entries` has all that could be built, also when there are problems. `files` are the definition files read.
+    """The result of a load. `entries` has all that could be built, also when there are problems. `files` are the definition files read.
     `placed`: no mistake concerns where runs live, so that every client and worker is what its author wrote.
     """
 

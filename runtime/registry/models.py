@@ -1,4 +1,4 @@
-"""What every entry has, and the vocabulary kinds are written in: models, references, fields lifted out of `meta`.
+"""The base of every entry, and the vocabulary that kinds are written in: models, references, fields lifted out of `meta`.
 
 Entries are frozen through and through: mappings refuse changes, lists are tuples. An entry taken from the registry may
 hold placeholder text in any field, whatever the field's type; `Registry.resolve` returns the entry to use.
@@ -30,7 +30,7 @@ UNRESOLVED = {"unresolved": True}
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an entry is defined. `root` is the directory its sources are relative to and may not leave; `shipped` is where scripts are
+    """The place where an entry is defined. `root` is the directory its sources are relative to and may not leave; `shipped` is where scripts are
     read instead, for files that came from elsewhere."""
 
     file: Path
@@ -99,7 +99,7 @@ class Lifecycle(Model):
 
 
 class Entry(Model):
-    """One definition. Subclasses state their kind, the fields that are references, and the parts of `meta` they read."""
+    """One definition of the registry. Subclasses state their kind, the fields that are references, and the parts of `meta` they read."""
 
     KIND: ClassVar[str] = ""
     REFERENCES: ClassVar[tuple[Reference, ...]] = ()

@@ -1,4 +1,4 @@
-"""Replacing fields at launch: ``-o ns:entry:path=value`` and the `override` of a file. The command line wins."""
+"""The replacement of fields at launch: ``-o ns:entry:path=value`` and the `override` of a file. The command line wins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``${env:NAME}``, ``${env:NAME|default}`` and the literal ``$${`` inside any string of a definition file."""
+"""The placeholders ``${env:NAME}``, ``${env:NAME|default}`` and the literal ``$${`` inside any string of a definition file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Steps = tuple[str | int, ...]
 
 
 class Unresolved(Exception):
-    """A placeholder has no value that fits. `field` is its path; the message never holds a value from the environment."""
+    """The error of a placeholder that has no value that fits. `field` is its path; the message never holds a value from the environment."""
 
     def __init__(self, field: Steps, message: str) -> None:
         super().__init__(message)

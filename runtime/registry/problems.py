@@ -1,4 +1,4 @@
-"""What is wrong with a set of definition files, in the form a person mends it from."""
+"""The problems of a set of definition files, in the form from which a person mends them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _printable(text: str) -> str:
 
 
 class RegistryError(Error):
-    """The definition files hold mistakes: all of them, sorted by file and line, notes included."""
+    """The error of definition files that hold mistakes. It has all of them, sorted by file and line, notes included."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems: Sequence[Problem] = tuple(in_order(problems))

@@ -1,4 +1,4 @@
-"""References between entries: bare names become full ids, and each must name an entry of a fitting kind."""
+"""The resolution of references between entries: bare names become full ids, and each must name an entry of a fitting kind."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from runtime.registry.problems import Problem, RegistryError, did_you_mean, in_o
 
 
 class Origin(Protocol):
-    """Files that came from elsewhere: where their registry lies, and which path of this machine one of theirs stands for."""
+    """The origin of files that came from elsewhere: where their registry lies, and which path of this machine one of theirs stands for."""
 
     @property
     def registry(self) -> Path: ...
@@ -31,7 +31,7 @@ E = TypeVar("E", bound=Entry)
 
 
 class Registry:
-    """Made by `load`; never changes. To see files that changed, load again."""
+    """The set of all entries. It is made by `load` and never changes. To see files that changed, load again."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Releases: sets of files that were deployed, numbered, in the bundle store; and which processes serve which of them.
+"""The releases of a bundle store: numbered sets of files that were deployed, and which processes serve which of them.
 
 A release is a record `releases/<number>.json` that names a set `filesets/<hash>.json`; the highest number is what is to be served, so going
 back is a new release of an old set. Each process that follows a store says in `hosts/<node>.json` which one it serves. Nobody
@@ -26,7 +26,7 @@ KEPT = 10
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """`files` is the hash of the set, `bundles` those of its workflows by entry id, `at` seconds since the epoch."""
+    """One release. `files` is the hash of the set, `bundles` those of its workflows by entry id, `at` seconds since the epoch."""
 
     number: int
     files: str
@@ -38,7 +38,7 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a process says of itself. `release` 0: it serves its own files. `refused` is the release that it could not take up, and `problem` why."""
+    """The report of a process on itself. With `release` 0 it serves its own files. `refused` is the release that it could not take up, and `problem` why."""
 
     host: str
     machine: str
@@ -49,7 +49,7 @@ class Report:
 
 
 class Releases:
-    """Every method blocks, and raises `Error` UNAVAILABLE when the store cannot be reached."""
+    """The releases in a bundle store. Every method blocks, and raises `Error` UNAVAILABLE when the store cannot be reached."""
 
     def __init__(self, store: BundleStore) -> None:
         self._store = store

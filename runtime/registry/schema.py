@@ -1,4 +1,4 @@
-"""The JSON Schema of definition files, from the models. ``python -m runtime.registry.schema`` writes the shipped copy."""
+"""The JSON Schema of definition files, generated from the models. ``python -m runtime.registry.schema`` writes the shipped copy."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NAME = {"type": "string", "pattern": f"^{NAMESPACE.pattern}$"}
 
 
 class _Generator(GenerateJsonSchema):
-    """Leaves out what JSON cannot say of a Python default (timedelta, sentinels) instead of warning."""
+    """A generator that leaves out what JSON cannot say of a Python default (timedelta, sentinels) instead of warning."""
 
     ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012 - pydantic's own attribute
 

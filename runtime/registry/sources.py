@@ -1,4 +1,4 @@
-"""The code an entry names: ``file://path`` below its root, read here; ``py://module:callable``, found but not imported."""
+"""The code that an entry names: ``file://path`` below its root, read here; ``py://module:callable``, found but not imported."""
 
 from __future__ import annotations
 

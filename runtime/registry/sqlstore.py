@@ -1,4 +1,4 @@
-"""Bundles in a table of a database, for hosts that share no directory."""
+"""The bundle store in a table of a database, for hosts that share no directory."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _MYSQL_GAVE_WAY, _POSTGRES_GAVE_WAY = (1213, 1205), ("40001", "40P01")
 
 
 class SqlStore(BundleStore):
-    """By URL: `sqlite:///path`, `postgresql://…`, `mysql://…`. The table is made when it is first needed.
+    """A bundle store in a database, named by its URL: `sqlite:///path`, `postgresql://…`, `mysql://…`. The table is made when it is first needed.
 
     A SQLite file is for the processes of one machine. Raises `Error` INVALID, without the URL, which may hold a password, for another sort.
     """

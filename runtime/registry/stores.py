@@ -1,4 +1,4 @@
-"""The sorts of bundle store that come with Evermoon but for databases: the memory of a process, and a directory."""
+"""The bundle stores in the memory of a process and in a directory; those in databases are in `sqlstore`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def open_store(place: BundleStore | str | Path) -> BundleStore:
 
 
 class MemoryStore(BundleStore):
-    """Bundles of one process, gone with it."""
+    """A bundle store in the memory of one process, which is gone with it."""
 
     def __init__(self) -> None:
         self._objects: dict[str, tuple[bytes, float]] = {}
@@ -76,7 +76,7 @@ class MemoryStore(BundleStore):
 
 
 class DirectoryStore(BundleStore):
-    """Bundles as files, in a directory that hosts may share.
+    """A bundle store in a directory, which hosts may share.
 
     `kernels/<hash>.json` and `bundles/<hash>.json` hold the objects; an empty file `entries/<entry id>/<hash>` says which
     entry had a bundle, and by its time when it was last published. A file appears whole or not at all. Made when first written to.

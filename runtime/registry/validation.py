@@ -1,4 +1,4 @@
-"""Drafts → models, and what pydantic finds wrong in words of the file format."""
+"""The validation of drafts, which turns them into models and says in words of the file format what pydantic finds wrong."""
 
 from __future__ import annotations
 

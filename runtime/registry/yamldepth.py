@@ -1,4 +1,4 @@
-"""Whether YAML text was refused for its depth, whatever the library says about it.
+"""The test whether YAML text was refused for its depth, whatever the library says about it.
 
 How deep text may be nested is for its reader to say, who counts levels as they come. But a scanner looks ahead for the end of a
 key, and PyYAML has from 6.0.4 on a depth of its own at which that ends: before any of these levels has come.

@@ -1,4 +1,4 @@
-"""YAML text → plain values and the line of each, with YAML 1.2's idea of scalars.
+"""The reader of YAML text, which gives plain values and the line of each, with YAML 1.2's idea of scalars.
 
 PyYAML's own constructor keeps no lines, lets a later key overwrite an earlier one, and reads `no`, `010` and `1:30` as
 YAML 1.1 did. So the node tree is composed by PyYAML and walked here. Aliases are expanded, up to `MAX_VALUES`.
@@ -26,7 +26,7 @@ _TAG = "tag:yaml.org,2002:"
 
 
 class _Loader(yaml.SafeLoader):
-    """Counts levels while nodes are composed, which recurses."""
+    """A loader that counts levels while nodes are composed, which recurses."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML's own attribute
     _depth = 0
@@ -67,7 +67,7 @@ class _TooLarge(Exception):
 
 @dataclass(slots=True)
 class Document:
-    """`value` is what the file says (None when it cannot be read); `lines` has the line of each path inside it."""
+    """A YAML file that was read. `value` is what the file says (None when it cannot be read); `lines` has the line of each path inside it."""
 
     value: Any = None
     lines: dict[Steps, int] = field(default_factory=dict)

@@ -22,7 +22,7 @@ _DIRECTIVE = re.compile(r"^--\s*(modules|imports|hosts):\s*(.*?)\s*$")
 
 @dataclass(frozen=True, slots=True)
 class LuaFile:
-    """One test file. What its leading comment lines say: ``-- modules: a b``, ``-- imports: alias=ns:name``, ``-- hosts: virtual``."""
+    """One test file, and what its leading comment lines say: ``-- modules: a b``, ``-- imports: alias=ns:name``, ``-- hosts: virtual``."""
 
     source: SourceFile
     root: Path

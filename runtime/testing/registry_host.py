@@ -1,6 +1,6 @@
 """A virtual host whose functions and children are the registry's own, each run to its end on a virtual host of its own.
 
-What they take in time they take here too: the result comes when the clock gets there.
+They take their time here, too: the result comes when the clock gets there.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Stand = Callable[..., Any]
 
 
 class RegistryHost(VirtualHost):
-    """Runs entry `entry_id` of `registry`.
+    """A virtual host that runs entry `entry_id` of `registry`.
 
     `given` maps ids to what answers in their place, called with this host and the arguments. A workflow finds only the
     functions that are activities, as on Temporal. `options` are those of `VirtualHost`.

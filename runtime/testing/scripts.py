@@ -1,4 +1,4 @@
-"""A program from a piece of text, for tests that need no registry."""
+"""The making of a program from a piece of text, for tests that need no registry."""
 
 from __future__ import annotations
 

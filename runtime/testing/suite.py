@@ -1,4 +1,4 @@
-"""Running test files on the virtual host, and what a run of them answers on any host."""
+"""The runner of test files on the virtual host, and the reading of what a run of them answers on any host."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a case: `message` begins with the ``file:line`` of the expectation that failed."""
+    """The outcome of a case. `message` begins with the ``file:line`` of the expectation that failed."""
 
     case: Case
     ok: bool
@@ -43,7 +43,7 @@ class Outcome:
 
 
 class Suite:
-    """Test files beside the entries of a registry. `given` answers for functions; see `RegistryHost`. `context`: what `ctx` shows.
+    """A suite of test files beside the entries of a registry. `given` answers in place of functions; see `RegistryHost`. `context`: what `ctx` shows.
 
     Raises `RegistryError` for files that do not compile or list modules they may not have. Listing the cases runs the
     body of each file, and raises the `Error` of one that fails.

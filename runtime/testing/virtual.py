@@ -38,14 +38,14 @@ class Step:
 
 @dataclass(slots=True)
 class _Waiting:
-    """Commands that have no result yet, and the timers among them by time."""
+    """The commands that have no result yet, and the timers among them by time."""
 
     timers: list[tuple[int, int]] = field(default_factory=list)
     cancelled: set[int] = field(default_factory=set)
 
 
 class VirtualHost:
-    """Runs one execution of `program`. Synchronous; not thread-safe.
+    """A host for one execution of `program`. It is synchronous and not thread-safe.
 
     `functions` and `children` map entry ids to mocks; an id that is in neither answers NOT_FOUND. `info` is what
     `workflow.info()` shows. With `shadow` each step runs in two interpreters, and `ShadowDiffers` is raised where their answers

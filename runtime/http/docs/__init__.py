@@ -1,4 +1,4 @@
-"""What a server says about itself: OpenAPI for machines, pages for people, from the routes it really answers."""
+"""The documents of a server about itself: OpenAPI for machines, pages for people, from the routes it really answers."""
 
 from runtime.http.docs.serving import Docs
 

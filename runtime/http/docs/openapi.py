@@ -1,4 +1,4 @@
-"""OpenAPI 3.1 of what one service answers: Evermoon's own routes, a start of each workflow with its schema, and the endpoints."""
+"""The OpenAPI 3.1 document of one service: Evermoon's own routes, a start of each workflow with its schema, and the endpoints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same for people: two pages that need nothing from anywhere else, not even a script."""
+"""The pages for people: two that need nothing from anywhere else, not even a script."""
 
 from __future__ import annotations
 

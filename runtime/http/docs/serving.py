@@ -1,4 +1,4 @@
-"""`/openapi.json`, `/docs` and `/docs/errors`."""
+"""The routes `/openapi.json`, `/docs` and `/docs/errors`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ERRORS = Operation("What the kinds of errors mean", {200: ("A page.", "text/htm
 
 
 class Docs:
-    """`served`: all routes of the service, these among them; filled when they are known."""
+    """The routes of the documents. `served` has all routes of the service, these among them; it is filled when they are known."""
 
     def __init__(self, backend: Backend, served: Sequence[Route]) -> None:
         self._backend = backend

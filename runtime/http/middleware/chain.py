@@ -1,4 +1,4 @@
-"""Middleware around a handler."""
+"""The chain of middleware around a handler."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ Serve = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class Middleware(Protocol):
-    """Answers a request, with what `serve` answers or instead of it. Raises `Problem` or `Error` to refuse."""
+    """A layer around a handler. It answers a request, with what `serve` answers or instead of it. It raises `Problem` or `Error` to refuse."""
 
     async def __call__(self, request: web.BaseRequest, serve: Serve) -> web.StreamResponse: ...
 
 
 class Chain:
-    """Middleware in order, outermost first."""
+    """A sequence of middleware, outermost first."""
 
     def __init__(self, links: Sequence[Middleware]) -> None:
         self._links = tuple(links)

@@ -1,4 +1,4 @@
-"""compress: answers that are text, and long enough for it to pay. Streams are left alone, or their readers would wait."""
+"""The middleware `compress`, for answers that are text and long enough for it to pay. Streams are left alone, or their readers would wait."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LONG = 64 * 1024
 
 
 class CompressMiddleware:
-    """gzip, for clients that take it."""
+    """A middleware that compresses with gzip, for clients that take it."""
 
     def __init__(self, options: Compress) -> None:
         self._level = _LEVELS[options.level]

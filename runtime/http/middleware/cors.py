@@ -1,4 +1,4 @@
-"""cors: which pages of other origins a browser lets talk to the router."""
+"""The middleware `cors`, which tells browsers which pages of other origins may talk to the router."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LOCALHOST = re.compile(r"https?://localhost(:[0-9]{1,5})?")
 
 
 class CorsMiddleware:
-    """Answers preflights of allowed origins by itself; any other origin's request goes on, without CORS headers."""
+    """A middleware that answers preflights of allowed origins by itself; any other origin's request goes on, without CORS headers."""
 
     def __init__(self, options: Cors) -> None:
         self._options = options

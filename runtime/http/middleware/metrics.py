@@ -1,4 +1,4 @@
-"""metrics: counts and times of the requests under a router, for `/metrics`."""
+"""The middleware `metrics`, which counts and times the requests under a router for `/metrics`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 
 class Meters:
-    """What a server counts, over all its services, and what others count."""
+    """The meters of a server, over all its services, and those that others add."""
 
     def __init__(self, *others: Collector) -> None:
         self._registry = CollectorRegistry()
@@ -50,7 +50,7 @@ class Meters:
 
 
 class MetricsMiddleware:
-    """Labels are the route as it was defined, never the path of a request: those are without end."""
+    """A middleware that counts and times. Its labels are the route as it was defined, never the path of a request, since those are without end."""
 
     def __init__(self, meters: Meters, router: str) -> None:
         self._meters = meters

@@ -92,7 +92,7 @@ Name = Annotated[str, AfterValidator(_token)]
 
 
 class MiddlewareOptions(BaseModel):
-    """Field names are the dotted names; a number or a truth may be written as text."""
+    """The base of a middleware's options. Field names are the dotted names; a number or a boolean may be written as text."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -167,7 +167,7 @@ KEYS = frozenset(
 
 
 class Metrics(MiddlewareOptions):
-    """It has no options."""
+    """The options of `metrics`, which has none."""
 
 
 MODELS: Mapping[str, type[MiddlewareOptions]] = {
@@ -201,7 +201,7 @@ def options_of(router: HttpRouter, name: str, model: type[M]) -> M:
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """`note`: harmless, but hardly what was meant."""
+    """A fault in the options of a router. A `note` is harmless, but hardly what was meant."""
 
     message: str
     hint: str | None = None

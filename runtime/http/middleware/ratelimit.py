@@ -1,4 +1,4 @@
-"""ratelimit: a token bucket per client."""
+"""The middleware `ratelimit`, which keeps a token bucket per client."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Bucket:
 
 
 class Buckets:
-    """A bucket holds `size` tokens and gains `rate` a second; a client of whom too little is remembered begins with a full one."""
+    """The buckets of all clients. A bucket holds `size` tokens and gains `rate` a second; a client of whom too little is remembered begins with a full one."""
 
     def __init__(self, size: int, rate: float, most: int, clock: Callable[[], float] = time.monotonic) -> None:
         self.size = size
@@ -48,7 +48,7 @@ class Buckets:
 
 
 class RatelimitMiddleware:
-    """Answers 429 with `Retry-After` to a client whose bucket is empty."""
+    """A middleware that answers 429 with `Retry-After` to a client whose bucket is empty."""
 
     def __init__(self, options: Ratelimit, clock: Callable[[], float] = time.monotonic) -> None:
         self.options = options

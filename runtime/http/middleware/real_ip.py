@@ -1,4 +1,4 @@
-"""real_ip: the client's address, from the headers of proxies that are trusted and of nobody else."""
+"""The middleware `real_ip`, which takes the client's address from the headers of trusted proxies and of nobody else."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from runtime.http.request import set_client
 
 
 class RealIpMiddleware:
-    """Walks `X-Forwarded-For` from its end, where the nearest proxy wrote, over trusted proxies to the first other address.
+    """A middleware that walks `X-Forwarded-For` from its end, where the nearest proxy wrote, over trusted proxies to the first other address.
 
-    What stands before that anyone may have written. Without the header, a trusted proxy's `X-Real-IP` counts.
+    Anyone may have written what stands before that. Without the header, a trusted proxy's `X-Real-IP` counts.
     """
 
     def __init__(self, options: RealIp) -> None:

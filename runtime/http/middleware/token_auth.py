@@ -1,4 +1,4 @@
-"""token_auth: requests that bring one of the known tokens, or a signed one, and no others. The token says for whom the request is."""
+"""The middleware `token_auth`, which lets pass requests with a known or signed token and no others. The token says for whom the request is."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SHORTEST = {"HS256": 32, "HS384": 48, "HS512": 64}
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A token, as its SHA-256 digest, and for whom it is."""
+    """A known token, as its SHA-256 digest, and the principal it stands for."""
 
     digest: bytes
     principal: Principal
@@ -34,7 +34,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """Whose signature makes a token: `sub` is the actor, `meta` what is known of it, `scope` (a list, or text with spaces) its scope."""
+    """The verifier of signed tokens: `sub` is the actor, `meta` what is known of it, `scope` (a list, or text with spaces) its scope."""
 
     key: str
     algorithm: str
@@ -70,7 +70,7 @@ class Signer:
 
 
 class TokenAuthMiddleware:
-    """Answers 401 to a request without a known token. How long that takes says nothing about the tokens."""
+    """A middleware that answers 401 to a request without a known token. How long that takes says nothing about the tokens."""
 
     def __init__(self, options: TokenAuth, known: Iterable[Known], signer: Signer | None = None) -> None:
         self._options = options
@@ -106,7 +106,7 @@ class TokenAuthMiddleware:
 
 
 class AnyToken:
-    """Lets pass what any of several guards would."""
+    """A guard that lets pass what any of several guards would."""
 
     def __init__(self, guards: Iterable[TokenAuthMiddleware]) -> None:
         self._guards = list(guards)

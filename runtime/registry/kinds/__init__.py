@@ -1,4 +1,4 @@
-"""Every kind a definition file may name."""
+"""The list of every kind that a definition file may name."""
 
 from __future__ import annotations
 

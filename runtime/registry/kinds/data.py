@@ -11,7 +11,7 @@ from runtime.registry.units import FrozenDict, Opaque, freeze
 
 
 class RegistryEntry(Entry):
-    """Opaque data for scripts to find. Any further field is kept too, in `extras`."""
+    """Opaque data for scripts to find. Any further field is kept, too, in `extras`."""
 
     KIND = "registry.entry"
     model_config = ConfigDict(extra="allow")

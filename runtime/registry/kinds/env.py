@@ -31,9 +31,9 @@ def _mode(value: object) -> object:
 
 
 class EnvVariable(Entry):
-    """A name scripts read through `env`: the variable it stands for, where that is kept, and what it is when unset.
+    """A name that scripts read through `env`: the variable it stands for, where that is kept, and its value when unset.
 
-    One that is `secret` is read by the entries that name it in `meta.env.variables`, and by no others.
+    A `secret` variable is read by the entries that name it in `meta.env.variables`, and by no others.
     """
 
     KIND = "env.variable"
@@ -49,7 +49,7 @@ class EnvVariable(Entry):
 
 
 class EnvStorageMemory(Entry):
-    """Values of the host, for as long as it runs."""
+    """Variables in the memory of the host, kept for as long as it runs."""
 
     KIND = "env.storage.memory"
 
@@ -58,7 +58,7 @@ class EnvStorageMemory(Entry):
 
 
 class EnvStorageOs(Entry):
-    """The environment the host was started with. What is set holds for this host and is handed to nobody."""
+    """The environment that the host was started with. What is set holds for this host and is handed to nobody."""
 
     KIND = "env.storage.os"
 

@@ -50,7 +50,7 @@ Method = Annotated[
 
 
 class Timeouts(Model):
-    """`read`: the whole request; `write`: the whole answer (None: no limit, as streams need); `idle`: a kept-alive connection."""
+    """Limits of time. `read`: the whole request; `write`: the whole answer (None: no limit, as streams need); `idle`: a kept-alive connection."""
 
     read: Duration = timedelta(seconds=30)
     write: Duration | None = None

@@ -27,7 +27,7 @@ ACTIVITY_WORKER = Reference(("meta", "temporal", "activity", "worker"), ("tempor
 
 
 class Limits(Model):
-    """`memory` in bytes per interpreter; `instructions` per step."""
+    """The limits of a script: `memory` in bytes per interpreter, `instructions` per step."""
 
     memory: Size = Field(default=64 * 1024**2, gt=0)
     instructions: Count = 20_000_000
@@ -38,14 +38,14 @@ class ConcurrencyPool(Model):
 
 
 class ActivityMeta(Model):
-    """Makes a function an activity on the queue of `worker`."""
+    """The part of `meta` that makes a function an activity on the queue of `worker`."""
 
     worker: str
     local: bool = False
 
 
 class WorkflowMeta(Model):
-    """`name` is the workflow type, when it is not the entry's id; `signals`, `queries` and `updates` map names to JSON Schemas."""
+    """The part of `meta` about a workflow. `name` is the workflow type, when it is not the entry's id; `signals`, `queries` and `updates` map names to JSON Schemas."""
 
     worker: str | None = None
     name: str | None = Field(default=None, min_length=1)
@@ -62,7 +62,7 @@ class WorkflowMeta(Model):
 
 
 class HttpClientMeta(Model):
-    """What an entry's `http_client` may reach beyond the public internet, or, when not `public`, at all."""
+    """The hosts that an entry's `http_client` may reach beyond the public internet, or, when not `public`, at all."""
 
     public: bool = True
     allow_private: bool = False
@@ -76,7 +76,7 @@ class EnvMeta(Model):
 
 
 class LuaEntry(Entry):
-    """`modules` are the names `require` knows; `imports` maps further names to the ids of libraries and functions."""
+    """An entry whose code is a Lua file. `modules` are the names `require` knows; `imports` maps further names to the ids of libraries and functions."""
 
     REFERENCES: ClassVar[tuple[Reference, ...]] = (_IMPORTS,)
 
@@ -127,7 +127,7 @@ class FunctionLua(RunnableLua):
 
 
 class ProcessLua(RunnableLua):
-    """A long-lived process with a mailbox; started by scripts and by services."""
+    """A long-lived process with a mailbox, started by scripts and by services."""
 
     KIND = "process.lua"
     REFERENCES = (_IMPORTS, ACTIVITY_WORKER, _DEFAULT_HOST, _VARIABLES)

@@ -1,4 +1,4 @@
-"""Where processes live, and which of them are always there."""
+"""The hosts of processes, and the processes that are always there."""
 
 from __future__ import annotations
 

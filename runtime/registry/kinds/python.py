@@ -25,7 +25,7 @@ _importing = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class PythonSource:
-    """`py://module:callable`; the callable may be an attribute of an attribute, with dots."""
+    """The source of a Python function, `py://module:callable`; the callable may be an attribute of an attribute, with dots."""
 
     module: str
     callable: str

@@ -1,4 +1,4 @@
-"""Queues, what keeps their messages, and the functions that are given them."""
+"""Queues, the drivers that keep their messages, and the consumers that take them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Codec = Annotated[
 
 
 class QueueDriverMemory(ServiceEntry):
-    """Keeps messages in the host's memory, for as long as it runs."""
+    """A driver that keeps messages in the host's memory, for as long as it runs."""
 
     KIND = "queue.driver.memory"
 
@@ -36,7 +36,7 @@ class QueueDriverMemory(ServiceEntry):
 
 
 class DriverOptions(Model):
-    """What a queue holds at most, and what becomes of a message whose handler fails.
+    """The limits of a queue, and what becomes of a message whose handler fails.
 
     `max_attempts` counts the first delivery too. Before the next one it waits `initial_delay`, then `backoff_factor` times
     as long each time, up to `max_delay`; after the last one it goes to `dead_letter`, or is dropped.
@@ -53,7 +53,7 @@ class DriverOptions(Model):
 
 
 class QueueEntry(ServiceEntry):
-    """Messages in the order they were published. `codec`: `json` takes any value, `bytes` text and bytes only."""
+    """A queue of messages in the order they were published. `codec`: `json` takes any value, `bytes` text and bytes only."""
 
     KIND = "queue.queue"
     REFERENCES: ClassVar[tuple[Reference, ...]] = (
@@ -69,7 +69,7 @@ class QueueEntry(ServiceEntry):
 
 
 class QueueConsumer(ServiceEntry):
-    """Calls `func` with each message, `concurrency` at once; takes up to `prefetch` messages ahead of that."""
+    """A consumer that calls `func` with each message, `concurrency` at once, and takes up to `prefetch` messages ahead of that."""
 
     KIND = "queue.consumer"
     REFERENCES: ClassVar[tuple[Reference, ...]] = (

@@ -1,4 +1,4 @@
-"""Runs that Temporal starts by the clock."""
+"""Schedules by which Temporal starts runs by the clock."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FIELD = {"type": ["integer", "string", "array"], "items": {"type": ["integer", 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Every `step`-th number from `start` to `end`, both included."""
+    """A range of numbers: every `step`-th from `start` to `end`, both included."""
 
     start: int
     end: int
@@ -30,7 +30,7 @@ class Range:
 
 
 class _Field:
-    """Reads a field of a calendar: a number, text in cron's form (``*/15``, ``mon-fri``, ``1,15``), or a list of these."""
+    """The reader of a field of a calendar: a number, text in cron's form (``*/15``, ``mon-fri``, ``1,15``), or a list of these."""
 
     def __init__(self, low: int, high: int, words: tuple[str, ...] = (), first: int = 0) -> None:
         self._low, self._high = low, high
@@ -88,7 +88,7 @@ DayOfWeek = Annotated[_Ranges, *_numbers(_Field(0, 6, _DAYS))]
 
 
 class Calendar(Model):
-    """Moments that match every field."""
+    """A calendar: the moments that match every field."""
 
     second: Second = (Range(0, 0),)
     minute: Minute = (Range(0, 0),)
@@ -113,7 +113,7 @@ def _listed(value: object) -> object:
 
 
 class TemporalSchedule(Entry):
-    """Starts runs of a workflow by the clock, also while no host runs.
+    """A schedule that starts runs of a workflow by the clock, also while no host runs.
 
     `input` is the argument of each run; a list has one argument in each place.
     """

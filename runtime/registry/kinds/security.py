@@ -1,4 +1,4 @@
-"""Policies: who may do what to what. Scopes are made of them; see docs/modules/security.md."""
+"""Policies, which say who may do what to what. Scopes are made of them; see docs/modules/security.md."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ Operator = Literal[
 
 
 class Condition(Model):
-    """One thing that must be so for a policy to have a say. `field`: ``actor.id``, ``actor.meta.…``, ``action``, ``resource``,
+    """A condition that must hold for a policy to apply. `field`: ``actor.id``, ``actor.meta.…``, ``action``, ``resource``,
     ``meta.…``; compared with `value`, or with the field that `value_from` names."""
 
     field: str
@@ -80,7 +80,7 @@ class Condition(Model):
 
 
 class Rule(Model):
-    """`actions` and `resources` are names in which ``*`` stands for any text."""
+    """The actions and resources that a policy is about. `actions` and `resources` are names in which ``*`` stands for any text."""
 
     actions: Patterns
     resources: Patterns
@@ -89,7 +89,7 @@ class Rule(Model):
 
 
 class SecurityPolicy(Entry):
-    """Allows or denies actions on resources. `groups` are names under which scopes find it."""
+    """A policy that allows or denies actions on resources. `groups` are names under which scopes find it."""
 
     KIND = "security.policy"
 

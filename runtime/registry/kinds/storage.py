@@ -16,21 +16,21 @@ Table = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
 
 
 class ConnectionPool(Model):
-    """`size`: connections at most; `timeout`: how long to wait for a free one."""
+    """A pool of connections. `size`: connections at most; `timeout`: how long to wait for a free one."""
 
     size: int = Field(default=8, ge=1, le=1000)
     timeout: Duration = timedelta(seconds=10)
 
 
 class Database(Entry):
-    """What databases of every kind have."""
+    """The base of databases of every kind."""
 
     pool: ConnectionPool = ConnectionPool.model_construct()
     statement_timeout: Duration = timedelta(seconds=30)
 
 
 class SqlSqlite(Database):
-    """A file, made at its first use; `:memory:` is a database of this entry's own that ends with the host."""
+    """A SQLite database in a file, made at its first use; `:memory:` is a database of this entry's own that ends with the host."""
 
     KIND = "db.sql.sqlite"
 
@@ -39,7 +39,7 @@ class SqlSqlite(Database):
 
 
 class ServerDatabase(Database):
-    """By URL, by its parts, or by a URL whose parts are replaced."""
+    """A database on a server, named by its URL, by its parts, or by a URL whose parts are replaced."""
 
     url: str | None = Field(default=None, repr=False)
     host: str | None = None
@@ -63,14 +63,14 @@ class SqlMysql(ServerDatabase):
 
 
 class Store(Entry):
-    """`max_size`: how many keys it holds at most; `sweep_interval`: how often expired ones are removed."""
+    """The base of key-value stores. `max_size`: how many keys it holds at most; `sweep_interval`: how often expired ones are removed."""
 
     max_size: int = Field(default=10_000, ge=0, description="0: no limit")
     sweep_interval: Duration = timedelta(minutes=1)
 
 
 class StoreMemory(Store):
-    """Kept by the host, for as long as it runs."""
+    """A store in the memory of the host, kept for as long as it runs."""
 
     KIND = "store.memory"
 
@@ -78,7 +78,7 @@ class StoreMemory(Store):
 
 
 class StoreSql(Store):
-    """Kept in a table, which is made at its first use."""
+    """A store in a table of a database, which is made at its first use."""
 
     KIND = "store.sql"
     REFERENCES = (Reference(("database",), DATABASES),)

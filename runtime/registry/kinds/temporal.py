@@ -39,7 +39,7 @@ class ClientTls(Model):
 
 
 class Payloads(Model):
-    """Payloads larger than `threshold` bytes are kept in `store` and travel as a reference."""
+    """The store of large payloads: those larger than `threshold` bytes are kept in `store` and travel as a reference."""
 
     threshold: Size = 256 * 1024
     store: str | None = None
@@ -84,7 +84,7 @@ class TemporalClient(ServiceEntry):
 
 
 class WorkerOptions(Model):
-    """Temporal's own names. Rates are per second; None means the SDK's default."""
+    """The options of a worker, under Temporal's own names. Rates are per second; None means the SDK's default."""
 
     max_concurrent_workflow_task_execution_size: int = Field(default=200, ge=2)
     max_concurrent_activity_execution_size: int = Field(default=200, ge=1)
