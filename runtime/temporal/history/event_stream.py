@@ -190,7 +190,7 @@ class EventStream:
 
 
 class EventStreams:
-    """The event streams of all runs that are followed on this host, one `Tail` for each run."""
+    """The event streams of all runs that are followed on this host, one `Tail` for each workflow id."""
 
     def __init__(self) -> None:
         self._tails: dict[tuple[int, str], Tail] = {}
