@@ -6,13 +6,13 @@ The entry that runs is the one that counts, also in the code of what it imports.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from runtime.errors import Error
 from runtime.late import late
-from runtime.lua import literals
-from runtime.lua.literals import Literal
+from runtime.lua.analysis import ModuleCall, analysed, module_calls
 from runtime.modules.env.module import is_granted, not_granted
 from runtime.modules.http_client.guard import Policy, literal_address
 from runtime.registry import EnvVariable, FunctionLua, LuaEntry, Problem, ProcessLua, Registry
@@ -38,13 +38,19 @@ def capability_problems(registry: Registry, entry: Runner) -> Iterator[Problem]:
     """Variables that it may not read, and places that it may not connect to; as notes, variables that there are none of."""
     for script in _scripts(registry, entry):
         listed = [name for name in _MODULES if name in script.modules]
-        for call in literals.calls(script.source.text, listed) if listed else ():
+        for call in _calls(script, listed) if listed else ():
             found = _variable(registry, entry, call) if call.module == "env" else _place(registry, entry, call)
             if found is not None:
                 message, hint, severity = found
                 yield Problem(
                     script.source.path, call.line, entry.id, message, hint, severity="note" if severity else "error"
                 )
+
+
+def _calls(script: LuaEntry, modules: Sequence[str]) -> Iterator[ModuleCall]:
+    """None of a script that does not compile, which is another problem."""
+    with suppress(Error):
+        yield from module_calls(analysed(script.source.text, script.source.name), modules)
 
 
 def _scripts(registry: Registry, entry: Runner) -> Iterator[LuaEntry]:
@@ -63,7 +69,7 @@ def _scripts(registry: Registry, entry: Runner) -> Iterator[LuaEntry]:
 _Found = tuple[str, str | None, bool] | None
 
 
-def _variable(registry: Registry, entry: Runner, call: Literal) -> _Found:
+def _variable(registry: Registry, entry: Runner, call: ModuleCall) -> _Found:
     name, said = call.texts[0], f'env.{call.function}("{call.texts[0]}")'
     if call.function not in ("get", "set") or not (call.whole or len(call.texts) > 1) or not name:
         return None
@@ -79,7 +85,7 @@ def _variable(registry: Registry, entry: Runner, call: Literal) -> _Found:
     return f"{said}: no env.variable is called so", did_you_mean(name, known), True
 
 
-def _place(registry: Registry, entry: Runner, call: Literal) -> _Found:
+def _place(registry: Registry, entry: Runner, call: ModuleCall) -> _Found:
     at = 1 if call.function == "request" else 0 if call.function in _METHODS else None
     if at is None or at >= len(call.texts):
         return None

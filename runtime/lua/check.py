@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from runtime.errors import Error
+from runtime.lua.analysis import analysed
 from runtime.lua.capabilities import capability_problems
-from runtime.lua.interpreter import compile_lua
 from runtime.lua.notes import script_notes
 from runtime.modules.catalogue import ALWAYS, MODULES
 from runtime.modules.definition import HOST
@@ -68,7 +68,7 @@ def _lua_entries(registry: Registry) -> Iterator[LuaEntry]:
 
 def _syntax(entry: LuaEntry) -> Iterator[Problem]:
     try:
-        compile_lua(entry.source.text.encode(), f"@{entry.source.name}".encode())
+        analysed(entry.source.text, entry.source.name)
     except Error as error:
         match = _POSITION.match(error.message)
         line, message = (int(match["line"]), match["message"]) if match else (1, error.message)

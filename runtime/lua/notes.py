@@ -8,10 +8,8 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 
-from runtime.lua.bytecode import Function, calls, powers, read, reads, returns, texts, writes
-from runtime.lua.interpreter import compile_lua
+from runtime.lua.analysis import Function, analysed, calls, powers, reads, returns, texts, writes
 from runtime.modules.catalogue import ALWAYS, MODULES
 from runtime.registry import FunctionLua, LibraryLua, Problem, ProcessLua, Registry, WorkflowLua
 
@@ -60,7 +58,7 @@ _INEXACT = frozenset(["sin", "cos", "tan", "asin", "acos", "atan", "exp", "log"]
 
 def script_notes(registry: Registry, entry: LuaEntry, *, in_workflow: bool) -> Iterator[Problem]:
     """Notes on a script that compiles, and its missing entry point. `in_workflow`: whether runs execute it."""
-    main = _main(entry.source.text, entry.source.name)
+    main = analysed(entry.source.text, entry.source.name)
     if not isinstance(entry, LibraryLua):
         yield from _entry_point(entry, main)
     yield from _globals(entry, main)
@@ -68,11 +66,6 @@ def script_notes(registry: Registry, entry: LuaEntry, *, in_workflow: bool) -> I
     yield from _ids(registry, entry, main)
     if in_workflow:
         yield from _inexact(entry, main)
-
-
-@lru_cache(maxsize=1024)
-def _main(source: str, name: str) -> Function:
-    return read(compile_lua(source.encode(), f"@{name}".encode()))
 
 
 def _note(entry: LuaEntry, line: int, message: str, hint: str | None = None) -> Problem:

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from runtime.lua import literals
 from runtime.lua.check import lua_checks
 from runtime.registry import Registry, RegistryError
 
@@ -86,6 +85,8 @@ def test_a_name_that_is_not_there_stops_the_load(tmp_path: Path) -> None:
         ('get("http://api.localhost/")', "api.localhost"),
         ('get("http://example.com@127.0.0.1/")', "127.0.0.1"),
         ('get("http://10.0.0.1:80/orders/" .. id)', "10.0.0.1"),
+        ('get("http://\\49\\48.0.0.1/")', "10.0.0.1"),
+        ('get("http://10.0.0.1/", { timeout = id and "1s" or "2s" })', "10.0.0.1"),
         ('request("PUT", "http://10.0.0.1/", {})', "10.0.0.1"),
     ],
 )
@@ -110,7 +111,7 @@ def test_a_place_that_is_not_one_of_its_few(tmp_path: Path) -> None:
     "call",
     [
         'get("https://example.com/")', 'get("http://8.8.8.8/")', 'get("http://10.0.0.1" .. port)', 'get("http://10.0.0.1:" .. port)',
-        'get("http://" .. host)', "get(url)", 'get("not a URL")', 'get("http://internal/")', 'get("http://\\49\\48.0.0.1/")',
+        'get("http://" .. host)', "get(url)", 'get("not a URL")', 'get("http://internal/")',
         'request(method, "http://10.0.0.1/")', 'nothing("http://10.0.0.1/")', 'get(("http://10.0.0.1/"):upper())',
     ],
 )  # fmt: skip
@@ -130,6 +131,10 @@ def test_what_only_the_run_can_know_is_left_to_it(tmp_path: Path, call: str) -> 
         'return function(t) return t.env.get("API_KEY"), t:env().get("API_KEY") end',
         'return function(name) return env.get("API_" .. name), env.get(name) end',
         "return function() return env.get('API' .. '_KEY') end",
+        "local e = require('env')\ne = { get = print }\nreturn function() return e.get('API_KEY') end",
+        "local e = require('env')\nlocal function other() e = { get = print } end\nreturn function() other() return e.get('API_KEY') end",
+        "do local e = require('env') end\nlocal e = { get = print }\nreturn function() return e.get('API_KEY') end",
+        "local other = {}\nlocal e = other or require('env')\nreturn function() return e.get('API_KEY') end",
     ],
 )
 def test_a_name_that_may_be_something_else_is_nobody_s_mistake(tmp_path: Path, source: str) -> None:
@@ -137,7 +142,14 @@ def test_a_name_that_may_be_something_else_is_nobody_s_mistake(tmp_path: Path, s
 
 
 @pytest.mark.parametrize(
-    "binding", ['local e = require("env")', "local e = require 'env'", 'local a, b = 1, 2\nlocal e = require("env")']
+    "binding",
+    [
+        'local e = require("env")',
+        "local e = require 'env'",
+        'local a, b = 1, 2\nlocal e = require("env")',
+        'local json, e = require("json"), require("env")',
+        'local e = require("env")\nlocal function shadows(e) return e end',
+    ],
 )
 def test_a_module_under_another_name_is_known(tmp_path: Path, binding: str) -> None:
     assert len(found(tmp_path, f'{binding}\nreturn function() return e.get("API_KEY") end')) == 1
@@ -153,8 +165,3 @@ def test_an_import_is_held_to_what_the_entry_has_that_runs(tmp_path: Path) -> No
     assert all(" app:f: " in f" {problem}" for problem in problems)
     meta = {"env": {"variables": ["key"]}, "http_client": {"allow_private": True}}
     assert found(tmp_path, source, meta, library=library) == []
-
-
-@pytest.mark.parametrize("source", ["", "local", "env.", "env.get(", 'env.get("', "--[[", "for", "function", "\\"])
-def test_any_text_can_be_looked_through(source: str) -> None:
-    assert list(literals.calls(source, ["env"])) == []

@@ -14,9 +14,8 @@ from runtime.lua.protocol import Command
 from runtime.payload import Payload
 from runtime.process.pids import Pid
 from runtime.temporal import wire
-from runtime.temporal.workflow import system_activities
+from runtime.temporal.workflow import outbox, system_activities
 from runtime.temporal.workflow.activity import Outcome
-from runtime.temporal.workflow.commands import letters
 from runtime.temporal.workflow.pending import PendingRequest
 from runtime.temporal.workflow.recorded_choices import check_size
 from runtime.temporal.workflow.run import Run
@@ -35,7 +34,7 @@ def send(run: Run, command: Command) -> None:
     check_size(run, f'message "{topic}"', command.args, str(seq))
     to = Pid.parse(command.data["to"])
     if to is not None and to.node is not None:
-        letters.post(run, command, to)
+        outbox.post(run, command, to)
         run.settle(seq, _TRUE)
         return
     target = _workflow_id(command)
@@ -178,7 +177,7 @@ def _ends_process(run: Run, command: Command, activity: str) -> bool:
     to = Pid.parse(command.data["to"])
     if to is None or to.node is None or not run.patched(wire.END_PROCESS_MARKER):
         return False
-    letters.end(run, command, to, activity)
+    outbox.end(run, command, to, activity)
     return True
 
 

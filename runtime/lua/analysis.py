@@ -1,17 +1,36 @@
-"""Reading the bytecode of Lua 5.4 that we compiled: what a script names, at which lines. Nothing is run.
+"""The analysis of a script: what it names and calls, at which lines, read from the bytecode that we compiled of it. Nothing is run.
 
-A compiler has resolved which names are locals and which are globals, so this knows more than the text shows. The form is that
-of `string.dump`, debug information included.
+The compiler has resolved which names are locals and which are globals, so this knows more than the text shows. The form is that
+of `string.dump` in Lua 5.4, debug information included (`lundump.c`, `lopcodes.h`).
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
-_LOADK, _GETTABUP, _GETFIELD, _SETTABUP, _SETTABLE, _NEWTABLE, _SELF = 3, 11, 14, 15, 16, 19, 20
-_POWK, _POW, _CALL, _TAILCALL, _RETURN, _RETURN1, _CLOSURE = 26, 38, 68, 69, 70, 72, 79
+from runtime.lua.interpreter import compile_lua
+
+_LOADK, _SETUPVAL, _GETTABUP, _GETFIELD, _SETTABUP, _SETTABLE, _SETFIELD, _NEWTABLE, _SELF = (
+    3,
+    10,
+    11,
+    14,
+    15,
+    16,
+    18,
+    19,
+    20,
+)
+_POWK, _POW, _MMBIN, _MMBINK, _CONCAT, _CLOSE, _JMP, _TEST = 26, 38, 46, 48, 53, 54, 56, 66
+_CALL, _TAILCALL, _RETURN, _RETURN1, _SETLIST, _CLOSURE = 68, 69, 70, 72, 78, 79
+#: Instructions whose A is no register that they set.
+_NO_TARGET = frozenset(
+    {_SETUPVAL, *range(_SETTABUP, _SETFIELD + 1), *range(_MMBIN, _MMBINK + 1), *range(_CLOSE, _TEST + 1), _SETLIST}
+    | set(range(_TAILCALL, _RETURN1 + 1))
+)
 _HEADER = 4 + 1 + 1 + 6 + 3 + 8 + 8 + 1
 _NIL, _FALSE, _TRUE, _FLOAT, _INTEGER, _SHORT, _LONG = 0, 1, 17, 19, 3, 4, 20
 
@@ -28,11 +47,28 @@ class Instruction:
     line: int
 
 
+_NOTHING = Instruction(_RETURN, 0, 0, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """A local variable: its register, and the instructions between which it is there."""
+
+    name: str
+    register: int
+    start: int
+    end: int
+
+
 @dataclass(slots=True)
 class Function:
+    """One function. `captured` says of each upvalue where the function around has it: in a register (True), or as an upvalue itself."""
+
     code: list[Instruction] = field(default_factory=list)
     constants: list[Constant] = field(default_factory=list)
+    locals: list[Local] = field(default_factory=list)
     upvalues: list[str] = field(default_factory=list)
+    captured: list[tuple[bool, int]] = field(default_factory=list)
     inner: list[Function] = field(default_factory=list)
 
     def all(self) -> Iterator[Function]:
@@ -48,6 +84,21 @@ class Named:
     path: tuple[str, ...]
     line: int
     text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleCall:
+    """A call of `module`.`function` with literal text: ``env.get("NAME")``, ``http_client.get("http://…" .. path)``.
+
+    `texts` are its first arguments as far as they are literal; `whole`: whether the last of them is all of that argument, rather
+    than what it begins with.
+    """
+
+    module: str
+    function: str
+    texts: tuple[str, ...]
+    whole: bool
+    line: int
 
 
 class _DumpReader:
@@ -93,12 +144,14 @@ class _DumpReader:
         words = struct.unpack(f"<{(count := self.size())}I", self.take(4 * count))
         found = Function()
         found.constants = [self.constant() for _ in range(self.size())]
-        self.take(3 * self.size())
+        found.captured = [(bool(self.byte()), self.take(2)[0]) for _ in range(self.size())]
         found.inner = [self.function() for _ in range(self.size())]
         steps = struct.unpack(f"<{(count := self.size())}b", self.take(count))
         absolute = {self.size(): self.size() for _ in range(self.size())}
         for _ in range(self.size()):
-            self.text(), self.size(), self.size()
+            name, start, end = self.text(), self.size(), self.size()
+            register = sum(other.end > start for other in found.locals)  # of those declared before, still there
+            found.locals.append(Local(name, register, start, end))
         found.upvalues = [self.text() for _ in range(self.size())]
         for at, (word, step) in enumerate(zip(words, steps, strict=True)):
             line = absolute[at] if step == -128 else line + step
@@ -110,9 +163,10 @@ def _instruction(word: int, line: int) -> Instruction:
     return Instruction(word & 0x7F, word >> 7 & 0xFF, word >> 16 & 0xFF, word >> 24 & 0xFF, word >> 15, line)
 
 
-def read(code: bytes) -> Function:
-    """The main function of a chunk."""
-    return _DumpReader(code).function()
+@lru_cache(maxsize=1024)
+def analysed(source: str, name: str) -> Function:
+    """The main function of a script. Raises `Error` INVALID, with the line, for one that does not compile."""
+    return _DumpReader(compile_lua(source.encode(), f"@{name}".encode())).function()
 
 
 def _is_global(function: Function, at: int) -> bool:
@@ -146,6 +200,100 @@ def calls(main: Function) -> Iterator[Named]:
                 text = _argument(function, at + 1, register)
                 if text is not None:
                     yield Named((str(_constant(function, step.c)),), step.line, text)
+
+
+def module_calls(main: Function, modules: Sequence[str]) -> Iterator[ModuleCall]:
+    """The calls of these modules: by their own names, and through locals that are bound to `require` of one and to nothing else.
+
+    What is computed, or handed around, is left to the run.
+    """
+    rebound = writes(main)
+    known = {module: module for module in modules if module not in rebound}
+    assigned = {function.upvalues[step.b] for function in main.all() for step in function.code if step.op == _SETUPVAL}
+    yield from _module_calls(main, known, [None] * len(main.upvalues), assigned)
+
+
+def _module_calls(
+    function: Function, known: Mapping[str, str], captured: Sequence[str | None], assigned: set[str]
+) -> Iterator[ModuleCall]:
+    bound = [(local, _required(function, local, known)) for local in function.locals if local.name not in assigned]
+    kept = [(local, module) for local, module in bound if module is not None]
+    for at, step in enumerate(function.code):
+        module = _looked_up(function, at, known, kept, captured)
+        if module is not None:
+            yield from _literal_call(function, at, module)
+        if step.op == _CLOSURE:
+            inner = function.inner[step.bx]
+            around = [
+                _held(kept, place, at + 1) if in_register else captured[place] for in_register, place in inner.captured
+            ]
+            yield from _module_calls(inner, known, around, assigned)
+
+
+def _required(function: Function, local: Local, known: Mapping[str, str]) -> str | None:
+    """The module of ``local x = require("…")``, when nothing else is ever put into `x`."""
+    made = next(
+        (at for at in range(local.start - 1, 1, -1) if _sets(function.code[at], local.register)),
+        0,
+    )
+    if made < 2 or any(_sets(step, local.register) for step in function.code[local.start : local.end]):
+        return None
+    before, asked, named, called = [_NOTHING, *function.code][made - 2 : made + 2]
+    is_require = asked.op == _GETTABUP and _is_global(function, asked.b) and _constant(function, asked.c) == "require"
+    if called.op != _CALL or not is_require or asked.a != local.register or before.op in (_JMP, _TEST):
+        return None  # also where it is one of several values: `x or require("…")`
+    name = _constant(function, named.bx) if named.op == _LOADK else None
+    return name if isinstance(name, str) and name in known else None
+
+
+def _sets(step: Instruction, register: int) -> bool:
+    return step.a == register and step.op not in _NO_TARGET
+
+
+def _held(kept: Sequence[tuple[Local, str]], register: int, at: int) -> str | None:
+    """The module that a register holds at an instruction."""
+    return next(
+        (module for local, module in kept if local.register == register and local.start <= at < local.end), None
+    )
+
+
+def _looked_up(
+    function: Function,
+    at: int,
+    known: Mapping[str, str],
+    kept: Sequence[tuple[Local, str]],
+    captured: Sequence[str | None],
+) -> str | None:
+    """The module whose field the instruction looks up."""
+    step, before = function.code[at], function.code[at - 1] if at else None
+    if step.op == _GETTABUP and not _is_global(function, step.b):
+        return captured[step.b]
+    if step.op != _GETFIELD:
+        return None
+    if before is not None and before.op == _GETTABUP and before.a == step.b and _is_global(function, before.b):
+        return known.get(str(_constant(function, before.c)))
+    return _held(kept, step.b, at)
+
+
+def _literal_call(function: Function, at: int, module: str) -> Iterator[ModuleCall]:
+    step = function.code[at]
+    name = str(_constant(function, step.c))
+    texts: list[str] = []
+    while (text := _argument(function, at + 1 + len(texts), step.a + len(texts))) is not None:
+        texts.append(text)
+    after = function.code[at + 1 + len(texts) :]
+    end = next((i for i, item in enumerate(after) if item.op in (_CALL, _TAILCALL) and item.a == step.a), None)
+    if end is None:
+        return
+    for position in range(len(texts)):
+        changed = next((item for item in after[:end] if _sets(item, step.a + 1 + position)), None)
+        if changed is not None:  # it is the beginning of a longer text, or of something else that is computed
+            texts = texts[: position + (changed.op == _CONCAT)]
+            if texts:
+                yield ModuleCall(module, name, tuple(texts), len(texts) == position, step.line)
+            return
+    if texts:
+        yield ModuleCall(module, name, tuple(texts), True, step.line)
 
 
 def powers(main: Function) -> Iterator[int]:
