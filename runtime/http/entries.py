@@ -9,7 +9,6 @@ from aiohttp import web
 
 from runtime.http.answers import API, json_response
 from runtime.http.backend import Backend
-from runtime.http.openapi_types import OBJECT, Operation, listed
 from runtime.http.problem import refuse
 from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route
@@ -20,9 +19,6 @@ from runtime.registry import Registry, WorkflowLua
 
 READ_ENTRY = "registry.read"
 
-_INDEX = Operation("The workflows that can be started", {200: ("All of them.", listed("entries"))})
-_SHOW = Operation("One workflow, with its schemas and source", {200: ("The entry.", OBJECT)})
-
 
 class Entries:
     def __init__(self, backend: Backend) -> None:
@@ -30,8 +26,8 @@ class Entries:
 
     def routes(self) -> list[Route]:
         return [
-            Route("GET", f"{API}/entries", self.index, operation=_INDEX),
-            Route("GET", f"{API}/entries/{{id}}", self.show, operation=_SHOW),
+            Route("GET", f"{API}/entries", self.index),
+            Route("GET", f"{API}/entries/{{id}}", self.show),
         ]
 
     async def index(self, request: web.BaseRequest, params: Params) -> web.Response:

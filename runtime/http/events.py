@@ -13,7 +13,6 @@ from runtime.contracts import Cursor, EventFeed, RunEvent
 from runtime.errors import Error
 from runtime.http.answers import API
 from runtime.http.backend import Backend
-from runtime.http.openapi_types import Operation, Parameter
 from runtime.http.problem import refuse
 from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route
@@ -33,15 +32,7 @@ class RunEvents:
         self._heartbeat = heartbeat
 
     def routes(self) -> list[Route]:
-        operation = Operation(
-            "What happens to the run, as Server-Sent Events, until it ends",
-            {200: ("The stream.", "text/event-stream"), 204: ("There is nothing after this event.", None)},
-            (
-                Parameter("Last-Event-ID", "The id of the last event that was heard.", place="header"),
-                Parameter("last_event_id", "The same, where no header can be set."),
-            ),
-        )
-        return [Route("GET", f"{API}/runs/{{id}}/events", self.follow, operation=operation)]
+        return [Route("GET", f"{API}/runs/{{id}}/events", self.follow)]
 
     async def follow(self, request: web.BaseRequest, params: Params) -> web.StreamResponse:
         """204 to one that has had the last event: a browser then stops coming back."""

@@ -6,7 +6,6 @@ from aiohttp import web
 
 from runtime.http.answers import json_response
 from runtime.http.backend import Backend
-from runtime.http.openapi_types import OBJECT, Operation
 from runtime.http.problem import refuse
 from runtime.http.routes import Params, Route
 
@@ -16,11 +15,9 @@ class Health:
         self._backend = backend
 
     def routes(self) -> list[Route]:
-        alive = Operation("Whether the process answers", {200: ("It does.", OBJECT)})
-        ready = Operation("Whether Temporal answers and the workers poll", {200: ("They do.", OBJECT)})
         return [
-            Route("GET", "/healthz", self.alive, public=True, operation=alive),
-            Route("GET", "/readyz", self.ready, public=True, operation=ready),
+            Route("GET", "/healthz", self.alive, public=True),
+            Route("GET", "/readyz", self.ready, public=True),
         ]
 
     async def alive(self, request: web.BaseRequest, params: Params) -> web.Response:

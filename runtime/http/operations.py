@@ -14,7 +14,6 @@ from runtime.contracts import StartRequest
 from runtime.http.answers import API
 from runtime.http.backend import Backend
 from runtime.http.body import JsonBody, read_json
-from runtime.http.openapi_types import DELAY, TIMEOUT, WORKER, Operation, ref
 from runtime.http.problem import refuse
 from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route
@@ -34,14 +33,7 @@ class Operations:
         self._body_timeout = body_timeout
 
     def routes(self) -> list[Route]:
-        operation = Operation(
-            "Accept a command, once, and execute it by a workflow",
-            {202: ("Accepted; Location is the run.", ref("Operation"))},
-            (WORKER, TIMEOUT, DELAY),
-            ref("Command"),
-            needs_body=True,
-        )
-        return [Route("POST", f"{API}/operations/{{entry}}", self.post, operation=operation)]
+        return [Route("POST", f"{API}/operations/{{entry}}", self.post)]
 
     async def post(self, request: web.BaseRequest, params: Params) -> web.Response:
         entry = self._starting.workflow(params["entry"])

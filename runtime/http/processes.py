@@ -11,19 +11,12 @@ from runtime.errors import NOT_FOUND, Error
 from runtime.http.answers import API, json_response, whole_number
 from runtime.http.backend import Backend, Processes
 from runtime.http.guarded import READ
-from runtime.http.openapi_types import OBJECT, STACK, Operation, Parameter, listed, whole
 from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route
 from runtime.modules.security.rules import is_allowed, refuse
 from runtime.process.describe import ProcessDescription
 
 _PROCESSES = f"{API}/processes"
-_INDEX = Operation(
-    "The processes of this host, oldest first",
-    {200: ("Some of them.", listed("processes"))},
-    (Parameter("limit", "How many are shown.", whole(1000, 10_000)),),
-)
-_SHOW = Operation("One process: whom it watches, where its Lua code waits", {200: ("The process.", OBJECT)}, (STACK,))
 
 
 class ProcessRoutes:
@@ -32,8 +25,8 @@ class ProcessRoutes:
 
     def routes(self) -> list[Route]:
         return [
-            Route("GET", _PROCESSES, self.index, operation=_INDEX),
-            Route("GET", f"{_PROCESSES}/{{pid}}", self.show, operation=_SHOW),
+            Route("GET", _PROCESSES, self.index),
+            Route("GET", f"{_PROCESSES}/{{pid}}", self.show),
         ]
 
     async def index(self, request: web.BaseRequest, params: Params) -> web.Response:

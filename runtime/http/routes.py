@@ -15,7 +15,6 @@ from urllib.parse import unquote
 from aiohttp import web
 
 from runtime.errors import invalid
-from runtime.http.openapi_types import Operation
 from runtime.http.problem import refuse
 
 Params = Mapping[str, str]
@@ -29,7 +28,7 @@ _LITERAL, _ONE, _REST = range(3)
 class Route:
     """One method on one path. `owner` is who asked for it: an entry id, or "" for Evermoon's own; `router` its router's id.
 
-    `public`: answers whoever asks, without a token. `operation` is what OpenAPI says of it, for those of Evermoon's own.
+    `public`: answers whoever asks, without a token.
     """
 
     method: str
@@ -38,7 +37,6 @@ class Route:
     owner: str = ""
     router: str | None = None
     public: bool = False
-    operation: Operation | None = None
 
 
 class Found(NamedTuple):

@@ -22,7 +22,6 @@ from runtime.http.answers import (
 from runtime.http.backend import Backend
 from runtime.http.body import read_json
 from runtime.http.guarded import Refusal
-from runtime.http.openapi_types import ANY, OBJECT, STACK, TEXT, Answers, Operation, Parameter, ref, table, whole
 from runtime.http.problem import ProblemResponse, refuse
 from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route
@@ -35,42 +34,6 @@ _CLOSED_WAIT = 10.0
 _RUNS = f"{API}/runs"
 _RUN = f"{_RUNS}/{{id}}"
 
-_DONE: Answers = {202: ("It has been asked to.", table("id", "links", id=TEXT, links=OBJECT))}
-_PAGE = table(
-    "runs",
-    "count",
-    "page",
-    runs={"type": "array", "items": OBJECT},
-    count={"type": "integer"},
-    page={"type": "integer"},
-    links=OBJECT,
-)
-_INDEX = Operation(
-    "The runs, newest first",
-    {200: ("A page of them.", _PAGE)},
-    (
-        Parameter("query", "A Temporal visibility query."),
-        Parameter("page", "Which page.", whole(1, 1000)),
-        Parameter("limit", "How many on a page.", whole(50, 1000)),
-    ),
-)
-_SHOW = Operation(
-    "One run: its state, what is pending, where its Lua code waits", {200: ("The run.", ref("Run"))}, (STACK,)
-)
-_RESULT = Operation(
-    "The run's result; a problem when it failed",
-    {200: ("The result.", ANY), 202: ("It still runs.", OBJECT)},
-    (Parameter("wait", "How long to wait for it: seconds or a Go duration, at most 300 s."),),
-)
-_HISTORY = Operation("The run's history, as evermoon replay reads it", {200: ("The history.", OBJECT)})
-_SIGNAL = Operation("Send a message; the body is its payload", _DONE, (), ANY)
-_QUERY = Operation("Ask; the body is the argument", {200: ("The answer.", ANY)}, (), ANY)
-_UPDATE = Operation(
-    "Change; the body is the argument", {200: ("The answer.", ANY), 422: ("The run refuses.", "problem")}, (), ANY
-)
-_CANCEL = Operation("Ask the run to end; it may compensate first", _DONE, (), table(reason=TEXT))
-_TERMINATE = Operation("End the run without asking it", _DONE, (), table(reason=TEXT))
-
 
 class RunRoutes:
     def __init__(self, backend: Backend, body_timeout: float) -> None:
@@ -79,15 +42,15 @@ class RunRoutes:
 
     def routes(self) -> list[Route]:
         return [
-            Route("GET", _RUNS, self.index, operation=_INDEX),
-            Route("GET", _RUN, self.show, operation=_SHOW),
-            Route("GET", f"{_RUN}/result", self.result, operation=_RESULT),
-            Route("GET", f"{_RUN}/history", self.history, operation=_HISTORY),
-            Route("POST", f"{_RUN}/signals/{{topic}}", self.signal, operation=_SIGNAL),
-            Route("POST", f"{_RUN}/queries/{{name}}", self.query, operation=_QUERY),
-            Route("POST", f"{_RUN}/updates/{{name}}", self.update, operation=_UPDATE),
-            Route("POST", f"{_RUN}/cancel", self.cancel, operation=_CANCEL),
-            Route("POST", f"{_RUN}/terminate", self.terminate, operation=_TERMINATE),
+            Route("GET", _RUNS, self.index),
+            Route("GET", _RUN, self.show),
+            Route("GET", f"{_RUN}/result", self.result),
+            Route("GET", f"{_RUN}/history", self.history),
+            Route("POST", f"{_RUN}/signals/{{topic}}", self.signal),
+            Route("POST", f"{_RUN}/queries/{{name}}", self.query),
+            Route("POST", f"{_RUN}/updates/{{name}}", self.update),
+            Route("POST", f"{_RUN}/cancel", self.cancel),
+            Route("POST", f"{_RUN}/terminate", self.terminate),
         ]
 
     async def index(self, request: web.BaseRequest, params: Params) -> web.Response:

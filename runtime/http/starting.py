@@ -19,7 +19,6 @@ from runtime.errors import ALREADY_EXISTS, Error
 from runtime.http.answers import API, duration, json_response, run_links, run_path
 from runtime.http.backend import Backend
 from runtime.http.body import JsonBody, read_json
-from runtime.http.openapi_types import ANY, DELAY, TIMEOUT, WORKER, Operation, Parameter, ref
 from runtime.http.problem import refuse
 from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route
@@ -33,20 +32,6 @@ REPLAYED_HEADER = "Idempotency-Replayed"
 _MAX_KEY = 255
 _MAX_ID = 1000
 _RETRY_AFTER = "1"
-
-
-START = Operation(
-    "Start a run of a workflow; the body is its argument",
-    {202: ("Accepted; Location is the run.", ref("Started"))},
-    (
-        Parameter(KEY_HEADER, "With it the run is started once, however often it is asked for.", place="header"),
-        Parameter("id", "The run's id; one that an open run has is refused with 409."),
-        WORKER,
-        TIMEOUT,
-        DELAY,
-    ),
-    ANY,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +49,7 @@ class Starting:
         self._body_timeout = body_timeout
 
     def routes(self) -> list[Route]:
-        return [Route("POST", f"{API}/workflows/{{entry}}", self.post, operation=START)]
+        return [Route("POST", f"{API}/workflows/{{entry}}", self.post)]
 
     async def post(self, request: web.BaseRequest, params: Params) -> web.Response:
         entry = self.workflow(params["entry"])

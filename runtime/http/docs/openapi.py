@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any
 
 from runtime.http.answers import API
-from runtime.http.docs.schemas import SCHEMAS
-from runtime.http.openapi_types import TEXT, Json, Operation, Parameter, ref
+from runtime.http.docs.own import OWN, SCHEMAS, STARTING, TEXT, Json, Operation, Parameter, ref
 from runtime.http.problem import CONTENT_TYPE
 from runtime.http.routes import Route
-from runtime.http.starting import START
 from runtime.registry import HttpEndpoint, HttpRouter, Registry, WorkflowLua
 from runtime.registry.inputs import thawed
 
@@ -45,18 +42,24 @@ def document(registry: Registry, routes: Iterable[Route], workflows: Iterable[Wo
 
 def _described(registry: Registry, route: Route) -> Iterator[tuple[str, dict[str, Any]]]:
     """Its method and what OpenAPI says of it; a route for any method answers what is asked of it, files are files."""
-    if route.operation is not None:
-        yield route.method.lower(), {**_operation(route.operation, route.path), "tags": ["Evermoon"]}
+    if not route.owner:
+        yield route.method.lower(), _own(route)
     entry = registry.get(route.owner) if route.owner else None
     if isinstance(entry, HttpEndpoint):
         yield route.method.lower(), _endpoint(registry, route, entry)
 
 
+def _own(route: Route) -> dict[str, Any]:
+    operation = OWN[f"{route.method} {route.path}"]
+    return {**_operation(operation, route.path), "tags": ["Evermoon"]}
+
+
 def _start(entry: WorkflowLua) -> dict[str, Any]:
+    about = OWN[f"POST {_START}"]
     schema = thawed(entry.input_schema) if entry.input_schema is not None else {}
     summary = _summary(entry.meta) or f"Start a run of {entry.id}"
     return {
-        **_operation(replace(START, summary=summary, body=schema, needs_body=entry.input_schema is not None), ""),
+        **_operation(Operation(summary, about.answers, STARTING, schema, entry.input_schema is not None), ""),
         "tags": ["Workflows"],
     }
 

@@ -12,16 +12,11 @@ from runtime.http.backend import Backend
 from runtime.http.docs.openapi import document
 from runtime.http.docs.pages import api_page, errors_page
 from runtime.http.entries import known_to
-from runtime.http.openapi_types import OBJECT, Operation
 from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route
 
 #: Nothing on these pages loads anything, or runs.
 _POLICY = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'", "Cache-Control": "no-cache"}
-
-_OPENAPI = Operation("This document", {200: ("OpenAPI 3.1.", OBJECT)})
-_PAGE = Operation("The same, to be read", {200: ("A page.", "text/html")})
-_ERRORS = Operation("What the kinds of errors mean", {200: ("A page.", "text/html")})
 
 
 class Docs:
@@ -33,9 +28,9 @@ class Docs:
 
     def routes(self) -> list[Route]:
         return [
-            Route("GET", "/openapi.json", self.openapi, operation=_OPENAPI),
-            Route("GET", "/docs", self.page, operation=_PAGE),
-            Route("GET", "/docs/errors", self.errors, operation=_ERRORS),
+            Route("GET", "/openapi.json", self.openapi),
+            Route("GET", "/docs", self.page),
+            Route("GET", "/docs/errors", self.errors),
         ]
 
     async def openapi(self, request: web.BaseRequest, params: Params) -> web.Response:

@@ -11,7 +11,6 @@ from prometheus_client.registry import Collector
 
 from runtime.errors import Error
 from runtime.http.middleware.chain import Serve
-from runtime.http.openapi_types import Operation
 from runtime.http.problem import ProblemResponse
 from runtime.http.request import route_of
 from runtime.http.routes import Params, Route
@@ -42,8 +41,7 @@ class Meters:
         )
 
     def routes(self) -> list[Route]:
-        counts = Operation("What was counted, in the form Prometheus reads", {200: ("The counts.", "text/plain")})
-        return [Route("GET", "/metrics", self.show, operation=counts)]
+        return [Route("GET", "/metrics", self.show)]
 
     async def show(self, request: web.BaseRequest, params: Params) -> web.Response:
         return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,0 +1,186 @@
+"""What Evermoon's own routes do, as data for OpenAPI. A test holds that each of them is here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from runtime.http.answers import API
+
+Json = Mapping[str, Any]
+
+ANY: Json = {}
+TEXT: Json = {"type": "string"}
+OBJECT: Json = {"type": "object"}
+
+
+def ref(name: str) -> Json:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def table(*required: str, **properties: Json) -> Json:
+    return {"type": "object", "properties": properties, "required": list(required)}
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    name: str
+    says: str
+    schema: Json = field(default_factory=lambda: dict(TEXT))
+    place: str = "query"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """`answers`: by status what it means, and the schema of its JSON or the content type of anything else."""
+
+    summary: str
+    answers: Mapping[int, tuple[str, Json | str | None]]
+    parameters: tuple[Parameter, ...] = ()
+    body: Json | None = None
+    needs_body: bool = False
+
+
+_RUN = f"{API}/runs/{{id}}"
+_WORKER = Parameter("worker", "The temporal.worker, or queue, it runs on; default: that of its entry.")
+_TIMEOUT = Parameter("timeout", "The run's time budget, a Go duration: after it the run fails as timed out.")
+_DELAY = Parameter("start_delay", "How long the run waits before its first step, a Go duration.")
+_STACK = Parameter(
+    "stack",
+    "Whether it is asked where its Lua code waits; by default, and with `true` also a run whose long history has to be replayed for that.",
+    {"type": "boolean"},
+)
+_REASON = table(reason=TEXT)
+_DONE: Mapping[int, tuple[str, Json | str | None]] = {
+    202: ("It has been asked to.", table("id", "links", id=TEXT, links=OBJECT))
+}
+_ACCEPTED: Mapping[int, tuple[str, Json | str | None]] = {202: ("Accepted; Location is the run.", ref("Started"))}
+
+
+def _whole(default: int, most: int) -> Json:
+    return {"type": "integer", "minimum": 1, "maximum": most, "default": default}
+
+
+STARTING = (
+    Parameter("Idempotency-Key", "With it the run is started once, however often it is asked for.", place="header"),
+    Parameter("id", "The run's id; one that an open run has is refused with 409."),
+    _WORKER,
+    _TIMEOUT,
+    _DELAY,
+)
+
+OWN: Mapping[str, Operation] = {
+    f"POST {API}/workflows/{{entry}}": Operation(
+        "Start a run of a workflow; the body is its argument", _ACCEPTED, STARTING, ANY
+    ),
+    f"POST {API}/operations/{{entry}}": Operation(
+        "Accept a command, once, and execute it by a workflow",
+        {202: ("Accepted; Location is the run.", ref("Operation"))},
+        (_WORKER, _TIMEOUT, _DELAY),
+        ref("Command"),
+        needs_body=True,
+    ),
+    f"GET {API}/runs": Operation(
+        "The runs, newest first",
+        {
+            200: (
+                "A page of them.",
+                table(
+                    "runs",
+                    "count",
+                    "page",
+                    runs={"type": "array", "items": OBJECT},
+                    count={"type": "integer"},
+                    page={"type": "integer"},
+                    links=OBJECT,
+                ),
+            )
+        },
+        (
+            Parameter("query", "A Temporal visibility query."),
+            Parameter("page", "Which page.", _whole(1, 1000)),
+            Parameter("limit", "How many on a page.", _whole(50, 1000)),
+        ),
+    ),
+    f"GET {_RUN}": Operation(
+        "One run: its state, what is pending, where its Lua code waits", {200: ("The run.", ref("Run"))}, (_STACK,)
+    ),
+    f"GET {_RUN}/result": Operation(
+        "The run's result; a problem when it failed",
+        {200: ("The result.", ANY), 202: ("It still runs.", OBJECT)},
+        (Parameter("wait", "How long to wait for it: seconds or a Go duration, at most 300 s."),),
+    ),
+    f"GET {_RUN}/events": Operation(
+        "What happens to the run, as Server-Sent Events, until it ends",
+        {200: ("The stream.", "text/event-stream"), 204: ("There is nothing after this event.", None)},
+        (
+            Parameter("Last-Event-ID", "The id of the last event that was heard.", place="header"),
+            Parameter("last_event_id", "The same, where no header can be set."),
+        ),
+    ),
+    f"GET {_RUN}/history": Operation("The run's history, as evermoon replay reads it", {200: ("The history.", OBJECT)}),
+    f"POST {_RUN}/signals/{{topic}}": Operation("Send a message; the body is its payload", _DONE, (), ANY),
+    f"POST {_RUN}/queries/{{name}}": Operation("Ask; the body is the argument", {200: ("The answer.", ANY)}, (), ANY),
+    f"POST {_RUN}/updates/{{name}}": Operation(
+        "Change; the body is the argument", {200: ("The answer.", ANY), 422: ("The run refuses.", "problem")}, (), ANY
+    ),
+    f"POST {_RUN}/cancel": Operation("Ask the run to end; it may compensate first", _DONE, (), _REASON),
+    f"POST {_RUN}/terminate": Operation("End the run without asking it", _DONE, (), _REASON),
+    f"GET {API}/processes": Operation(
+        "The processes of this host, oldest first",
+        {
+            200: (
+                "Some of them.",
+                table("processes", "count", processes={"type": "array", "items": OBJECT}, count={"type": "integer"}),
+            )
+        },
+        (Parameter("limit", "How many are shown.", _whole(1000, 10_000)),),
+    ),
+    f"GET {API}/processes/{{pid}}": Operation(
+        "One process: whom it watches, where its Lua code waits", {200: ("The process.", OBJECT)}, (_STACK,)
+    ),
+    f"GET {API}/entries": Operation(
+        "The workflows that can be started",
+        {
+            200: (
+                "All of them.",
+                table("entries", "count", entries={"type": "array", "items": OBJECT}, count={"type": "integer"}),
+            )
+        },
+    ),
+    f"GET {API}/entries/{{id}}": Operation("One workflow, with its schemas and source", {200: ("The entry.", OBJECT)}),
+    "GET /healthz": Operation("Whether the process answers", {200: ("It does.", OBJECT)}),
+    "GET /readyz": Operation("Whether Temporal answers and the workers poll", {200: ("They do.", OBJECT)}),
+    "GET /metrics": Operation("What was counted, in the form Prometheus reads", {200: ("The counts.", "text/plain")}),
+    "GET /openapi.json": Operation("This document", {200: ("OpenAPI 3.1.", OBJECT)}),
+    "GET /docs": Operation("The same, to be read", {200: ("A page.", "text/html")}),
+    "GET /docs/errors": Operation("What the kinds of errors mean", {200: ("A page.", "text/html")}),
+}
+
+_STATUSES = ["RUNNING", "COMPLETED", "FAILED", "CANCELED", "TERMINATED", "TIMED_OUT", "CONTINUED_AS_NEW"]
+_STARTED = {"id": TEXT, "run_id": TEXT, "pid": TEXT, "status": {"enum": _STATUSES}, "links": OBJECT}
+_COMMAND = {"domain": TEXT, "event_type": TEXT, "biz_key": TEXT, "idem_key": TEXT}
+_MAYBE_TEXT: Json = {"type": ["string", "null"]}
+
+SCHEMAS: Mapping[str, Json] = {
+    "Problem": table(
+        "type", "title", "status", "detail", "instance", "kind", "retryable", "details",
+        type=TEXT, title=TEXT, status={"type": "integer"}, detail=TEXT, instance=TEXT, kind=TEXT,
+        retryable={"type": "boolean"}, details=OBJECT, stack={"type": "array", "items": TEXT},
+        lua=table("file", "line", file=TEXT, line={"type": "integer"}),
+    ),
+    "Started": table(*_STARTED, **_STARTED),
+    "Command": table(*_COMMAND, "payload", **_COMMAND, payload=ANY),
+    "Operation": table(
+        "op_id", "state", *_COMMAND, *_STARTED,
+        op_id=TEXT, state={"enum": ["PENDING", "IN_PROGRESS", "COMPLETED", "FAILED"]}, **_COMMAND, **_STARTED,
+    ),
+    "Run": table(
+        *_STARTED, "entry", "state",
+        **_STARTED, entry=TEXT, state={"enum": ["pending", "in_progress", "completed", "failed", "wedged"]}, task_queue=TEXT,
+        started_at=_MAYBE_TEXT, closed_at=_MAYBE_TEXT, history_length={"type": "integer"}, bundle=_MAYBE_TEXT, details=ANY, progress=OBJECT,
+        failure={"type": ["object", "null"]}, pending={"type": "array", "items": OBJECT}, stack={"type": "array", "items": OBJECT},
+        warnings={"type": "array", "items": TEXT},
+    ),
+}  # fmt: skip
