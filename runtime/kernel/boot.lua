@@ -31,12 +31,6 @@ local raw = {
 _G.debug = nil
 local setmetatable, sethook, randomseed = raw.setmetatable, raw.sethook, math.randomseed
 
--- The strings of all programs share one metatable: each fills it for itself.
-local string_meta = raw.getmetatable("")
-local function empty_string_meta()
-  for key in next, string_meta do string_meta[key] = nil end
-end
-
 -- A file as a function of its environment. That it is here already, from an earlier program, nobody can see.
 local function chunk_of(file, bytecode)
   local chunk = chunks[file]
@@ -70,89 +64,135 @@ local function tidy()
   return much
 end
 
+-- What kernel and modules share. Some of it lasts as long as the interpreter: its functions, and the files that say so by a second
+-- value. Their locals and tables that a program may change are set by a function they give to `K.anew`, which is called when they
+-- are loaded and whenever a program begins; all else in K, and the files that do not last, are the program's and go with it.
+local K = {
+  raw = raw, host_function = host, clock_seconds = clock_seconds, cpu_seconds = cpu_seconds, collect = collect, tidy = tidy,
+  string_meta = raw.getmetatable(""),
+  -- What is read often and mostly nil has a value, so that reading it loads nothing.
+  current = false, readonly = false, loading = false, continuation = false, process_options = false,
+  events_wanted = false, updates_wanted = false, env = false,
+}
+
+-- On demand ------------------------------------------------------------------------------------------------------------
+-- Loading is most of what a new run costs, and a parked run needs little of the kernel. So what is missing in one of these
+-- tables is got when it is first looked up: a name of K with the file that gives it (the host knows which), a file with
+-- its value, a word of `boot` with what the host says, a library with its exports.
+-- Whether something is loaded already may not count: a query may have loaded it, and no replay repeats a query; nor whether
+-- an earlier program did. The lookup is one instruction in any case, since `__index` is a function of C, and what goes on
+-- behind it is in a coroutine that has no hook.
+local loaded, boot -- of the program
+local names, missing, unopened = {}, {}, {} -- the metatables: of K, of these two, and of libraries that nobody has looked into
+local find, demand
+
+local function look_up_by(way) names.__index, missing.__index, unopened.__index = way, way, way end
+
+local function take(t, key)
+  while true do
+    local limits = rawget(K, "limits")
+    local used, budget = limits and limits.used, limits and limits.instructions
+    if limits then limits.used, limits.instructions = 0, math.maxinteger end
+    look_up_by(find) -- a file looks up others
+    local ok, value = pcall(find, t, key)
+    if limits then limits.used, limits.instructions = used, budget end
+    if not ok then
+      demand = wrap(take)
+      look_up_by(demand)
+      error(value, 0)
+    end
+    look_up_by(demand)
+    t, key = yield(value)
+  end
+end
+
+local kept_names, kept_values = {}, {} -- of K, and of files: what lasts
+local renewals = {}
+local renews -- those of the file that is being loaded, where it lasts
+
+function K.anew(renew)
+  renews[#renews + 1] = renew
+  renew()
+end
+
+local function keep_name(t, name, value)
+  kept_names[name] = value
+  rawset(t, name, value)
+end
+
+-- The value of a file that lasts. What it takes from other files must last as well.
+local function made_to_last(file, make)
+  local outer, outer_names = renews, names.__newindex
+  renews, names.__newindex = {}, keep_name
+  local value = make(K)
+  if value == nil then value = true end
+  for i = 1, #renews do renewals[#renewals + 1] = renews[i] end
+  renews, names.__newindex = outer, outer_names
+  kept_values[file] = value
+  return value
+end
+
+local function load_file(file)
+  local value = kept_values[file]
+  if value == nil then
+    local make, lasts = chunk_of(file)(K.env or _G)
+    if lasts then
+      value = made_to_last(file, make)
+    elseif renews then
+      error("evermoon: what lasts cannot take from " .. file .. ", which does not", 0)
+    else
+      value = make(K)
+    end
+    if value == nil then value = true end
+  end
+  rawset(loaded, file, value)
+  return value
+end
+
+function find(t, key)
+  if t == K then
+    local file = giver_of(key)
+    if not file then return nil end
+    if rawget(loaded, file) == nil then load_file(file) end
+    return rawget(K, key)
+  elseif t == loaded then
+    return load_file(key)
+  elseif t == boot then
+    local _, form, value = host("boot", key)
+    if form == "json" then value = K.json_value(value) end
+    if value == nil then value = false end
+    rawset(boot, key, value)
+    return value
+  end
+  return K.open_library(t)[key]
+end
+
+function K.use(file) return loaded[file] end
+
+-- Once -----------------------------------------------------------------------------------------------------------------
+
+demand = wrap(take)
+look_up_by(find) -- what is loaded at once sets the hook of this coroutine, the kernel's own
+K.unopened = unopened
+loaded = setmetatable({}, missing)
+setmetatable(K, names)
+K.use("kernel/limits")
+K.use("kernel/order")
+K.use("kernel/base")
+K.use("kernel/scheduler")
+K.use("kernel/sandbox")
+local enter = K.use("kernel/main")
+for name, value in next, K do kept_names[name] = value end
+local limits = K.limits
+
+-- For each program -----------------------------------------------------------------------------------------------------
+
 -- `name` and what follows is the entry's own file, as the host tells of any other that is asked for.
 local function begin(seed, instructions, class, entry, method, name, code, modules, imports)
   randomseed(seed)
-  local K = {
-    raw = raw, host_function = host, clock_seconds = clock_seconds, cpu_seconds = cpu_seconds, collect = collect, tidy = tidy,
-    string_meta = string_meta,
-    -- What is read often and mostly nil has a value, so that reading it loads nothing.
-    current = false, readonly = false, loading = false, continuation = false, process_options = false,
-    events_wanted = false, updates_wanted = false, env = false,
-    unit = { true, name, code, modules, imports },
-  }
-
-  -- On demand --------------------------------------------------------------------------------------------------------
-  -- Loading is most of what a new run costs, and a parked run needs little of the kernel. So what is missing in one of these
-  -- tables is got when it is first looked up: a name of K with the file that gives it (the host knows which), a file with
-  -- its value, a word of `boot` with what the host says, a library with its exports.
-  -- Whether something is loaded already may not count: a query may have loaded it, and no replay repeats a query; nor whether
-  -- an earlier program did. The lookup is one instruction in any case, since `__index` is a function of C, and what goes on
-  -- behind it is in a coroutine that has no hook.
-  local loaded, boot = {}, { class = class, entry = entry, method = method }
-  local missing, unopened = {}, {} -- the metatables: of these tables, and of libraries that nobody has looked into
-  local find, demand
-
-  local function look_up_by(way) missing.__index, unopened.__index = way, way end
-
-  local function take(t, key)
-    while true do
-      local limits = rawget(K, "limits")
-      local used, budget = limits and limits.used, limits and limits.instructions
-      if limits then limits.used, limits.instructions = 0, math.maxinteger end
-      look_up_by(find) -- a file looks up others
-      local ok, value = pcall(find, t, key)
-      if limits then limits.used, limits.instructions = used, budget end
-      if not ok then
-        demand = wrap(take)
-        look_up_by(demand)
-        error(value, 0)
-      end
-      look_up_by(demand)
-      t, key = yield(value)
-    end
-  end
-
-  local function load_file(file)
-    local value = chunk_of(file)(K.env or _G)
-    if type(value) == "function" then value = value(K) end
-    if value == nil then value = true end
-    loaded[file] = value
-    return value
-  end
-
-  function find(t, key)
-    if t == K then
-      local file = giver_of(key)
-      if not file then return nil end
-      if rawget(loaded, file) == nil then load_file(file) end
-      return rawget(K, key)
-    elseif t == loaded then
-      return load_file(key)
-    elseif t == boot then
-      local _, form, value = host("boot", key)
-      if form == "json" then value = K.json_value(value) end
-      if value == nil then value = false end
-      boot[key] = value
-      return value
-    end
-    return K.open_library(t)[key]
-  end
-
-  demand = wrap(take)
-  look_up_by(find) -- what is loaded at once sets the hook of this coroutine, the kernel's own
-  K.boot, K.unopened = setmetatable(boot, missing), unopened
-  setmetatable(loaded, missing)
-  setmetatable(K, missing)
-  function K.use(file) return loaded[file] end
-
-  K.use("kernel/limits")
-  K.limits.instructions, K.budget = instructions, instructions
-  K.use("kernel/order")
-  K.use("kernel/base")
-  K.use("kernel/scheduler")
-  K.use("kernel/sandbox")
-  local enter = K.use("kernel/main")
+  loaded, boot = setmetatable({}, missing), setmetatable({ class = class, entry = entry, method = method }, missing)
+  K.boot, K.budget, K.unit = boot, instructions, { true, name, code, modules, imports }
+  limits.instructions = instructions
   look_up_by(demand)
   -- As after a collection: the next is due when there is half as much again, not with the next allocation.
   collect("restart")
@@ -163,12 +203,13 @@ end
 -- Leaves nothing that holds on to the program, whose entry point the host has let go, and answers how many KiB are held yet.
 local function clear()
   sethook()
-  empty_string_meta()
+  for key in next, K do K[key] = kept_names[key] end
+  loaded, boot = nil, nil
+  for i = 1, #renewals do renewals[i]() end
   collect("incremental", 200)
   if tidy() then kept = collect("count") end
   return collect("count")
 end
 
-empty_string_meta()
 kept = collect("count")
 return begin, clear

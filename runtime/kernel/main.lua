@@ -10,8 +10,8 @@ return function(K)
   local MORE, REPLAYING, HURRIED = 1, 2, 4
 
   local main_task, final
-  local early = {} -- events that came before `start`
-  local started = false
+  local early, started -- events that came before `start`; whether that came
+  K.anew(function() main_task, final, early, started = nil, nil, {}, false end)
 
   -- The answer (runtime/lua/protocol.py): state, header, bytes of the values -------------------------------------------
 
@@ -48,7 +48,8 @@ return function(K)
 
   local ALWAYS = { "process", "channel", "errors", "payload", "os", "print" }
   local always = { process = true, channel = true, errors = true, payload = true, os = true, print = true }
-  local modules = { print = function(...) return K.use("modules/print")(...) end }
+  local function print(...) return K.use("modules/print")(...) end
+  local modules
 
   -- Exports are read-only, and made when the first of them is used; a logger, which is no table, is made at once.
   local function module(name)
@@ -61,7 +62,8 @@ return function(K)
     return view
   end
 
-  local loading_libraries, libraries = {}, {}
+  local loading_libraries, libraries
+  K.anew(function() modules, loading_libraries, libraries = { print = print }, {}, {} end)
   local run_file
 
   local function library(id)
@@ -200,7 +202,8 @@ return function(K)
 
   -- A process may wait for days, and there may be ten thousand: what its beginning left behind is not kept, and later
   -- garbage is not let grow to as much again as what is in use.
-  local settled = false
+  local settled
+  K.anew(function() settled = false end)
   local function settle()
     settled = true
     if K.boot.class == "process" then
@@ -241,7 +244,8 @@ return function(K)
 
   -- A question that ran out of memory did not return: nothing of it may be left for the steps that follow, since a replay
   -- is not asked it.
-  local returned = true
+  local returned
+  K.anew(function() returned = true end)
   local function leave(...)
     returned = true
     return ...
@@ -261,4 +265,4 @@ return function(K)
     end
     return leave(step(kind, now, flags, ...))
   end
-end
+end, "lasts"

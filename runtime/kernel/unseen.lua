@@ -17,4 +17,4 @@ return function(K)
       while true do a, b, c = co.yield(answer(pcall(work, a, b, c))) end
     end)
   end
-end
+end, "lasts"

@@ -28,7 +28,8 @@ return function(K)
   end
 
   -- The values of the answer that is being made: list of {encoding, bytes}.
-  local blobs, size = {}, 0
+  local blobs, size
+  K.anew(function() blobs, size = {}, 0 end)
   local MAX_SIZE = 32 * 1024 * 1024 -- of all values of a step
   function K.take_blobs()
     local taken = blobs
@@ -57,4 +58,4 @@ return function(K)
     for i = 1, #encoded do indexes[i] = K.blob(encoded[i][1], encoded[i][2]) end
     return indexes
   end
-end
+end, "lasts"
