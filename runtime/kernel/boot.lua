@@ -64,9 +64,9 @@ local function tidy()
   return much
 end
 
--- What kernel and modules share. Some of it lasts as long as the interpreter: its functions, and the files that say so by a second
--- value. Their locals and tables that a program may change are set by a function they give to `K.anew`, which is called when they
--- are loaded and whenever a program begins; all else in K, and the files that do not last, are the program's and go with it.
+-- What kernel and modules share. A file that says so by a second value, "lasts", is run once for all programs: its functions have
+-- no state, or one that is set in what it gives to `K.anew`, which is called at once and whenever a program has ended. What it takes
+-- from others when it is run must last too. All else in K, and the other files, are the program's and go with it.
 local K = {
   raw = raw, host_function = host, clock_seconds = clock_seconds, cpu_seconds = cpu_seconds, collect = collect, tidy = tidy,
   string_meta = raw.getmetatable(""),
@@ -97,7 +97,7 @@ local function take(t, key)
     local ok, value = pcall(find, t, key)
     if limits then limits.used, limits.instructions = used, budget end
     if not ok then
-      demand = wrap(take)
+      demand, renews, names.__newindex = wrap(take), nil, nil
       look_up_by(demand)
       error(value, 0)
     end
@@ -120,7 +120,7 @@ local function keep_name(t, name, value)
   rawset(t, name, value)
 end
 
--- The value of a file that lasts. What it takes from other files must last as well.
+-- The value of a file that lasts; its names in K last with it.
 local function made_to_last(file, make)
   local outer, outer_names = renews, names.__newindex
   renews, names.__newindex = {}, keep_name
@@ -184,6 +184,7 @@ K.use("kernel/sandbox")
 local enter = K.use("kernel/main")
 for name, value in next, K do kept_names[name] = value end
 local limits = K.limits
+look_up_by(demand)
 
 -- For each program -----------------------------------------------------------------------------------------------------
 
@@ -193,7 +194,6 @@ local function begin(seed, instructions, class, entry, method, name, code, modul
   loaded, boot = setmetatable({}, missing), setmetatable({ class = class, entry = entry, method = method }, missing)
   K.boot, K.budget, K.unit = boot, instructions, { true, name, code, modules, imports }
   limits.instructions = instructions
-  look_up_by(demand)
   -- As after a collection: the next is due when there is half as much again, not with the next allocation.
   collect("restart")
   collect("step", -(collect("count") // 2 | 0))
@@ -204,7 +204,8 @@ end
 local function clear()
   sethook()
   for key in next, K do K[key] = kept_names[key] end
-  loaded, boot = nil, nil
+  loaded, boot, demand = nil, nil, wrap(take) -- the last one keeps on its stack what it gave last
+  look_up_by(demand)
   for i = 1, #renewals do renewals[i]() end
   collect("incremental", 200)
   if tidy() then kept = collect("count") end

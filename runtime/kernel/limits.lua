@@ -20,7 +20,7 @@ return function(K)
   local limits = { SPENT = SPENT }
   K.limits = limits
   K.anew(function()
-    limits.instructions, limits.used, limits.since, limits.thread = 20000000, 0, time(), false
+    limits.instructions, limits.used, limits.since, limits.thread = 20000000, 0, 0, false
     limits.spent, limits.at = nil, nil
   end)
 
