@@ -25,7 +25,7 @@ local raw = {
   next = next, pairs = pairs, pcall = pcall, xpcall = xpcall, load = raw_load, type = type, tostring = tostring,
   getmetatable = debug.getmetatable, setmetatable = debug.setmetatable, rawget = rawget, rawset = rawset,
   rawlen = rawlen, rawequal = rawequal, getinfo = debug.getinfo, sethook = debug.sethook,
-  traceback = debug.traceback, string = string, table = table, math = math, utf8 = utf8, coroutine = coroutine,
+  traceback = debug.traceback, upvaluejoin = debug.upvaluejoin, string = string, table = table, math = math, utf8 = utf8, coroutine = coroutine,
   select = select, error = error, tonumber = tonumber, ipairs = ipairs, assert = assert,
 }
 _G.debug = nil
@@ -78,12 +78,13 @@ local K = {
 -- On demand ------------------------------------------------------------------------------------------------------------
 -- Loading is most of what a new run costs, and a parked run needs little of the kernel. So what is missing in one of these
 -- tables is got when it is first looked up: a name of K with the file that gives it (the host knows which), a file with
--- its value, a word of `boot` with what the host says, a library with its exports.
+-- its value, a word of `boot` with what the host says, a script's file as a function, a library with its exports.
 -- Whether something is loaded already may not count: a query may have loaded it, and no replay repeats a query; nor whether
 -- an earlier program did. The lookup is one instruction in any case, since `__index` is a function of C, and what goes on
 -- behind it is in a coroutine that has no hook.
 local loaded, boot -- of the program
-local names, missing, unopened = {}, {}, {} -- the metatables: of K, of these two, and of libraries that nobody has looked into
+local names, missing, unopened = {}, {}, {} -- the metatables: of K, of such tables, and of libraries that nobody has looked into
+local files, held, MOST = {}, 0, 128 * 1024 -- of scripts: functions by the digest of their bytecode, of which so many bytes are kept
 local find, demand
 
 local function look_up_by(way) names.__index, missing.__index, unopened.__index = way, way, way end
@@ -149,6 +150,19 @@ local function load_file(file)
   return value
 end
 
+local function file_of(digest)
+  local _, code = host("code", digest)
+  held = held + #code
+  if held > MOST then
+    for known in next, files do files[known] = nil end
+    held = #code
+  end
+  local file, problem = raw_load(code, "=?", "b", false)
+  if not file then error(problem, 0) end
+  rawset(files, digest, file)
+  return file
+end
+
 function find(t, key)
   if t == K then
     local file = giver_of(key)
@@ -157,6 +171,8 @@ function find(t, key)
     return rawget(K, key)
   elseif t == loaded then
     return load_file(key)
+  elseif t == files then
+    return file_of(key)
   elseif t == boot then
     local _, form, value = host("boot", key)
     if form == "json" then value = K.json_value(value) end
@@ -173,7 +189,7 @@ function K.use(file) return loaded[file] end
 
 demand = wrap(take)
 look_up_by(find) -- what is loaded at once sets the hook of this coroutine, the kernel's own
-K.unopened = unopened
+K.unopened, K.files = unopened, setmetatable(files, missing)
 loaded = setmetatable({}, missing)
 setmetatable(K, names)
 K.use("kernel/limits")
@@ -189,10 +205,10 @@ look_up_by(demand)
 -- For each program -----------------------------------------------------------------------------------------------------
 
 -- `name` and what follows is the entry's own file, as the host tells of any other that is asked for.
-local function begin(seed, instructions, class, entry, method, name, code, modules, imports)
+local function begin(seed, instructions, class, entry, method, name, digest, modules, imports)
   randomseed(seed)
   loaded, boot = setmetatable({}, missing), setmetatable({ class = class, entry = entry, method = method }, missing)
-  K.boot, K.budget, K.unit = boot, instructions, { true, name, code, modules, imports }
+  K.boot, K.budget, K.unit = boot, instructions, { true, name, digest, modules, imports }
   limits.instructions = instructions
   -- As after a collection: the next is due when there is half as much again, not with the next allocation.
   collect("restart")

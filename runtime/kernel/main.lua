@@ -46,14 +46,15 @@ return function(K)
 
   -- Programs -----------------------------------------------------------------------------------------------------------
 
+  -- What every file has. It lasts, as its modules do.
   local ALWAYS = { "process", "channel", "errors", "payload", "os", "print" }
-  local always = { process = true, channel = true, errors = true, payload = true, os = true, print = true }
-  local function print(...) return K.use("modules/print")(...) end
+  local always = { print = function(...) return K.use("modules/print")(...) end }
+  for i = 1, #ALWAYS - 1 do always[ALWAYS[i]] = K.library(ALWAYS[i], "modules/" .. ALWAYS[i]) end
   local modules
 
   -- Exports are read-only, and made when the first of them is used; a logger, which is no table, is made at once.
   local function module(name)
-    local view = modules[name]
+    local view = always[name] or modules[name]
     if not view then
       local file = "modules/" .. name
       view = name == "logger" and K.use(file) or K.library(name, file)
@@ -63,7 +64,12 @@ return function(K)
   end
 
   local loading_libraries, libraries
-  K.anew(function() modules, loading_libraries, libraries = { print = print }, {}, {} end)
+  local nothing, joined -- for the environment of a file that runs for nobody; the files of the program
+  local function no_environment() return nothing end
+  K.anew(function()
+    for i = 1, joined and #joined or 0 do raw.upvaluejoin(joined[i], 1, no_environment, 1) end
+    modules, loading_libraries, libraries, joined = {}, {}, {}, {}
+  end)
   local run_file
 
   local function library(id)
@@ -90,16 +96,17 @@ return function(K)
 
   -- Runs an entry's file in an environment of its own and gives what it returns, and the file's name.
   function run_file(id)
-    local ok, name, code, listed, imported
+    local ok, name, digest, listed, imported
     if id == K.boot.entry and K.unit then
-      ok, name, code, listed, imported = unpack(K.unit)
+      ok, name, digest, listed, imported = unpack(K.unit)
       K.unit = false
     else
-      ok, name, code, listed, imported = host("unit", id)
+      ok, name, digest, listed, imported = host("unit", id)
     end
     if not ok then raw.error("evermoon: no source for " .. id, 0) end
     local env = K.new_env()
-    for i = 1, #ALWAYS do env[ALWAYS[i]] = module(ALWAYS[i]) end
+    env.process, env.channel, env.errors = always.process, always.channel, always.errors
+    env.payload, env.os, env.print = always.payload, always.os, always.print
     env.subscribe, env.unsubscribe = subscribe, unsubscribe
     local own, imports = {}, {}
     function env.require(wanted)
@@ -116,8 +123,10 @@ return function(K)
     end
     for alias, target in gmatch(imported, "([^\n]+)\n([^\n]+)") do imports[alias] = target end
     for alias, target in gmatch(imported, "([^\n]+)\n([^\n]+)") do env[alias] = library(target) end
-    local chunk, problem = raw.load(code, "@" .. name, "b", env)
-    if not chunk then raw.error(problem, 0) end
+    -- The file's function lasts, and gets an environment that is this program's alone, as do the functions that it makes.
+    local chunk = K.files[digest]
+    raw.upvaluejoin(chunk, 1, function() return env end, 1)
+    joined[#joined + 1] = chunk
     return (chunk()), name
   end
 

@@ -45,7 +45,7 @@ return function(K)
     local packed = raw.table.pack(...)
     local body = fn
     if packed.n > 0 then body = function() return fn(raw.table.unpack(packed, 1, packed.n)) end end
-    local task = { id = next_id, co = new_coroutine(body), at = K.where(), outside = false,
+    local task = { id = next_id, co = new_coroutine(body), at = parent and K.where(), outside = false,
       detached = parent and parent.detached or 0 }
     next_id = next_id + 1
     scheduled[task.co] = true
