@@ -129,7 +129,7 @@ local function made_to_last(file, make)
   if value == nil then value = true end
   for i = 1, #renews do renewals[#renewals + 1] = renews[i] end
   renews, names.__newindex = outer, outer_names
-  kept_values[file] = value
+  kept_values[file], chunks[file] = value, nil -- it is not run again
   return value
 end
 
