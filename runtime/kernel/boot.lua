@@ -1,7 +1,7 @@
 -- The first chunk of an interpreter, which serves many programs, one after another. What is done once for all of them: it takes
--- the host function, takes away what no Lua here may use, and keeps what was ever loaded, as functions without any state.
--- Answers `begin`, which makes all that one program has anew (K, what kernel and modules share, and through it whatever a
--- script can reach) and answers the kernel's entry point; and `clear`, after which nothing of that program is left.
+-- the host function, takes away what no Lua here may use, and runs the files that every program needs.
+-- Answers `begin`, which makes what one program has for itself and answers the kernel's entry point; and `clear`, after which
+-- nothing of that program is left and all else is as it was before.
 -- Scripts never see K, the host function or this environment.
 -- The host compiles it together with the files that every program needs: they are in CORE, by name, as functions of their
 -- environment, as every chunk is, since fetching and loading each by itself is a good part of what a new interpreter costs.
