@@ -19,4 +19,4 @@ return function(K)
   end
 
   return argument
-end
+end, "lasts"

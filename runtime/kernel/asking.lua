@@ -5,7 +5,8 @@ return function(K)
   local limits, co = K.limits, raw.coroutine
 
   -- What a question numbers, and where it walks, goes with it: a replay is not asked it.
-  local ordinals, count, go_back = nil, 0, nil
+  local ordinals, count, go_back
+  K.anew(function() ordinals, count, go_back = nil, 0, nil end)
   local function begin()
     K.readonly = true
     ordinals, count, go_back = {}, 0, K.set_walk_aside()
@@ -58,4 +59,4 @@ return function(K)
     local answer = kind == "query" and K.answer_query or K.validate_update
     return answered(function() return answer(name, raw.table.unpack(args, 1, n)) end)
   end
-end
+end, "lasts"

@@ -25,7 +25,9 @@ return function(K)
     end
   end
 
-  local sealed = {} -- metatable of a class -> class
+  -- These hold on to nothing: some classes and libraries last, the others are a program's.
+  local WEAK = { __mode = "k" }
+  local sealed = setmetatable({}, WEAK) -- metatable of a class -> class
   K.sealed = sealed
 
   function K.is_sealed(value)
@@ -54,8 +56,8 @@ return function(K)
 
   -- Read-only views of library tables. The view itself is empty, so even rawset would reach nothing but the view. The exports
   -- of one that is given by a function, or as the name of a module's file, are made when it is first looked into.
-  local libraries = {} -- view -> its name
-  local loads = {} -- view -> how to get its exports
+  local libraries = setmetatable({}, WEAK) -- view -> its name
+  local loads = setmetatable({}, WEAK) -- view -> how to get its exports
   local unopened = K.unopened
 
   local function denied(view, key) K.misuse("library '%s' is read-only (field '%s')", libraries[view], K.tostring(key)) end
@@ -112,4 +114,4 @@ return function(K)
     end
     return tostring(value)
   end
-end
+end, "lasts"

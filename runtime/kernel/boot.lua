@@ -1,7 +1,7 @@
 -- The first chunk of an interpreter, which serves many programs, one after another. What is done once for all of them: it takes
--- the host function, takes away what no Lua here may use, and keeps what was ever loaded, as functions without any state.
--- Answers `begin`, which makes all that one program has anew (K, what kernel and modules share, and through it whatever a
--- script can reach) and answers the kernel's entry point; and `clear`, after which nothing of that program is left.
+-- the host function, takes away what no Lua here may use, and runs the files that every program needs.
+-- Answers `begin`, which makes what one program has for itself and answers the kernel's entry point; and `clear`, after which
+-- nothing of that program is left and all else is as it was before.
 -- Scripts never see K, the host function or this environment.
 -- The host compiles it together with the files that every program needs: they are in CORE, by name, as functions of their
 -- environment, as every chunk is, since fetching and loading each by itself is a good part of what a new interpreter costs.
@@ -25,17 +25,11 @@ local raw = {
   next = next, pairs = pairs, pcall = pcall, xpcall = xpcall, load = raw_load, type = type, tostring = tostring,
   getmetatable = debug.getmetatable, setmetatable = debug.setmetatable, rawget = rawget, rawset = rawset,
   rawlen = rawlen, rawequal = rawequal, getinfo = debug.getinfo, sethook = debug.sethook,
-  traceback = debug.traceback, string = string, table = table, math = math, utf8 = utf8, coroutine = coroutine,
+  traceback = debug.traceback, upvaluejoin = debug.upvaluejoin, string = string, table = table, math = math, utf8 = utf8, coroutine = coroutine,
   select = select, error = error, tonumber = tonumber, ipairs = ipairs, assert = assert,
 }
 _G.debug = nil
 local setmetatable, sethook, randomseed = raw.setmetatable, raw.sethook, math.randomseed
-
--- The strings of all programs share one metatable: each fills it for itself.
-local string_meta = raw.getmetatable("")
-local function empty_string_meta()
-  for key in next, string_meta do string_meta[key] = nil end
-end
 
 -- A file as a function of its environment. That it is here already, from an earlier program, nobody can see.
 local function chunk_of(file, bytecode)
@@ -70,90 +64,152 @@ local function tidy()
   return much
 end
 
--- `name` and what follows is the entry's own file, as the host tells of any other that is asked for.
-local function begin(seed, instructions, class, entry, method, name, code, modules, imports)
-  randomseed(seed)
-  local K = {
-    raw = raw, host_function = host, clock_seconds = clock_seconds, cpu_seconds = cpu_seconds, collect = collect, tidy = tidy,
-    string_meta = string_meta,
-    -- What is read often and mostly nil has a value, so that reading it loads nothing.
-    current = false, readonly = false, loading = false, continuation = false, process_options = false,
-    events_wanted = false, updates_wanted = false, env = false,
-    unit = { true, name, code, modules, imports },
-  }
+-- What kernel and modules share. A file that says so by a second value, "lasts", is run once for all programs: its functions have
+-- no state, or one that is set in what it gives to `K.anew`, which is called at once and whenever a program has ended. What it takes
+-- from others when it is run must last too. All else in K, and the other files, are the program's and go with it.
+local K = {
+  raw = raw, host_function = host, clock_seconds = clock_seconds, cpu_seconds = cpu_seconds, collect = collect, tidy = tidy,
+  string_meta = raw.getmetatable(""),
+  -- What is read often and mostly nil has a value, so that reading it loads nothing.
+  current = false, readonly = false, loading = false, continuation = false, process_options = false,
+  events_wanted = false, updates_wanted = false, env = false,
+}
 
-  -- On demand --------------------------------------------------------------------------------------------------------
-  -- Loading is most of what a new run costs, and a parked run needs little of the kernel. So what is missing in one of these
-  -- tables is got when it is first looked up: a name of K with the file that gives it (the host knows which), a file with
-  -- its value, a word of `boot` with what the host says, a library with its exports.
-  -- Whether something is loaded already may not count: a query may have loaded it, and no replay repeats a query; nor whether
-  -- an earlier program did. The lookup is one instruction in any case, since `__index` is a function of C, and what goes on
-  -- behind it is in a coroutine that has no hook.
-  local loaded, boot = {}, { class = class, entry = entry, method = method }
-  local missing, unopened = {}, {} -- the metatables: of these tables, and of libraries that nobody has looked into
-  local find, demand
+-- On demand ------------------------------------------------------------------------------------------------------------
+-- Loading is most of what a new run costs, and a parked run needs little of the kernel. So what is missing in one of these
+-- tables is got when it is first looked up: a name of K with the file that gives it (the host knows which), a file with
+-- its value, a word of `boot` with what the host says, a script's file as a function, a library with its exports.
+-- Whether something is loaded already may not count: a query may have loaded it, and no replay repeats a query; nor whether
+-- an earlier program did. The lookup is one instruction in any case, since `__index` is a function of C, and what goes on
+-- behind it is in a coroutine that has no hook.
+local loaded, boot -- of the program
+local names, missing, unopened = {}, {}, {} -- the metatables: of K, of such tables, and of libraries that nobody has looked into
+local files, held, MOST = {}, 0, 128 * 1024 -- of scripts: functions by the digest of their bytecode, of which so many bytes are kept
+local find, demand
 
-  local function look_up_by(way) missing.__index, unopened.__index = way, way end
+local function look_up_by(way) names.__index, missing.__index, unopened.__index = way, way, way end
 
-  local function take(t, key)
-    while true do
-      local limits = rawget(K, "limits")
-      local used, budget = limits and limits.used, limits and limits.instructions
-      if limits then limits.used, limits.instructions = 0, math.maxinteger end
-      look_up_by(find) -- a file looks up others
-      local ok, value = pcall(find, t, key)
-      if limits then limits.used, limits.instructions = used, budget end
-      if not ok then
-        demand = wrap(take)
-        look_up_by(demand)
-        error(value, 0)
-      end
+local function take(t, key)
+  while true do
+    local limits = rawget(K, "limits")
+    local used, budget = limits and limits.used, limits and limits.instructions
+    if limits then limits.used, limits.instructions = 0, math.maxinteger end
+    look_up_by(find) -- a file looks up others
+    local ok, value = pcall(find, t, key)
+    if limits then limits.used, limits.instructions = used, budget end
+    if not ok then
+      demand, renews, names.__newindex = wrap(take), nil, nil
       look_up_by(demand)
-      t, key = yield(value)
+      error(value, 0)
     end
+    look_up_by(demand)
+    t, key = yield(value)
   end
+end
 
-  local function load_file(file)
-    local value = chunk_of(file)(K.env or _G)
-    if type(value) == "function" then value = value(K) end
+local kept_names, kept_values = {}, {} -- of K, and of files: what lasts
+local renewals = {}
+local renews -- those of the file that is being loaded, where it lasts
+
+function K.anew(renew)
+  renews[#renews + 1] = renew
+  renew()
+end
+
+local function keep_name(t, name, value)
+  kept_names[name] = value
+  rawset(t, name, value)
+end
+
+-- The value of a file that lasts; its names in K last with it.
+local function made_to_last(file, make)
+  local outer, outer_names = renews, names.__newindex
+  renews, names.__newindex = {}, keep_name
+  local value = make(K)
+  if value == nil then value = true end
+  for i = 1, #renews do renewals[#renewals + 1] = renews[i] end
+  renews, names.__newindex = outer, outer_names
+  kept_values[file], chunks[file] = value, nil -- it is not run again
+  return value
+end
+
+local function load_file(file)
+  local value = kept_values[file]
+  if value == nil then
+    local make, lasts = chunk_of(file)(K.env or _G)
+    if lasts then
+      value = made_to_last(file, make)
+    elseif renews then
+      error("evermoon: what lasts cannot take from " .. file .. ", which does not", 0)
+    else
+      value = make(K)
+    end
     if value == nil then value = true end
-    loaded[file] = value
+  end
+  rawset(loaded, file, value)
+  return value
+end
+
+local function file_of(digest)
+  local _, code = host("code", digest)
+  held = held + #code
+  if held > MOST then
+    for known in next, files do files[known] = nil end
+    held = #code
+  end
+  local file, problem = raw_load(code, "=?", "b", false)
+  if not file then error(problem, 0) end
+  rawset(files, digest, file)
+  return file
+end
+
+function find(t, key)
+  if t == K then
+    local file = giver_of(key)
+    if not file then return nil end
+    if rawget(loaded, file) == nil then load_file(file) end
+    return rawget(K, key)
+  elseif t == loaded then
+    return load_file(key)
+  elseif t == files then
+    return file_of(key)
+  elseif t == boot then
+    local _, form, value = host("boot", key)
+    if form == "json" then value = K.json_value(value) end
+    if value == nil then value = false end
+    rawset(boot, key, value)
     return value
   end
+  return K.open_library(t)[key]
+end
 
-  function find(t, key)
-    if t == K then
-      local file = giver_of(key)
-      if not file then return nil end
-      if rawget(loaded, file) == nil then load_file(file) end
-      return rawget(K, key)
-    elseif t == loaded then
-      return load_file(key)
-    elseif t == boot then
-      local _, form, value = host("boot", key)
-      if form == "json" then value = K.json_value(value) end
-      if value == nil then value = false end
-      boot[key] = value
-      return value
-    end
-    return K.open_library(t)[key]
-  end
+function K.use(file) return loaded[file] end
 
-  demand = wrap(take)
-  look_up_by(find) -- what is loaded at once sets the hook of this coroutine, the kernel's own
-  K.boot, K.unopened = setmetatable(boot, missing), unopened
-  setmetatable(loaded, missing)
-  setmetatable(K, missing)
-  function K.use(file) return loaded[file] end
+-- Once -----------------------------------------------------------------------------------------------------------------
 
-  K.use("kernel/limits")
-  K.limits.instructions, K.budget = instructions, instructions
-  K.use("kernel/order")
-  K.use("kernel/base")
-  K.use("kernel/scheduler")
-  K.use("kernel/sandbox")
-  local enter = K.use("kernel/main")
-  look_up_by(demand)
+demand = wrap(take)
+look_up_by(find) -- what is loaded at once sets the hook of this coroutine, the kernel's own
+K.unopened, K.files = unopened, setmetatable(files, missing)
+loaded = setmetatable({}, missing)
+setmetatable(K, names)
+K.use("kernel/limits")
+K.use("kernel/order")
+K.use("kernel/base")
+K.use("kernel/scheduler")
+K.use("kernel/sandbox")
+local enter = K.use("kernel/main")
+for name, value in next, K do kept_names[name] = value end
+local limits = K.limits
+look_up_by(demand)
+
+-- For each program -----------------------------------------------------------------------------------------------------
+
+-- `name` and what follows is the entry's own file, as the host tells of any other that is asked for.
+local function begin(seed, instructions, class, entry, method, name, digest, modules, imports)
+  randomseed(seed)
+  loaded, boot = setmetatable({}, missing), setmetatable({ class = class, entry = entry, method = method }, missing)
+  K.boot, K.budget, K.unit = boot, instructions, { true, name, digest, modules, imports }
+  limits.instructions = instructions
   -- As after a collection: the next is due when there is half as much again, not with the next allocation.
   collect("restart")
   collect("step", -(collect("count") // 2 | 0))
@@ -163,12 +219,14 @@ end
 -- Leaves nothing that holds on to the program, whose entry point the host has let go, and answers how many KiB are held yet.
 local function clear()
   sethook()
-  empty_string_meta()
+  for key in next, K do K[key] = kept_names[key] end
+  loaded, boot, demand = nil, nil, wrap(take) -- the last one keeps on its stack what it gave last
+  look_up_by(demand)
+  for i = 1, #renewals do renewals[i]() end
   collect("incremental", 200)
   if tidy() then kept = collect("count") end
   return collect("count")
 end
 
-empty_string_meta()
 kept = collect("count")
 return begin, clear

@@ -126,4 +126,4 @@ return function(K)
   end
 
   return Set
-end
+end, "lasts"

@@ -322,4 +322,4 @@ return function(K)
     end,
     select = select,
   }
-end
+end, "lasts"

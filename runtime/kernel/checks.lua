@@ -78,7 +78,8 @@ return function(K)
   end
 
   -- Addresses differ from run to run, so a table's text is its number in this run's order of asking.
-  local ordinals, count = setmetatable({}, { __mode = "k" }), 0
+  local ordinals, count
+  K.anew(function() ordinals, count = setmetatable({}, { __mode = "k" }), 0 end)
   function K.ordinal(value)
     local n = ordinals[value]
     if n then return n end
@@ -92,4 +93,4 @@ return function(K)
   function K.without_kernel_position(message)
     return raw.string.match(message, "^%?:%-1: (.*)$")
   end
-end
+end, "lasts"

@@ -29,4 +29,4 @@ return function(K)
     end
     return class
   end
-end
+end, "lasts"

@@ -5,16 +5,23 @@ return function(K)
   local type = raw.type
   local kinds = K.kinds
 
-  local seq = 0
-  local pending = {} -- seq -> pending command
-  local out = {} -- commands of this step
-  local lines = {} -- which of them are log lines
-  local out_bytes, out_lines, outstanding = 0, 0, 0
+  local seq
+  local pending -- seq -> pending command
+  local out -- commands of this step
+  local lines -- which of them are log lines
+  local out_bytes, out_lines, log_bytes, outstanding
   -- What a step may hand over, and a run have outstanding, at most: the host holds it in its own memory.
   local MAX_COMMANDS, MAX_BYTES, MAX_OUTSTANDING = 10000, 16 * 1024 * 1024, 50000
   local MAX_LINES, MAX_LINE_BYTES, MAX_LOG_BYTES = 2000, 64 * 1024, 4 * 1024 * 1024
-  local run = { cancelled = false, trapped = false } -- cancellation of the whole run
+  local run = {} -- cancellation of the whole run
   K.cancellation = run
+  local callback_detached
+  K.anew(function()
+    seq, pending, out, lines = 0, {}, {}, {}
+    out_bytes, out_lines, log_bytes, outstanding = 0, 0, 0, 0
+    run.cancelled, run.trapped, run.reason = false, false, nil
+    callback_detached = false
+  end)
 
   -- Commands that cancellation of the run takes back, and that are refused once the run is cancelled.
   local function is_blocking(op)
@@ -22,7 +29,6 @@ return function(K)
   end
 
   -- Whether what is done now is shielded: by its task or, in a callback, by the command that calls back.
-  local callback_detached = false
   local function detached_here()
     if K.current then return K.current.detached > 0 end
     return callback_detached
@@ -45,7 +51,6 @@ return function(K)
   end
 
   -- A log line. Those above a step's share are dropped, and the last one says so.
-  local log_bytes = 0
   function K.emit_line(command)
     if out_lines > MAX_LINES or log_bytes > MAX_LOG_BYTES then return end
     if #command.message > MAX_LINE_BYTES then
@@ -215,4 +220,4 @@ return function(K)
       if p and not p.detached and is_blocking(p.op) then K.cancel(p) end
     end
   end
-end
+end, "lasts"

@@ -64,4 +64,4 @@ return function(K)
     if limits.spent then return K.spent() end
     return ended("failed", { error = { kind = kinds.INTERNAL, message = "an error that has no text", retryable = false } })
   end
-end
+end, "lasts"

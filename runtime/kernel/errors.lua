@@ -187,4 +187,4 @@ return function(K)
   end
 
   K.errors = errors
-end
+end, "lasts"

@@ -52,4 +52,4 @@ return function(K)
   end
 
   function apply.update(id, name, ...) K.start_update(id, name, blobs(...)) end
-end
+end, "lasts"

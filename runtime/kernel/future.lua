@@ -107,4 +107,4 @@ return function(K)
     if p.ok then return index, p.value end
     return index, nil, p.err
   end
-end
+end, "lasts"

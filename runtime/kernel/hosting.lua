@@ -29,4 +29,4 @@ return function(K)
     charge(name, ...)
     return unpack_host(host(name, ...))
   end
-end
+end, "lasts"

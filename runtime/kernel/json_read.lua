@@ -127,6 +127,7 @@ return function(K)
 
   -- What the field behind a key was the last time (1: behind no key): objects of one text are often alike.
   local likely
+  K.anew(function() likely = nil end)
 
   local function field(s, i, depth, fields, previous)
     local key, at = match(s, KEY, i)
@@ -227,4 +228,4 @@ return function(K)
   end
 
   K.json_decode = K.json_value
-end
+end, "lasts"

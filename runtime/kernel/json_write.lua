@@ -21,6 +21,7 @@ return function(K)
   -- What is being written: its pieces, and the keys that lead from the value to where the writer is.
   local out, root, keys, depth, levels, seen
   local likely -- by what stands before an object: the form of the last one there
+  K.anew(function() out, root, keys, depth, levels, seen, likely = nil, nil, nil, nil, nil, nil, nil end)
 
   local function child(path, key)
     if type(key) == "number" then return path .. "[" .. key .. "]" end
@@ -252,4 +253,4 @@ return function(K)
   end
 
   K.json_encode = K.json_text
-end
+end, "lasts"

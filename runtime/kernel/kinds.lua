@@ -6,4 +6,4 @@ return function(K)
     UNAVAILABLE = "Unavailable", INTERNAL = "Internal", CANCELED = "Canceled", CONFLICT = "Conflict",
     TIMEOUT = "Timeout", RATE_LIMITED = "RateLimited", UNKNOWN = "", LIMIT_EXCEEDED = "LimitExceeded",
   }
-end
+end, "lasts"

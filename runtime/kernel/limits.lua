@@ -17,8 +17,12 @@ return function(K)
   local LARGE = 32768 -- a charge that speaks of a large string
   local SPENT = {} -- the error value; scripts cannot hold on to it, since every way of catching rethrows
   -- `thread`: the coroutine that runs code of the script, kept by those who resume one.
-  local limits = { instructions = 20000000, used = 0, spent = nil, at = nil, SPENT = SPENT, since = time(), thread = false }
+  local limits = { SPENT = SPENT }
   K.limits = limits
+  K.anew(function()
+    limits.instructions, limits.used, limits.since, limits.thread = 20000000, 0, 0, false
+    limits.spent, limits.at = nil, nil
+  end)
 
   -- The innermost line of the script, for the message; of `thread`, or where this is called.
   local function script_line(thread)
@@ -59,7 +63,7 @@ return function(K)
 
   -- Whole seconds are cheap to read: the host, who knows this thread's processor time, is asked only when one has passed, and
   -- then now and again, since a call into Python may have to wait for other threads.
-  local asked = 0
+  local asked
   local function is_overdue()
     if time() == limits.since then return false end
     local now = cpu()
@@ -73,7 +77,7 @@ return function(K)
   -- Whether instructions take long: few counts fell into the last whole second, or a large string may be there. Then a hook
   -- counts in finer steps, so that the clock is looked at in time; what is counted stays the same.
   local MANY = 2000
-  local second, counts, crawling, large = 0, MANY, false, false
+  local second, counts, crawling, large
   local function is_slow()
     counts = counts + 1
     local now = time()
@@ -105,6 +109,7 @@ return function(K)
 
   local fine
   local parts = raw.setmetatable({}, { __mode = "k" }) -- of coroutines that are counted finely: what of a TICK is done
+  K.anew(function() asked, second, counts, crawling, large = 0, 0, MANY, false, false end)
   local coarse = unhooked(function()
     local what = count(TICK)
     local thread = limits.thread
@@ -168,7 +173,8 @@ return function(K)
   -- within `sheltered`, since nobody would catch it elsewhere, which includes the few instructions of `sheltered` itself
   -- around its pcall.
 
-  local main, sheltering = running(), false
+  local main, sheltering = running(), nil
+  K.anew(function() sheltering = false end)
   local function rethrow_in_shelter()
     if sheltering and getinfo(2, "f").func ~= limits.sheltered then error(SPENT, 0) end
   end
@@ -229,4 +235,4 @@ return function(K)
     end
     return ok, ...
   end
-end
+end, "lasts"

@@ -64,4 +64,4 @@ return function(K)
   end
 
   return linear
-end
+end, "lasts"

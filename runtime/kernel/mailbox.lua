@@ -6,11 +6,15 @@ return function(K)
 
   -- Messages are {topic, from, args={{encoding,bytes}}, at, n}, where `n` counts them as they arrive. Those that a channel
   -- listens for are in a list of its own, so that a message costs the same whatever else is unread.
-  local unheard, arrived = K.list.new(), 0
-  local listeners = {} -- topic -> {channel, mail, as_message, given}
+  local unheard, arrived
+  local listeners -- topic -> {channel, mail, as_message, given}
   local inbox
-  local events = K.list.new()
+  local events
   local events_channel
+  K.anew(function()
+    unheard, arrived, listeners, inbox = K.list.new(), 0, {}, nil
+    events, events_channel = K.list.new(), nil
+  end)
 
   local Message
   local methods = {}
@@ -172,4 +176,4 @@ return function(K)
   end
 
   K.message_class = Message
-end
+end, "lasts"

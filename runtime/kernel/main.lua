@@ -10,8 +10,8 @@ return function(K)
   local MORE, REPLAYING, HURRIED = 1, 2, 4
 
   local main_task, final
-  local early = {} -- events that came before `start`
-  local started = false
+  local early, started -- events that came before `start`; whether that came
+  K.anew(function() main_task, final, early, started = nil, nil, {}, false end)
 
   -- The answer (runtime/lua/protocol.py): state, header, bytes of the values -------------------------------------------
 
@@ -46,13 +46,15 @@ return function(K)
 
   -- Programs -----------------------------------------------------------------------------------------------------------
 
+  -- What every file has. It lasts, as its modules do.
   local ALWAYS = { "process", "channel", "errors", "payload", "os", "print" }
-  local always = { process = true, channel = true, errors = true, payload = true, os = true, print = true }
-  local modules = { print = function(...) return K.use("modules/print")(...) end }
+  local always = { print = function(...) return K.use("modules/print")(...) end }
+  for i = 1, #ALWAYS - 1 do always[ALWAYS[i]] = K.library(ALWAYS[i], "modules/" .. ALWAYS[i]) end
+  local modules
 
   -- Exports are read-only, and made when the first of them is used; a logger, which is no table, is made at once.
   local function module(name)
-    local view = modules[name]
+    local view = always[name] or modules[name]
     if not view then
       local file = "modules/" .. name
       view = name == "logger" and K.use(file) or K.library(name, file)
@@ -61,7 +63,13 @@ return function(K)
     return view
   end
 
-  local loading_libraries, libraries = {}, {}
+  local loading_libraries, libraries
+  local nothing, joined -- for the environment of a file that runs for nobody; the files of the program
+  local function no_environment() return nothing end
+  K.anew(function()
+    for i = 1, joined and #joined or 0 do raw.upvaluejoin(joined[i], 1, no_environment, 1) end
+    modules, loading_libraries, libraries, joined = {}, {}, {}, {}
+  end)
   local run_file
 
   local function library(id)
@@ -88,16 +96,17 @@ return function(K)
 
   -- Runs an entry's file in an environment of its own and gives what it returns, and the file's name.
   function run_file(id)
-    local ok, name, code, listed, imported
+    local ok, name, digest, listed, imported
     if id == K.boot.entry and K.unit then
-      ok, name, code, listed, imported = unpack(K.unit)
+      ok, name, digest, listed, imported = unpack(K.unit)
       K.unit = false
     else
-      ok, name, code, listed, imported = host("unit", id)
+      ok, name, digest, listed, imported = host("unit", id)
     end
     if not ok then raw.error("evermoon: no source for " .. id, 0) end
     local env = K.new_env()
-    for i = 1, #ALWAYS do env[ALWAYS[i]] = module(ALWAYS[i]) end
+    env.process, env.channel, env.errors = always.process, always.channel, always.errors
+    env.payload, env.os, env.print = always.payload, always.os, always.print
     env.subscribe, env.unsubscribe = subscribe, unsubscribe
     local own, imports = {}, {}
     function env.require(wanted)
@@ -114,8 +123,10 @@ return function(K)
     end
     for alias, target in gmatch(imported, "([^\n]+)\n([^\n]+)") do imports[alias] = target end
     for alias, target in gmatch(imported, "([^\n]+)\n([^\n]+)") do env[alias] = library(target) end
-    local chunk, problem = raw.load(code, "@" .. name, "b", env)
-    if not chunk then raw.error(problem, 0) end
+    -- The file's function lasts, and gets an environment that is this program's alone, as do the functions that it makes.
+    local chunk = K.files[digest]
+    raw.upvaluejoin(chunk, 1, function() return env end, 1)
+    joined[#joined + 1] = chunk
     return (chunk()), name
   end
 
@@ -200,7 +211,8 @@ return function(K)
 
   -- A process may wait for days, and there may be ten thousand: what its beginning left behind is not kept, and later
   -- garbage is not let grow to as much again as what is in use.
-  local settled = false
+  local settled
+  K.anew(function() settled = false end)
   local function settle()
     settled = true
     if K.boot.class == "process" then
@@ -241,7 +253,8 @@ return function(K)
 
   -- A question that ran out of memory did not return: nothing of it may be left for the steps that follow, since a replay
   -- is not asked it.
-  local returned = true
+  local returned
+  K.anew(function() returned = true end)
   local function leave(...)
     returned = true
     return ...
@@ -261,4 +274,4 @@ return function(K)
     end
     return leave(step(kind, now, flags, ...))
   end
-end
+end, "lasts"

@@ -9,4 +9,4 @@ return function(K)
     marks[t] = "object"
     return t
   end
-end
+end, "lasts"

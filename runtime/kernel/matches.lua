@@ -90,4 +90,4 @@ return function(K)
   end
 
   return matches
-end
+end, "lasts"

@@ -44,8 +44,12 @@ return function(K)
     setmetatable(form, nil)
     return form[key]
   end)
-  local count = 0
+  local count
   local FORMS = {}
+  K.anew(function()
+    count = 0
+    for pattern in raw.next, FORMS do FORMS[pattern] = nil end
+  end)
   setmetatable(FORMS, { __index = unseen(function(forms, pattern)
     if type(pattern) ~= "string" then return NONE end
     local form = setmetatable({ pattern = pattern, safe = safe(pattern) }, Form)
@@ -60,7 +64,8 @@ return function(K)
   end) })
 
   -- What is known of the texts last asked about. The collector may take it, so that it keeps no text alive.
-  local recent, turn = setmetatable({}, { __mode = "v" }), 0
+  local recent, turn = setmetatable({}, { __mode = "v" }), nil
+  K.anew(function() recent[1], recent[2], recent[3], recent[4], turn = nil, nil, nil, nil, 0 end)
   local function facts_of(s)
     for i = 1, 4 do
       local facts = recent[i]
@@ -214,4 +219,4 @@ return function(K)
     return gsub_any(s, pattern, replacement, n)
   end
   return strings
-end
+end, "lasts"

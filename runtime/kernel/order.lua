@@ -82,6 +82,7 @@ return function(K)
 
   -- `next` by hand: the keys of the table walked last are kept, so that a walk costs one sort, not one a step.
   local walked, walked_keys, walked_at
+  K.anew(function() walked, walked_keys, walked_at = nil, nil, nil end)
 
   local function check_next(t)
     if type(t) ~= "table" then
@@ -244,4 +245,4 @@ return function(K)
     end
     return iterate(t, meta == nil), t, nil
   end
-end
+end, "lasts"

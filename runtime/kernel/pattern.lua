@@ -260,4 +260,4 @@ return function(K)
   end
 
   return pattern
-end
+end, "lasts"

@@ -120,4 +120,4 @@ return function(K)
     return class.new({ format = FORMATS.BYTES, value = s })
   end
   K.payload = payload
-end
+end, "lasts"

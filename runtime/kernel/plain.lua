@@ -56,4 +56,4 @@ return function(K)
     marks[copy] = "object"
     return copy
   end
-end
+end, "lasts"

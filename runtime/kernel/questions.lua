@@ -5,8 +5,11 @@ return function(K)
   local ipairs = raw.ipairs
   local kinds = K.kinds
 
+  local queries, updates, watchers
+  local open_updates -- pid of an update that is answered by messages -> id
+  K.anew(function() queries, updates, watchers, open_updates = {}, {}, {}, {} end)
+
   -- Queries.
-  local queries = {}
   local builtin = {
     __lua_stack = function() return K.stacks() end,
     __status = function() return raw.rawget(K, "status_value") end,
@@ -30,7 +33,6 @@ return function(K)
   end
 
   -- Updates.
-  local updates = {}
   function K.register_update(name, fn, validator) 
     updates[name] = { fn = fn, validator = validator }
     K.updates_wanted = true -- somebody outside can still wake this run
@@ -51,8 +53,6 @@ return function(K)
     end
     return nil
   end
-
-  local open_updates = {} -- pid of an update that is answered by messages -> id
 
   function K.finish_update(id, value, err)
     if err then
@@ -113,7 +113,6 @@ return function(K)
   end
 
   -- workflow.wait: tasks that look again whenever everything else waits.
-  local watchers = {}
   function K.watch(task) watchers[#watchers + 1] = task end
   function K.wake_watchers()
     if #watchers == 0 or not K.changed then return false end
@@ -150,4 +149,4 @@ return function(K)
     end
     return K.ended("continue", { ["continue"] = answer })
   end
-end
+end, "lasts"

@@ -171,6 +171,7 @@ return function(K)
 
   -- The string metatable is shared by every string: scripts reach the wrapped functions through it and nothing else.
   local string_meta = K.string_meta
+  for key in raw.next, string_meta do string_meta[key] = nil end
   -- By way of a library that is not opened yet: whether the strings' functions are there already may not count.
   string_meta.__index = K.library("string", function()
     string_meta.__index = K.use("kernel/text").strings
@@ -236,4 +237,4 @@ return function(K)
     setmetatable = raw.setmetatable, rawget = raw.rawget, rawset = raw.rawset,
   }
   K.raise = error
-end
+end, "lasts"

@@ -8,12 +8,16 @@ return function(K)
   local limits = K.limits
 
   local PARK = {} -- yielded by a task that waits; no script ever sees it
-  local queue, head, tail = {}, 1, 0
-  local tasks, task_count, next_id = {}, 0, 1
-  local outside_count = 0 -- how many tasks wait for what only comes from outside
+  local queue, head, tail
+  local tasks, task_count, next_id
+  local outside_count -- how many tasks wait for what only comes from outside
   -- Coroutines that only the scheduler may resume: those of tasks, and those in which a task waits.
   local scheduled = raw.setmetatable({}, { __mode = "k" })
-  local unyieldable = 0 -- how many resumes on the stack could not hand a wait on to their task
+  local unyieldable -- how many resumes on the stack could not hand a wait on to their task
+  K.anew(function()
+    queue, head, tail, tasks, task_count, next_id = {}, 1, 0, {}, 0, 1
+    outside_count, unyieldable = 0, 0
+  end)
 
   local function push(task)
     tail = tail + 1
@@ -41,7 +45,7 @@ return function(K)
     local packed = raw.table.pack(...)
     local body = fn
     if packed.n > 0 then body = function() return fn(raw.table.unpack(packed, 1, packed.n)) end end
-    local task = { id = next_id, co = new_coroutine(body), at = K.where(), outside = false,
+    local task = { id = next_id, co = new_coroutine(body), at = parent and K.where(), outside = false,
       detached = parent and parent.detached or 0 }
     next_id = next_id + 1
     scheduled[task.co] = true
@@ -271,4 +275,4 @@ return function(K)
   function K.drop_tasks()
     queue, head, tail, tasks, task_count = {}, 1, 0, {}, 0
   end
-end
+end, "lasts"

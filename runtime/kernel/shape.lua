@@ -228,4 +228,4 @@ return function(K)
     look_behind(items)
     return shape
   end
-end
+end, "lasts"

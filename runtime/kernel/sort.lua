@@ -70,4 +70,4 @@ return function(K)
     local sorted = merge_sort(copy, n, before or less)
     for i = 1, n do t[i] = sorted[i] end
   end
-end
+end, "lasts"

@@ -81,4 +81,4 @@ return function(K)
     if K.json_marks[value] then K.json_marks[copy] = K.json_marks[value] end
     return copy
   end
-end
+end, "lasts"

@@ -155,4 +155,4 @@ return function(K)
   end
 
   return tables
-end
+end, "lasts"

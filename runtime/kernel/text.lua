@@ -147,4 +147,4 @@ return function(K)
 
   for name, fn in raw.next, K.use("kernel/matching") do strings[name] = fn end
   return { strings = strings, utf8 = utf8s }
-end
+end, "lasts"

@@ -11,10 +11,18 @@ return function(K)
     return nil, first
   end
 
-  -- `work` as a function that answers as it does with up to two values, or with nil and the error.
+  -- `work` as a function that answers as it does with up to two values, or with nil and the error. To be made when a file is
+  -- loaded. What it was given last stays on its stack until it is called again: for the next program it is called for nothing.
+  local NOTHING = {}
   return function(work)
-    return co.wrap(function(a, b, c)
-      while true do a, b, c = co.yield(answer(pcall(work, a, b, c))) end
+    local function next_of(given, ...)
+      if given == NOTHING then return co.yield() end
+      return co.yield(answer(pcall(work, given, ...)))
+    end
+    local unseen = co.wrap(function(a, b, c)
+      while true do a, b, c = next_of(a, b, c) end
     end)
+    K.anew(function() unseen(NOTHING) end)
+    return unseen
   end
-end
+end, "lasts"

@@ -2,10 +2,18 @@
 -- Values at a boundary: each is an encoding and bytes (Temporal's payload form) outside, a Lua value or a Payload inside.
 return function(K)
   local raw = K.raw
-  local sub, getmetatable = raw.string.sub, raw.getmetatable
+  local find, sub, getmetatable, tointeger = raw.string.find, raw.string.sub, raw.getmetatable, raw.math.tointeger
+
+  -- Most values are a plain text, a number of a few digits or a boolean, for which the decoder need not be there.
+  local TEXT, DIGITS, MOST = '^"[] !#-[^-~]*"$', "^[1-9]%d*$", 18
 
   function K.decode(encoding, bytes)
     if encoding == "binary/null" then return nil end
+    if encoding == "json/plain" then
+      if find(bytes, TEXT) then return sub(bytes, 2, -2) end
+      if #bytes <= MOST and find(bytes, DIGITS) then return tointeger(raw.tonumber(bytes)) end
+      if bytes == "true" or bytes == "false" then return bytes == "true" end
+    end
     if encoding == "json/plain" or sub(encoding, 1, 5) == "json/" then
       local value, problem = K.json_value(bytes)
       if problem then return nil, "payload is not JSON: " .. problem end
@@ -28,7 +36,8 @@ return function(K)
   end
 
   -- The values of the answer that is being made: list of {encoding, bytes}.
-  local blobs, size = {}, 0
+  local blobs, size
+  K.anew(function() blobs, size = {}, 0 end)
   local MAX_SIZE = 32 * 1024 * 1024 -- of all values of a step
   function K.take_blobs()
     local taken = blobs
@@ -57,4 +66,4 @@ return function(K)
     for i = 1, #encoded do indexes[i] = K.blob(encoded[i][1], encoded[i][2]) end
     return indexes
   end
-end
+end, "lasts"

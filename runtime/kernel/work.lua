@@ -172,4 +172,4 @@ return function(K)
     -- On any text of so many bytes.
     worst = function(shape, length) return steps(shape, raw.setmetatable({ length = length }, WORST), false) end,
   }
-end
+end, "lasts"

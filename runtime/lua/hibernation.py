@@ -12,7 +12,7 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any
 
@@ -60,19 +60,18 @@ class HibernationPool:
         self._waiting: OrderedDict[HibernatingSession, int] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
-        self._counts = Counts()
+        self._numbers = {number.name: 0 for number in fields(Counts)}
         self._unfit: set[str] = set()
 
     @property
     def counts(self) -> Counts:
-        return self._counts
+        return Counts(**self._numbers)
 
     def count(self, **more: int) -> None:
         """Adds to what is counted."""
         with self._lock:
-            self._counts = replace(
-                self._counts, **{name: getattr(self._counts, name) + by for name, by in more.items()}
-            )
+            for name, by in more.items():
+                self._numbers[name] += by
 
     def may_sleep(self, bundle: str) -> bool:
         return bundle not in self._unfit

@@ -6,6 +6,8 @@ import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import blake2b
 
 from runtime.errors import INVALID, Error
 from runtime.lua.interpreter import compile_lua
@@ -19,7 +21,7 @@ _log = logging.getLogger(__name__)
 PUBLISHED_FOR = 3600.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Unit:
     """One file of a program: its chunk name (path relative to the root), bytecode, and what it may require."""
 
@@ -27,6 +29,11 @@ class Unit:
     code: bytes
     modules: tuple[str, ...]
     imports: Mapping[str, str]
+
+    @cached_property
+    def digest(self) -> bytes:
+        """Of the bytecode: by which an interpreter knows it that has run it before."""
+        return blake2b(self.code, digest_size=16).digest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from runtime.payload import JSON, NOTHING, Payload
 
 if TYPE_CHECKING:
     from runtime.lua.interpreter import Interpreter
-    from runtime.lua.program import Program
+    from runtime.lua.program import Program, Unit
 
 #: What the flags of a step say: another event of the same batch follows; the budget is doubled; little time is left.
 _MORE, _REPLAYING, _HURRIED = 1, 2, 4
@@ -34,7 +34,7 @@ class Steps:
         kind = text(str(self._boot.get("class") or ""))
         entry = program.entry
         seed, method = int(self._boot["seed"]), text(program.method)
-        interpreter.begin(seed, program.instructions, kind, text(entry), method, *self._unit(entry))
+        interpreter.begin(seed, program.instructions, kind, text(entry), method, *_told(program.units[entry]))
 
     def told(self, name: str, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
         """What a kernel asks for its own sake: an answer, or None when this is no such question."""
@@ -45,7 +45,9 @@ class Steps:
         if name == "boot":
             return self._word(args[0].decode())
         if name == "unit":
-            return self._unit(args[0].decode())
+            return _told(self._program.units[args[0].decode()])
+        if name == "code":
+            return next((unit.code,) for unit in self._program.units.values() if unit.digest == args[0])
         if name == "clock":
             return (getattr(self._clock, args[0].decode()),)
         return None
@@ -59,13 +61,6 @@ class Steps:
         if value is None:
             return (None, None)
         return (b"text", text(value)) if isinstance(value, str) else (b"json", _json(value))
-
-    def _unit(self, id: str) -> tuple[bytes, bytes, bytes, bytes]:
-        """A file: its name, bytecode, modules and imports, one a line, an alias before what it stands for."""
-        unit = self._program.units[id]
-        imports = sorted((text(alias), text(target)) for alias, target in unit.imports.items())
-        listed = b"\n".join(text(name) for name in unit.modules)
-        return (text(unit.name), unit.code, listed, b"\n".join(part for pair in imports for part in pair))
 
     def step(
         self, interpreter: Interpreter, events: Sequence[Event], clock: Clock, begin: Callable[[], bool]
@@ -113,6 +108,14 @@ def _answer(answer: Any) -> Answer:
 def text(value: str) -> bytes:
     """As Lua has it. Half a surrogate pair, which JSON may hold, is no text: a name with one becomes another name, not a fault."""
     return value.encode("utf-8", "replace")
+
+
+def _told(unit: Unit) -> tuple[bytes, bytes, bytes, bytes]:
+    """A file: its name, the digest of its bytecode, modules and imports, one a line, an alias before what it stands for."""
+    if not unit.imports:
+        return (text(unit.name), unit.digest, text("\n".join(unit.modules)), b"")
+    imports = sorted((text(alias), text(target)) for alias, target in unit.imports.items())
+    return (text(unit.name), unit.digest, text("\n".join(unit.modules)), b"\n".join(sum(imports, ())))
 
 
 def _json(value: Any) -> bytes:

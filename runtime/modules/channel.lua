@@ -1,2 +1,2 @@
 -- channel: see kernel/channel.lua.
-return function(K) return K.channel_module end
+return function(K) return K.channel_module end, "lasts"

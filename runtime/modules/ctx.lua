@@ -12,4 +12,4 @@ return function(K)
   end
   function ctx.all() return K.copy(K.context) end
   return ctx
-end
+end, "lasts"

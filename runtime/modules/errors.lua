@@ -1,2 +1,2 @@
 -- errors: see kernel/errors.lua.
-return function(K) return K.errors end
+return function(K) return K.errors end, "lasts"

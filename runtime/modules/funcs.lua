@@ -52,4 +52,4 @@ return function(K)
   function funcs.all(...) return K.await_all(...) end
   function funcs.any(...) return K.await_any(...) end
   return funcs
-end
+end, "lasts"

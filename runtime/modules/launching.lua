@@ -50,4 +50,4 @@ return function(K)
   end
 
   return launching
-end
+end, "lasts"

@@ -22,4 +22,4 @@ return function(K)
   end
   Logger = K.class("logger", methods, {})
   return Logger.new({ fields = {} })
-end
+end, "lasts"

@@ -55,4 +55,4 @@ return function(K)
     return (a - (b or 0)) + 0.0
   end
   return os
-end
+end, "lasts"

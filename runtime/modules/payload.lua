@@ -1,2 +1,2 @@
 -- payload: see kernel/values.lua.
-return function(K) return K.payload end
+return function(K) return K.payload end, "lasts"

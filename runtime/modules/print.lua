@@ -5,4 +5,4 @@ return function(K)
     for i = 1, select("#", ...) do parts[i] = K.tostring((select(i, ...))) end
     K.log("info", table.concat(parts, "\t"), {}, "print")
   end
-end
+end, "lasts"

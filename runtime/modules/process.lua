@@ -3,10 +3,13 @@
 return function(K)
   local kinds = K.kinds
   local launching = K.use("modules/launching")
-  local in_workflow = K.boot.class == "workflow"
   local process = {}
-
-  K.process_options = { trap_links = false, trap_cancel = false }
+  local announced -- names that the host was told of
+  K.anew(function()
+    announced = {}
+    K.process_options = { trap_links = false, trap_cancel = false }
+  end)
+  local function in_workflow() return K.boot.class == "workflow" end
 
   function process.pid() return K.pid() end
   function process.id() return K.boot.entry end
@@ -30,7 +33,7 @@ return function(K)
   local function check_dest(dest, fname)
     K.check(dest, 1, fname, "string")
     if dest == "" then return K.invalid("the destination is empty") end
-    if in_workflow and not string.find(dest, "^{[^|]+|.+}$") then return not_found(dest) end
+    if in_workflow() and not string.find(dest, "^{[^|]+|.+}$") then return not_found(dest) end
     return true
   end
 
@@ -75,9 +78,8 @@ return function(K)
   function process.events() return K.events() end
 
   -- Tells the host which names this run answers to, for lists shown to people.
-  local announced = {}
   local function announce(topic, as_message)
-    if not in_workflow or K.readonly or announced[topic] then return end
+    if not in_workflow() or K.readonly or announced[topic] then return end
     announced[topic] = true
     K.emit({ op = "handler", what = "signal", name = topic })
     if as_message then K.emit({ op = "handler", what = "update", name = topic }) end
@@ -227,7 +229,7 @@ return function(K)
     return K.request("cancel_process", { to = dest, reason = reason or "" })
   end
   function process.query(dest, name, ...)
-    if in_workflow then return K.invalid("process.query not supported in workflow context") end
+    if in_workflow() then return K.invalid("process.query not supported in workflow context") end
     local ok, err = check_dest(dest, "query")
     if not ok then return nil, err end
     K.check(name, 2, "query", "string")
@@ -236,7 +238,7 @@ return function(K)
   end
   for _, op in ipairs({ "monitor", "unmonitor", "link", "unlink" }) do
     process[op] = function(dest)
-      if in_workflow then return K.invalid("process.%s not supported in workflow context", op) end
+      if in_workflow() then return K.invalid("process.%s not supported in workflow context", op) end
       local ok, err = check_dest(dest, op)
       if not ok then return nil, err end
       return K.request(op, { to = dest })
@@ -246,7 +248,7 @@ return function(K)
   local registry = {}
   for _, op in ipairs({ "register", "lookup", "unregister" }) do
     registry[op] = function(name, pid)
-      if in_workflow then return K.invalid("process.registry.%s not supported in workflow context", op) end
+      if in_workflow() then return K.invalid("process.registry.%s not supported in workflow context", op) end
       K.check(name, 1, op, "string")
       if name == "" then return K.invalid("the name is empty") end
       return K.request("registry." .. op, { name = name, pid = pid })
@@ -268,4 +270,4 @@ return function(K)
   end
 
   return process
-end
+end, "lasts"

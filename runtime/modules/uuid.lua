@@ -6,7 +6,8 @@ return function(K)
   function uuid.v4() return K.host("uuid.v4", K.random_bytes(16)) end
 
   -- Later ones sort after earlier ones: within a millisecond by a counter, and when that is full by running ahead.
-  local millisecond, counter = 0, 0
+  local millisecond, counter
+  K.anew(function() millisecond, counter = 0, 0 end)
   function uuid.v7()
     K.changes("random")
     local now = K.now() // 1000000
@@ -54,4 +55,4 @@ return function(K)
   end
 
   return uuid
-end
+end, "lasts"

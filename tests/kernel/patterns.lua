@@ -13,6 +13,7 @@ local K = {
   type = type, tostring = tostring, is_error = function() return false end,
   limits = { charge = function(n) assert(math.type(n) == "integer" and n >= 0) spent = spent + n end, spend = error },
   host = function(name, ...) return host(name, ...) end,
+  anew = function(renew) renew() end,
 }
 function K.misuse(text, ...)
   if select("#", ...) > 0 then text = text:format(...) end

@@ -203,29 +203,135 @@ def test_nothing_holds_on_to_a_program_that_ended(monkeypatch: pytest.MonkeyPatc
     for source in (main("return 1"), SEES, *map(main, LEAVES.values())):
         leaves(interpreters, source)
         if count(interpreters):
-            globals_now, alive, strings = spies[-1]()
-            assert (alive, strings) == (0, 0), source
-            assert before == (len(spies), globals_now) or before[0] < len(spies), source
-            before = (len(spies), globals_now)
+            seen, alive, met = spies[-1]()
+            assert (alive, met > 0) == (0, True), source
+            assert before == (len(spies), seen) or before[0] < len(spies), source
+            before = (len(spies), seen)
     spies.clear()
 
 
-#: Run before the kernel's first chunk: what the globals are, how many environments of scripts are alive, what strings have.
+#: Run before the kernel's first chunk: what the globals are and what strings have, and how many environments of scripts are alive.
 SPY = b"""
-local next, tostring, real_load, collect, getmetatable = next, tostring, load, collectgarbage, debug.getmetatable
-local environments, globals = setmetatable({}, { __mode = "k" }), _G
-function load(code, name, mode, env)
-  if name == "@script.lua" then environments[env] = true end
-  return real_load(code, name, mode, env)
+local next, tostring, join, collect, getmetatable = next, tostring, debug.upvaluejoin, collectgarbage, debug.getmetatable
+local getupvalue, type = debug.getupvalue, type
+local environments, globals, met = setmetatable({}, { __mode = "k" }), _G, 0
+function debug.upvaluejoin(file, i, other, j)
+  local _, env = getupvalue(other, j)
+  if type(env) == "table" then environments[env], met = true, met + 1 end
+  return join(file, i, other, j)
 end
 return function()
   collect("collect")
-  local names, alive, strings = {}, 0, 0
+  local names, alive = {}, 0
   for name, value in next, globals do names[#names + 1] = name .. " " .. tostring(value) end
+  for name, value in next, getmetatable("") do
+    names[#names + 1] = name .. (name == "__index" and "" or " of strings " .. tostring(value))
+  end
   for _ in next, environments do alive = alive + 1 end
-  for _ in next, getmetatable("") do strings = strings + 1 end
   table.sort(names)
-  return table.concat(names, ","), alive, strings
+  return table.concat(names, ","), alive, met
+end
+"""
+
+
+def test_what_lasts_is_as_it_was_when_a_program_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that can be reached from what begins the next one: every local, table and metatable of the kernel's and the modules'."""
+    walks: list[Any] = []
+    make = interpreter_module._runtime
+
+    def watched(memory: int | None = None) -> Any:
+        lua = make(memory)
+        walks.append(lua.execute(WALK))
+        return lua
+
+    monkeypatch.setattr(interpreter_module, "_runtime", watched)
+    interpreters = Interpreters(programs=10_000)
+
+    def ends_well(source: str, kind: str) -> bool:
+        alone = Interpreters()
+        leaves(alone, source, kind)
+        return count(alone) == 1
+
+    def state_after(source: str, kind: str) -> dict[bytes, bytes]:
+        leaves(interpreters, source, kind)
+        idle = interpreters._taken(current_kernel())
+        assert idle is not None
+        lines = walks[-1](idle._begin).split(b"\n")
+        interpreters.give_back(current_kernel(), idle)
+        return dict(line.split(b" = ", 1) for line in lines)
+
+    sources = [SEES, *map(main, LEAVES.values()), *(path.read_text() for path in PROGRAMS)]
+    programs = [(source, kind) for kind in ("workflow", "function") for source in sources if ends_well(source, kind)]
+    assert len(programs) > len(sources)
+    walks.clear()
+    for program in programs:  # what lasts is loaded by those that are first to need it
+        state_after(*program)
+    before = state_after(main("return 1"), "workflow")
+    assert len(before) > 1000
+    for program in programs:
+        after = state_after(*program)
+        changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+        assert not changed, (program, sorted(changed)[:10])
+    assert len(walks) == 1
+
+
+#: Run before the kernel's first chunk: a line for each place that a function leads to. How much memory was held last is the only
+#: fraction among them, and what a coroutine waits with is not looked at.
+WALK = rb"""
+local next, type, tostring, math, table, collect, debug, setmetatable = next, type, tostring, math, table, collectgarbage, debug, setmetatable
+local ids, last = setmetatable({}, { __mode = "k" }), 0
+local format, gsub = string.format, string.gsub
+local function name_of(key)
+  if type(key) == "string" then return (gsub(format("%q", key), "[\n=]", "~")) end
+  if type(key) == "number" or type(key) == "boolean" or key == nil then return tostring(key) end
+  if not ids[key] then
+    last = last + 1
+    ids[key] = last
+  end
+  return type(key) .. "#" .. ids[key]
+end
+return function(root)
+  collect("collect")
+  local seen, lines, queue, first = {}, {}, {}, 1
+  local function visit(value, path)
+    local kind = type(value)
+    if kind == "table" or kind == "function" or kind == "thread" then
+      lines[#lines + 1] = path .. " = " .. (seen[value] or kind)
+      if seen[value] then return end
+      seen[value] = path
+      queue[#queue + 1] = value
+    elseif not (kind == "number" and value % 1 ~= 0) then
+      lines[#lines + 1] = path .. " = " .. name_of(value)
+    end
+  end
+  local function look_into(value, path)
+    if type(value) == "function" then
+      local i = 1
+      while true do
+        local name, held = debug.getupvalue(value, i)
+        if not name then break end
+        visit(held, path .. "^" .. i)
+        i = i + 1
+      end
+    elseif type(value) == "table" then
+      local names, values = {}, {}
+      for key, item in next, value do
+        local name = name_of(key)
+        names[#names + 1] = name
+        values[name] = item
+      end
+      table.sort(names)
+      for i = 1, #names do visit(values[names[i]], path .. "." .. names[i]) end
+      visit(debug.getmetatable(value), path .. ".<meta>")
+    end
+  end
+  visit(root, "begin")
+  while queue[first] ~= nil do
+    look_into(queue[first], seen[queue[first]])
+    first = first + 1
+  end
+  table.sort(lines)
+  return table.concat(lines, "\n")
 end
 """
 

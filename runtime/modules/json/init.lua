@@ -59,4 +59,4 @@ return function(K)
     return validate("validate_string", schema, text)
   end
   return json
-end
+end, "lasts"

@@ -65,4 +65,4 @@ end
 
 return function(_)
   return { MONTHS = MONTHS, WEEKDAYS = WEEKDAYS, is_leap = is_leap, days_in = days_in, days = days, fields = fields }
-end
+end, "lasts"

@@ -186,4 +186,4 @@ end
 
 return function(_)
   return { parse = parse, format = format, quote = quote }
-end
+end, "lasts"

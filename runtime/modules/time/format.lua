@@ -96,4 +96,4 @@ return function(K)
 
 
   return { format = format }
-end
+end, "lasts"

@@ -60,7 +60,7 @@ return function(K)
     load_location = locations.load,
     fixed_zone = locations.fixed,
     utc = locations.utc.object,
-    localtz = locations.localtz.object,
+    localtz = locations.localtz().object,
     RFC3339 = times.RFC3339,
     RFC3339NANO = times.RFC3339NANO,
   }
@@ -89,7 +89,7 @@ return function(K)
   function exports.unix(sec, nsec)
     K.check(sec, 1, "time.unix", "integer")
     K.check(nsec, 2, "time.unix", "integer", true)
-    local instant = instants.normal(math.tointeger(sec), math.tointeger(nsec or 0), locations.localtz)
+    local instant = instants.normal(math.tointeger(sec), math.tointeger(nsec or 0), locations.localtz())
     return times.result(instant, "time.unix: the second")
   end
 

@@ -156,4 +156,4 @@ return function(K)
     truncate = truncate,
     round = round,
   }
-end
+end, "lasts"

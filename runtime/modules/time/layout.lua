@@ -106,4 +106,4 @@ end
 
 return function(_)
   return { split = split }
-end
+end, "lasts"

@@ -1,6 +1,6 @@
 -- Locations: UTC, fixed offsets, zones of the database, and this machine's own zone outside workflows.
 --
--- utc, localtz                         Location objects; localtz is utc in a workflow
+-- utc, localtz()                       Location objects; localtz is utc in a workflow
 -- load(name), fixed(name, offset)      -> Location | nil, err
 -- take(value, n, fname) -> Location's state, raising on anything else; nil gives localtz's
 -- at(state, second) -> offset, abbreviation             what holds at a Unix second
@@ -35,8 +35,10 @@ return function(K)
 
 
   local utc = new("UTC", 0)
-  local localtz = K.boot.class == "workflow" and utc or new("Local")
-  local loaded = { UTC = utc }
+  local machine = new("Local")
+  local function localtz() return K.boot.class == "workflow" and utc or machine end
+  local loaded
+  K.anew(function() loaded = { UTC = utc } end)
 
 
   local function load(name)
@@ -44,7 +46,7 @@ return function(K)
     if name == "" then
       return K.invalid("time.load_location: the name of the time zone is empty")
     elseif name == "Local" then
-      return localtz.object
+      return localtz().object
     elseif not loaded[name] then
       local known, err = K.host("time.zone_check", name)
       if not known then
@@ -70,7 +72,7 @@ return function(K)
 
   local function take(value, n, fname)
     if value == nil then
-      return localtz
+      return localtz()
     end
     local state = class.state(value)
     if not state then
@@ -115,4 +117,4 @@ return function(K)
     second_of = second_of,
     offset_of = offset_of,
   }
-end
+end, "lasts"

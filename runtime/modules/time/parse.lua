@@ -127,4 +127,4 @@ return function(K)
 
 
   return { parse = parse }
-end
+end, "lasts"

@@ -234,4 +234,4 @@ return function(K)
 
 
   return { READERS = READERS, BAD = BAD }
-end
+end, "lasts"

@@ -143,4 +143,4 @@ return function(K)
     take = take,
     take_positive = take_positive,
   }
-end
+end, "lasts"

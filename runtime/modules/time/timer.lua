@@ -11,7 +11,7 @@ return function(K)
 
 
   local function now()
-    return times.new(instants.of_nanoseconds(K.now(), locations.localtz))
+    return times.new(instants.of_nanoseconds(K.now(), locations.localtz()))
   end
 
 
@@ -183,4 +183,4 @@ return function(K)
 
 
   return { now = now, sleep = sleep, after = after, timer = timer, ticker = ticker }
-end
+end, "lasts"

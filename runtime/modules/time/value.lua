@@ -199,7 +199,7 @@ return function(K)
 
 
   function methods.in_local(self)
-    return moved(instant_of(self, "in_local"), locations.localtz)
+    return moved(instant_of(self, "in_local"), locations.localtz())
   end
 
 
@@ -246,4 +246,4 @@ return function(K)
   class = K.class("Time", methods, metamethods, text)
 
   return { new = new, result = result, state = class.state, RFC3339 = RFC3339, RFC3339NANO = RFC3339NANO }
-end
+end, "lasts"
