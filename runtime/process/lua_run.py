@@ -48,8 +48,7 @@ class SessionPort(Protocol):
 
 
 class LuaRun(Execution):
-    """What host modules see as `HostCall.process`: `entry pid context principal activity request response message
-    registry resources handles`."""
+    """The execution that host modules see as `HostCall.process`."""
 
     def __init__(
         self, call: Call, services: HostPort, permit: Permit, open_session: Callable[[Call], SessionPort]
