@@ -48,7 +48,13 @@ return function(K)
 
   local ALWAYS = { "process", "channel", "errors", "payload", "os", "print" }
   local always = { process = true, channel = true, errors = true, payload = true, os = true, print = true }
-  local modules = { print = function(...) return K.use("modules/print")(...) end }
+  local modules = {
+    print = function(...) return K.use("modules/print")(...) end,
+    -- These are the kernel's own, and have no file among the modules'.
+    channel = K.library("channel", function() return K.channel_module end),
+    errors = K.library("errors", function() return K.errors end),
+    payload = K.library("payload", function() return K.payload end),
+  }
 
   -- Exports are read-only, and made when the first of them is used; a logger, which is no table, is made at once.
   local function module(name)
