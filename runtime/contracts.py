@@ -1,4 +1,4 @@
-"""What the process host needs of others, as contracts: workflows (kept by Temporal), an activity's surroundings, an HTTP exchange."""
+"""What the parts of a host need of each other, as contracts: workflows (kept by Temporal), an execution, what it may run as or answer."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Any, NamedTuple, Protocol
 from runtime.errors import Error, invalid
 from runtime.payload import Payload
 from runtime.principal import NOBODY, Principal
+from runtime.registry import Entry, Registry
+from runtime.resources import Handles, Resources
 
 _CURSOR = re.compile(r"(?P<event>[0-9]{1,18})\.(?P<seq>[0-9]{1,18})")
 
@@ -181,6 +183,44 @@ class HttpResponse:
     body: bytearray = field(default_factory=bytearray)
     written: bool = False
     send: Callable[[HttpResponse], Awaitable[None]] | None = None
+
+
+class DeliveryPort(Protocol):
+    """A message of a queue in the hands of its handler. It is settled once: both raise `Error` INVALID when it is settled already."""
+
+    def ack(self) -> None: ...
+    def nack(self, reason: str = "") -> None: ...
+
+
+class ExecutionPort(Protocol):
+    """An execution of a Lua function or process, as the modules see it that carry out its commands.
+
+    `entry` is resolved; `activity`, `request`, `response` and `message` are None for one that runs as no activity, answers no
+    request, or handles no message. `resources` are the host's, `handles` its own.
+    """
+
+    @property
+    def entry(self) -> Entry: ...
+    @property
+    def pid(self) -> str: ...
+    @property
+    def context(self) -> Mapping[str, Any]: ...
+    @property
+    def principal(self) -> Principal: ...
+    @property
+    def activity(self) -> ActivityPort | None: ...
+    @property
+    def request(self) -> HttpRequest | None: ...
+    @property
+    def response(self) -> HttpResponse | None: ...
+    @property
+    def message(self) -> DeliveryPort | None: ...
+    @property
+    def registry(self) -> Registry: ...
+    @property
+    def resources(self) -> Resources: ...
+    @property
+    def handles(self) -> Handles: ...
 
 
 class Cursor(NamedTuple):

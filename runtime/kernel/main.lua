@@ -48,8 +48,14 @@ return function(K)
 
   -- What every file has. It lasts, as its modules do.
   local ALWAYS = { "process", "channel", "errors", "payload", "os", "print" }
-  local always = { print = function(...) return K.use("modules/print")(...) end }
-  for i = 1, #ALWAYS - 1 do always[ALWAYS[i]] = K.library(ALWAYS[i], "modules/" .. ALWAYS[i]) end
+  local always = {
+    print = function(...) return K.use("modules/print")(...) end,
+    process = K.library("process", "modules/process"), os = K.library("os", "modules/os"),
+    -- These are the kernel's own, and have no file among the modules'.
+    channel = K.library("channel", function() return K.channel_module end),
+    errors = K.library("errors", function() return K.errors end),
+    payload = K.library("payload", function() return K.payload end),
+  }
   local modules
 
   -- Exports are read-only, and made when the first of them is used; a logger, which is no table, is made at once.

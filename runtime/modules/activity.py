@@ -18,7 +18,7 @@ async def heartbeat(call: HostCall) -> bool:
 
 async def is_canceled(call: HostCall) -> bool:
     activity = call.process.activity
-    return activity is not None and bool(activity.is_canceled())
+    return activity is not None and activity.is_canceled()
 
 
 MODULE = ModuleDef(

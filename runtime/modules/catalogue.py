@@ -17,6 +17,7 @@ from runtime.modules.definition import (
 )
 from runtime.modules.env import module as env
 from runtime.modules.events import module as events
+from runtime.modules.expr import module as expr
 from runtime.modules.http import module as http
 from runtime.modules.http_client import module as http_client
 from runtime.modules.json import module as json
@@ -54,7 +55,7 @@ _ALL = (
     env.MODULE,
     _lua("errors", DETERMINISTIC, "error objects and their kinds"),
     events.MODULE,
-    _lua("expr", DETERMINISTIC, "expressions over given values"),
+    expr.MODULE,
     _lua(
         "funcs",
         WORKFLOW,

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from runtime.contracts import ExecutionPort
 from runtime.payload import Payload
 
 DETERMINISTIC = "deterministic"  # same answer everywhere, touches nothing
@@ -24,12 +25,11 @@ PureFunction = Callable[..., Scalar | tuple[Scalar, ...]]
 class HostCall:
     """One command of a host module, carried out between steps.
 
-    `data` holds the command's fields (payloads resolved). `process` is what runs the script; a module reads from it only
-    what `runtime.process` documents (`entry`, `pid`, `principal`, `activity`, `request`, `response`, `resources`, `registry`).
+    `data` holds the command's fields (payloads resolved). `process` is what runs the script.
     """
 
     data: Mapping[str, Any]
-    process: Any
+    process: ExecutionPort
 
     @property
     def args(self) -> list[Payload]:

@@ -8,37 +8,55 @@ A value the Temporal server would refuse is refused here: a refused command neve
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from datetime import timedelta
+from typing import Annotated, Any, Literal, TypeVar
 
-from runtime import durations
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+from pydantic_core import ErrorDetails, PydanticCustomError
+
 from runtime.errors import Error, invalid
 from runtime.modules import cron
+from runtime.registry.units import Duration
+from runtime.registry.validation import expected
 
-Check = Callable[[Any], Any]
+T = TypeVar("T")
+N = TypeVar("N", int, float)
 
 _MAX_NAME = 1000  # bytes; the server's limit for ids and queue names
 _MAX_SUMMARY = 350  # bytes; the server allows 400 for the payload, its metadata included
 _MAX_DETAILS = 20_000
+_MAX_FAIRNESS_KEY = 64
+_MAX_ATTEMPTS = 2**31 - 1
 _DEFAULT_INITIAL_INTERVAL = 1000
 
 
 def activity_options(raw: Mapping[str, Any]) -> dict[str, Any]:
     """Options of a call. A plain `timeout` is start-to-close. Raises `Error` INVALID naming key and value."""
-    table = _table(raw)
-    options = _read(table, "activity.", _ACTIVITY)
-    if "timeout" in table and "start_to_close_timeout" not in options:
-        options.update(_checked("timeout", {"start_to_close_timeout": table["timeout"]}, _ACTIVITY))
-    return options
+    table = _top(raw)
+    keys = _keys(table, "activity.")
+    if "timeout" in table and not table.get(keys.get("start_to_close_timeout", "")):
+        keys["start_to_close_timeout"] = "timeout"
+    return _read(ActivityOptions, table, keys)
 
 
 def workflow_options(raw: Mapping[str, Any]) -> dict[str, Any]:
     """Options of a started workflow or child. Raises `Error` INVALID naming key and value."""
-    options = _read(_table(raw), "workflow.", _WORKFLOW)
-    if "cron_schedule" in options and "start_delay" in options:
-        raise invalid('options "workflow.cron_schedule" and "workflow.start_delay" exclude each other')
-    return options
+    table = _top(raw)
+    return _read(WorkflowOptions, table, _keys(table, "workflow."))
 
 
 def activity_options_json(text: bytes) -> bytes:
@@ -51,71 +69,6 @@ def workflow_options_json(text: bytes) -> bytes:
     return json.dumps(workflow_options(json.loads(text)), ensure_ascii=False).encode()
 
 
-def _read(raw: Mapping[str, Any], prefix: str, checks: Mapping[str, Check]) -> dict[str, Any]:
-    """The options under `prefix` or its `temporal.` alias; where both are given, the shorter one counts."""
-    options: dict[str, Any] = {}
-    for start in (f"temporal.{prefix}", prefix):
-        for key, value in raw.items():
-            if key.startswith(start):
-                options.update(_checked(key, {key[len(start) :]: value}, checks))
-    return options
-
-
-def _checked(key: str, item: Mapping[str, Any], checks: Mapping[str, Check]) -> dict[str, Any]:
-    [(name, value)] = item.items()
-    check = checks.get(name)
-    if check is None:
-        raise invalid(f'unknown option "{key}"', option=key)
-    if value is None:
-        return {}
-    try:
-        checked = check(value)
-    except Error as error:
-        raise invalid(f'option "{key}": {error.message}', option=key) from error
-    return {} if checked is None else {name: checked}
-
-
-def _table(value: Any) -> Mapping[str, Any]:
-    if value is None or (isinstance(value, list | tuple) and not value):  # an empty Lua table is an array
-        return {}
-    if not isinstance(value, Mapping):
-        raise invalid(f"not a table: {value!r}")
-    return value
-
-
-def _duration(value: Any) -> int | None:
-    """Whole milliseconds, rounded up; zero means unset, as in Temporal."""
-    span = durations.parse(value)
-    milliseconds = -(-span // _MILLISECOND)
-    if milliseconds < 0:
-        raise invalid(f"negative duration: {value!r}")
-    return milliseconds or None
-
-
-def _flag(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise invalid(f"not true or false: {value!r}")
-    return value
-
-
-def _text(limit: int) -> Check:
-    def check(value: Any) -> str:
-        if not isinstance(value, str):
-            raise invalid(f"not a text: {value!r}")
-        if len(value.encode()) > limit:
-            raise invalid(f"longer than {limit} bytes: {value[:40]!r}…")
-        return value
-
-    return check
-
-
-def _name(value: Any) -> str:
-    text: str = _text(_MAX_NAME)(value)
-    if not text:
-        raise invalid("empty")
-    return without_controls(text)
-
-
 def without_controls(name: str, what: str = "") -> str:
     """The name. Raises `Error` INVALID for one with control characters, which databases of the server may refuse and logs cannot show."""
     if any(char < " " or char == "\x7f" for char in name):
@@ -123,126 +76,215 @@ def without_controls(name: str, what: str = "") -> str:
     return name
 
 
-def _choice(*choices: str) -> Check:
-    def check(value: Any) -> str:
-        folded = value.lower().replace("-", "_") if isinstance(value, str) else None
-        if folded not in choices:
-            raise invalid(f"{value!r} is none of {', '.join(choices)}")
-        return str(folded)
-
-    return check
+def _top(raw: Any) -> Mapping[str, Any]:
+    try:
+        return _table(raw)
+    except PydanticCustomError as error:
+        raise invalid(f"options: {error.message()}") from None
 
 
-def _integer(low: int, high: int) -> Check:
-    def check(value: Any) -> int:
-        whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
-        if isinstance(value, bool) or not whole or not low <= value <= high:
-            raise invalid(f"not an integer from {low} to {high}: {value!r}")
-        return int(value)
-
-    return check
-
-
-def _number(low: float, high: float) -> Check:
-    def check(value: Any) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-            raise invalid(f"not a number from {low:g} to {high:g}: {value!r}")
-        return float(value)
-
-    return check
+def _keys(table: Mapping[str, Any], prefix: str) -> dict[str, str]:
+    """The keys of options by their names: those under `prefix` or its `temporal.` alias; where both are given, the shorter one counts."""
+    return {
+        key[len(start) :]: key
+        for start in (f"temporal.{prefix}", prefix)
+        for key, value in table.items()
+        if key.startswith(start) and value is not None
+    }
 
 
-def _error_types(value: Any) -> list[str]:
+def _read(model: type[_Options], table: Mapping[str, Any], keys: Mapping[str, str]) -> dict[str, Any]:
+    if not keys:
+        return {}
+    try:
+        return model.model_validate({name: table[key] for name, key in keys.items()}).plain()
+    except ValidationError as error:
+        raise _refused(error.errors(include_url=False)[0], keys) from None
+
+
+def _refused(error: ErrorDetails, keys: Mapping[str, str]) -> Error:
+    """What is wrong with an option, by the key that it was given under."""
+    if not error["loc"]:  # options that do not go together
+        return invalid(error["msg"])
+    name, *inside = map(str, error["loc"])
+    key, is_unknown = keys.get(name, name), error["type"] == "extra_forbidden"
+    if is_unknown and not inside:
+        return invalid(f'unknown option "{key}"', option=key)
+    problem = f'unknown option "{".".join(inside)}"' if is_unknown else ": ".join([*inside, expected(error)])
+    return invalid(f'option "{key}": {problem}', option=key)
+
+
+# Units ----------------------------------------------------------------------------------------------------------------------
+
+
+def _table(value: Any) -> Mapping[str, Any]:
+    if value is None or (isinstance(value, list | tuple) and not value):  # an empty Lua table is an array
+        return {}
+    if not isinstance(value, Mapping):
+        raise PydanticCustomError("table", "expects a table")
+    return value
+
+
+def _milliseconds(span: timedelta) -> int | None:
+    """Rounded up; zero means unset, as in Temporal."""
+    return -(-span // timedelta(milliseconds=1)) or None
+
+
+def _whole(value: Any) -> Any:
+    """Numbers of Lua are whole in two types."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _folded(value: Any) -> Any:
+    return value.lower().replace("-", "_") if isinstance(value, str) else value
+
+
+def _kinds(value: Any) -> list[str]:
     kinds = [value] if isinstance(value, str) else value
     if not isinstance(kinds, list | tuple) or not all(isinstance(kind, str) for kind in kinds):
-        raise invalid(f"not an error kind or an array of them: {value!r}")
+        raise PydanticCustomError("kinds", "expects an error kind or a list of them")
     return list(kinds)
 
 
-def _record(checks: Mapping[str, Check]) -> Check:
-    """A nested table whose keys may be in snake or camel case."""
-
-    def check(value: Any) -> dict[str, Any]:
-        record: dict[str, Any] = {}
-        for key, item in _table(value).items():
-            name = _CAMEL.sub(r"_\1", key).lower()
-            record.update(_checked(key, {name: item}, checks))
-        return record
-
-    return check
-
-
-def _retry_policy(value: Any) -> dict[str, Any]:
-    policy: dict[str, Any] = _record(_RETRY_POLICY)(value)
-    initial = policy.get("initial_interval", _DEFAULT_INITIAL_INTERVAL)
-    maximum = policy.get("maximum_interval")
-    if maximum is not None and maximum < initial:
-        raise invalid(f"maximum_interval ({maximum} ms) is shorter than initial_interval ({initial} ms)")
-    return policy
-
-
-def _priority(value: Any) -> dict[str, Any]:
+def _prioritized(value: Any) -> Any:
     """A key from 1 (first) to 5, or a table with a key, a fairness key and its weight."""
-    table = value if isinstance(value, Mapping | list | tuple) else {"priority_key": value}
-    priority: dict[str, Any] = _record(_PRIORITY)(table)
-    return priority
+    return _table(value) if isinstance(value, Mapping | list | tuple) else {"priority_key": value}
 
 
-def _object(value: Any) -> dict[str, Any]:
-    return dict(_table(value))
+def _between(low: float, high: float) -> AfterValidator:
+    def check(value: N) -> N:
+        if not low <= value <= high:
+            raise PydanticCustomError("range", f"expects a number from {low} to {high}")
+        return value
+
+    return AfterValidator(check)
 
 
-def _cron(value: Any) -> str:
-    return cron.check(_name(value))
+def _at_most(limit: int) -> AfterValidator:
+    def check(text: str) -> str:
+        if len(text.encode()) > limit:
+            raise PydanticCustomError("bytes", "expects at most {limit} bytes", {"limit": limit})
+        return text
+
+    return AfterValidator(check)
 
 
-_MILLISECOND = durations.parse(1)
-_CAMEL = re.compile(r"(?<=[a-z])([A-Z])")
+def _accepted_by(check: Callable[[T], T]) -> AfterValidator:
+    """By a check that raises `Error`."""
 
-_RETRY_POLICY: Mapping[str, Check] = {
-    "initial_interval": _duration,
-    "backoff_coefficient": _number(1, 1e6),
-    "maximum_interval": _duration,
-    "maximum_attempts": _integer(0, 2**31 - 1),
-    "non_retryable_error_types": _error_types,
-}
-_PRIORITY: Mapping[str, Check] = {
-    "priority_key": _integer(1, 5),
-    "fairness_key": _text(64),
-    "fairness_weight": _number(0.001, 1000),
-}
-_ACTIVITY: Mapping[str, Check] = {
-    "id": _name,
-    "task_queue": _name,
-    "schedule_to_close_timeout": _duration,
-    "schedule_to_start_timeout": _duration,
-    "start_to_close_timeout": _duration,
-    "heartbeat_timeout": _duration,
-    "wait_for_cancellation": _flag,
-    "disable_eager_execution": _flag,
-    "summary": _text(_MAX_SUMMARY),
-    "priority": _priority,
-    "retry_policy": _retry_policy,
-}
-_WORKFLOW: Mapping[str, Check] = {
-    "id": _name,
-    "task_queue": _name,
-    "execution_timeout": _duration,
-    "run_timeout": _duration,
-    "task_timeout": _duration,
-    "id_conflict_policy": _choice("fail", "use_existing", "terminate_existing"),
-    "id_reuse_policy": _choice("allow_duplicate", "allow_duplicate_failed_only", "reject_duplicate"),
-    "execution_error_when_already_started": _flag,
-    "retry_policy": _retry_policy,
-    "cron_schedule": _cron,
-    "memo": _object,
-    "search_attributes": _object,
-    "enable_eager_start": _flag,
-    "start_delay": _duration,
-    "summary": _text(_MAX_SUMMARY),
-    "details": _text(_MAX_DETAILS),
-    "priority": _priority,
-    "parent_close_policy": _choice("terminate", "abandon", "request_cancel"),
-    "wait_for_cancellation": _flag,
-    "namespace": _name,
-}
+    def checked(value: T) -> T:
+        try:
+            return check(value)
+        except Error as error:
+            raise PydanticCustomError("refused", "{reason}", {"reason": error.message}) from None
+
+    return AfterValidator(checked)
+
+
+Milliseconds = Annotated[Duration, AfterValidator(_milliseconds)]
+Name = Annotated[StrictStr, Field(min_length=1), _at_most(_MAX_NAME), _accepted_by(without_controls)]
+Cron = Annotated[Name, _accepted_by(cron.check)]
+Summary = Annotated[StrictStr, _at_most(_MAX_SUMMARY)]
+Whole = Annotated[StrictInt, BeforeValidator(_whole)]
+Kinds = Annotated[list[str], BeforeValidator(_kinds)]
+Table = Annotated[dict[str, Any], BeforeValidator(_table)]
+
+
+# Tables ---------------------------------------------------------------------------------------------------------------------
+
+
+class _Options(BaseModel):
+    """A table of options, each of which may be left out."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    def plain(self) -> dict[str, Any]:
+        """Those that say something."""
+        said = {name: getattr(self, name) for name in type(self).model_fields if name in self.model_fields_set}
+        return {
+            name: value.plain() if isinstance(value, _Options) else value
+            for name, value in said.items()
+            if value is not None
+        }
+
+
+class _Nested(_Options):
+    """A table whose keys may be in snake or camel case."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, loc_by_alias=False)
+
+
+class RetryPolicy(_Nested):
+    initial_interval: Milliseconds | None = None
+    backoff_coefficient: Annotated[StrictFloat, _between(1, 1_000_000)] | None = None
+    maximum_interval: Milliseconds | None = None
+    maximum_attempts: Annotated[Whole, _between(0, _MAX_ATTEMPTS)] | None = None
+    non_retryable_error_types: Kinds | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> RetryPolicy:
+        policy = self.plain()
+        initial, maximum = policy.get("initial_interval", _DEFAULT_INITIAL_INTERVAL), policy.get("maximum_interval")
+        if maximum is not None and maximum < initial:
+            ends = {"maximum": maximum, "initial": initial}
+            text = "maximum_interval ({maximum} ms) is shorter than initial_interval ({initial} ms)"
+            raise PydanticCustomError("retry_policy", text, ends)
+        return self
+
+
+class Priority(_Nested):
+    priority_key: Annotated[Whole, _between(1, 5)] | None = None
+    fairness_key: Annotated[StrictStr, _at_most(_MAX_FAIRNESS_KEY)] | None = None
+    fairness_weight: Annotated[StrictFloat, _between(0.001, 1000)] | None = None
+
+
+class _Started(_Options):
+    """What calls and runs both have."""
+
+    id: Name | None = None
+    task_queue: Name | None = None
+    wait_for_cancellation: StrictBool | None = None
+    summary: Summary | None = None
+    priority: Annotated[Priority, BeforeValidator(_prioritized)] | None = None
+    retry_policy: Annotated[RetryPolicy, BeforeValidator(_table)] | None = None
+
+
+class ActivityOptions(_Started):
+    schedule_to_close_timeout: Milliseconds | None = None
+    schedule_to_start_timeout: Milliseconds | None = None
+    start_to_close_timeout: Milliseconds | None = None
+    heartbeat_timeout: Milliseconds | None = None
+    disable_eager_execution: StrictBool | None = None
+
+
+class WorkflowOptions(_Started):
+    execution_timeout: Milliseconds | None = None
+    run_timeout: Milliseconds | None = None
+    task_timeout: Milliseconds | None = None
+    id_conflict_policy: (
+        Annotated[Literal["fail", "use_existing", "terminate_existing"], BeforeValidator(_folded)] | None
+    ) = None
+    id_reuse_policy: (
+        Annotated[
+            Literal["allow_duplicate", "allow_duplicate_failed_only", "reject_duplicate"], BeforeValidator(_folded)
+        ]
+        | None
+    ) = None
+    execution_error_when_already_started: StrictBool | None = None
+    cron_schedule: Cron | None = None
+    memo: Table | None = None
+    search_attributes: Table | None = None
+    enable_eager_start: StrictBool | None = None
+    start_delay: Milliseconds | None = None
+    details: Annotated[StrictStr, _at_most(_MAX_DETAILS)] | None = None
+    parent_close_policy: (
+        Annotated[Literal["terminate", "abandon", "request_cancel"], BeforeValidator(_folded)] | None
+    ) = None
+    namespace: Name | None = None
+
+    @model_validator(mode="after")
+    def _compatible(self) -> WorkflowOptions:
+        if self.cron_schedule is not None and self.start_delay is not None:
+            text = 'options "workflow.cron_schedule" and "workflow.start_delay" exclude each other'
+            raise PydanticCustomError("exclusive", text)
+        return self

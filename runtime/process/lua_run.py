@@ -48,8 +48,7 @@ class SessionPort(Protocol):
 
 
 class LuaRun(Execution):
-    """An execution of Lua. Host modules see it as `HostCall.process`, with the attributes `entry pid context principal activity request response message
-    registry resources handles`."""
+    """An execution of Lua, which host modules see as `HostCall.process`."""
 
     def __init__(
         self, call: Call, services: HostPort, permit: Permit, open_session: Callable[[Call], SessionPort]

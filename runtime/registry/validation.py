@@ -41,6 +41,9 @@ _WORDS = {
     "string_too_short": "must not be empty",
 }
 
+#: Errors that say themselves what the value is.
+_SAID = frozenset({"string_too_short", "refused"})
+
 
 def build(draft: Draft) -> Entry | None:
     """The entry of a draft whose references and sources are settled, its mistakes recorded as problems of the draft.
@@ -93,6 +96,13 @@ def describe(error: ErrorDetails) -> str:
         return f"expects {error.get('ctx', {}).get('expected', '')}"
     message = _WORDS.get(error["type"])
     return message or error["msg"][:1].lower() + error["msg"][1:]
+
+
+def expected(error: ErrorDetails) -> str:
+    """As `describe`, and the value it has, when that is short."""
+    value = error["input"]
+    is_said = isinstance(value, dict | list) or error["type"] in _SAID
+    return describe(error) if is_said else f"{describe(error)}, not {_short(value)}"
 
 
 def _fields(draft: Draft, model: type[Entry]) -> dict[str, Any]:
@@ -166,14 +176,11 @@ def _complain(draft: Draft, model: type[Entry], error: ErrorDetails) -> None:
         hint = _belongs(model, steps) or did_you_mean(str(steps[-1]), known)
         draft.complain(where, f'unknown field "{name}"', hint)
     else:
-        value = error["input"]
-        said = (
-            "" if SECRET.intersection(map(str, steps)) or isinstance(value, dict | list) else f", not {_short(value)}"
-        )
-        hint = None
+        value, hint = error["input"], None
         if error["type"] == "literal_error" and isinstance(value, str):
             hint = did_you_mean(value, _LITERAL.findall(error.get("ctx", {}).get("expected", "")))
-        draft.complain(where, f"{name}: {describe(error)}{said}" if name else describe(error), hint)
+        said = describe(error) if SECRET.intersection(map(str, steps)) else expected(error)
+        draft.complain(where, f"{name}: {said}" if name else describe(error), hint)
 
 
 def _belongs(model: type[Entry], steps: Steps) -> str | None:

@@ -6,14 +6,13 @@ They take their time here, too: the result comes when the clock gets there.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from runtime.lua import protocol
 from runtime.lua.program import Programs
-from runtime.modules.catalogue import COMMANDS
-from runtime.modules.definition import HostCall
 from runtime.modules.options import workflow_options
+from runtime.modules.security.module import ANSWERS
 from runtime.payload import Payload
 from runtime.process.authorization import check, of_pid
 from runtime.process.task_queues import check_host
@@ -40,7 +39,7 @@ class RegistryHost(VirtualHost):
         given: Mapping[str, Stand] | None = None,
         **options: Any,
     ) -> None:
-        self.registry = self._registry = registry
+        self._registry = registry
         self._programs = programs
         self._given = dict(given or {})
         self._late: dict[int, list[protocol.Event]] = {}
@@ -88,7 +87,7 @@ class RegistryHost(VirtualHost):
     def _value(self, command: protocol.Command) -> Any:
         check(self._registry, self.principal, command, of_pid)
         if command.op.startswith("security."):
-            return _at_once(COMMANDS[command.op](HostCall(command.data, self)))
+            return ANSWERS[command.op](self._registry, self.principal, command.data)
         return super()._value(command)
 
     def _check_child(self, command: protocol.Command) -> None:
@@ -137,15 +136,6 @@ class RegistryHost(VirtualHost):
                 return final.value if final is not None and final.value is not None else Payload.of(None)
             entry_id = final.continuation.get("id") or entry_id
             args, first = final.continuation["args"], protocol.unread(final.continuation)
-
-
-def _at_once(answer: Awaitable[Any]) -> Any:
-    """What a command handler that waits for nothing answers. Raises its `Error`."""
-    try:
-        next(answer.__await__())
-    except StopIteration as done:
-        return done.value
-    raise AssertionError("this command waits")
 
 
 def _message(item: Mapping[str, Any], sender: str, now: int) -> protocol.Event:

@@ -7,6 +7,7 @@ import pytest
 
 from runtime.errors import INVALID, Error
 from runtime.modules.options import activity_options, activity_options_json, workflow_options, workflow_options_json
+from runtime.registry.units import freeze
 from tests.support import host, main
 
 
@@ -135,6 +136,54 @@ def test_a_bad_workflow_option_is_refused_by_name(key: str, value: Any) -> None:
     with pytest.raises(Error, match=key) as caught:
         workflow_options({key: value})
     assert caught.value.kind == INVALID
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("activity.heartbeat_timeout", "soon", "expects a duration"),
+        ("activity.heartbeat_timeout", "soon", "not 'soon'"),
+        (
+            "activity.retry_policy",
+            {"maximumAttempts": -1},
+            "maximum_attempts: expects a number from 0 to 2147483647, not -1",
+        ),
+        ("activity.retry_policy", {"attempts": 3}, 'unknown option "attempts"'),
+        (
+            "activity.retry_policy",
+            {"maximum_interval": 10},
+            "maximum_interval (10 ms) is shorter than initial_interval",
+        ),
+        ("activity.priority", 6, "priority_key: expects a number from 1 to 5, not 6"),
+        ("activity.summary", "é" * 200, "expects at most 350 bytes"),
+        ("activity.id", "a\nb", "'a\\nb' has a control character"),
+    ],
+)
+def test_a_refusal_says_what_is_expected(key: str, value: Any, said: str) -> None:
+    with pytest.raises(Error) as caught:
+        activity_options({key: value})
+    assert caught.value.message.startswith(f'option "{key}": ')
+    assert said in caught.value.message
+
+
+def test_a_refusal_of_a_value_names_the_value_once() -> None:
+    with pytest.raises(Error) as caught:
+        workflow_options({"workflow.cron_schedule": "every day"})
+    assert caught.value.message.count("every day") == 1
+
+
+def test_options_are_a_table() -> None:
+    with pytest.raises(Error, match="expects a table") as caught:
+        activity_options("timeout=5")  # type: ignore[arg-type]
+    assert caught.value.kind == INVALID
+
+
+def test_lists_and_tables_of_the_registry_are_taken() -> None:
+    policy = freeze({"non_retryable_error_types": ["Declined"], "initial_interval": None})
+    assert activity_options({"activity.retry_policy": policy, "activity.priority": freeze({"priorityKey": 2})}) == {
+        "retry_policy": {"non_retryable_error_types": ["Declined"]},
+        "priority": {"priority_key": 2},
+    }
 
 
 def test_a_delay_and_a_schedule_exclude_each_other() -> None:

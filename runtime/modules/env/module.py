@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from runtime.contracts import ExecutionPort
 from runtime.errors import NOT_FOUND, PERMISSION_DENIED, Error, invalid
 from runtime.modules.definition import HOST, HostCall, ModuleDef
 from runtime.modules.env.storage import storage_of
 from runtime.modules.security.rules import is_allowed, refuse
-from runtime.registry.kinds.env import EnvVariable
+from runtime.registry import Entry, EnvVariable, FunctionLua, ProcessLua
 
 MAX_VALUE = 64 * 1024  # bytes
 
@@ -26,7 +25,7 @@ async def get_all(call: HostCall) -> dict[str, str]:
     process = call.process
     found = {
         entry.variable: await _value(process, entry)
-        for entry in _variables(process)
+        for entry in process.registry.of_kind(EnvVariable)
         if is_granted(process.entry, entry)
         and is_allowed(process.registry, process.principal, "env.get", entry.variable, entry.id)
     }
@@ -45,14 +44,9 @@ async def set_value(call: HostCall) -> bool:
     return True
 
 
-def _variables(process: Any) -> list[EnvVariable]:
-    found: list[EnvVariable] = process.registry.of_kind(EnvVariable)
-    return found
-
-
-def is_granted(reader: Any, variable: EnvVariable) -> bool:
+def is_granted(reader: Entry, variable: EnvVariable) -> bool:
     """Whether an entry of the registry may read a variable of it: one that it names, or, when it names none, one that is no secret."""
-    named = reader.env.variables
+    named = reader.env.variables if isinstance(reader, FunctionLua | ProcessLua) else ()
     return not variable.secret if named is None else variable.id in named
 
 
@@ -61,7 +55,7 @@ def _variable(call: HostCall, action: str) -> EnvVariable:
     name = str(call.data["name"])
     if not name:
         raise invalid("empty name of an environment variable")
-    for entry in _variables(call.process):
+    for entry in call.process.registry.of_kind(EnvVariable):
         if name in (entry.id, entry.variable):
             refuse(call.process.registry, call.process.principal, action, name, entry.id, entry.variable)
             if not is_granted(call.process.entry, entry):
@@ -78,7 +72,7 @@ def not_granted(name: str, *, secret: bool) -> Error:
     return Error(PERMISSION_DENIED, text, retryable=False, details={"name": name})
 
 
-async def _value(process: Any, entry: EnvVariable) -> str | None:
+async def _value(process: ExecutionPort, entry: EnvVariable) -> str | None:
     value = await storage_of(process, entry.storage).get(entry.variable)
     if value is None and entry.default is not None:
         return str(process.registry.resolve(entry).default)

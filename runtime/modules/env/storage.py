@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from runtime.contracts import ExecutionPort
 from runtime.errors import NOT_FOUND, UNAVAILABLE, Error
 from runtime.late import late
 from runtime.registry.kinds.env import EnvStorageFile, EnvStorageMemory, EnvStorageOs, EnvStorageRouter
@@ -81,7 +82,7 @@ class Router:
         await self._storages[0].set(name, value)
 
 
-def storage_of(process: Any, entry_id: str | None) -> Storage:
+def storage_of(process: ExecutionPort, entry_id: str | None) -> Storage:
     """The storage of an entry; None stands for the environment of the host."""
     registry, resources = process.registry, process.resources
     entry = registry.get(entry_id) if entry_id is not None else None
@@ -89,7 +90,7 @@ def storage_of(process: Any, entry_id: str | None) -> Storage:
         return Router([storage_of(process, other) for other in registry.resolve(entry).storages])
     if isinstance(entry, EnvStorageFile):
         return File(registry.resolve(entry), resources.shared(("env.file", entry.id), asyncio.Lock))
-    changes = resources.shared(("env", entry_id), dict)
+    changes: dict[str, str] = resources.shared(("env", entry_id), dict)
     if isinstance(entry, EnvStorageMemory):
         return Overlay(registry.resolve(entry).values, changes)
     assert entry is None or isinstance(entry, EnvStorageOs)

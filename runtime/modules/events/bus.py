@@ -16,6 +16,7 @@ from typing import Any
 
 from runtime.errors import CANCELED, LIMIT_EXCEEDED, Error
 from runtime.payload import JSON, NULL, Payload
+from runtime.resources import Resources
 
 _log = logging.getLogger("evermoon.events")
 
@@ -131,7 +132,6 @@ def _event(system: str, kind: str, path: str, data: Payload | None) -> bytes:
     return head[:-1] + b',"base64":"' + base64.b64encode(data.data) + b'"}'
 
 
-def bus_of(resources: Any) -> EventBus:
-    """The bus of the host whose `runtime.resources.Resources` these are."""
-    bus: EventBus = resources.shared("events", EventBus)
-    return bus
+def bus_of(resources: Resources) -> EventBus:
+    """The bus of the host whose these are."""
+    return resources.shared("events", EventBus)

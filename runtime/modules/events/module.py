@@ -16,8 +16,7 @@ async def subscribe(call: HostCall) -> int:
     bus = bus_of(call.process.resources)
     system, kind = _name(call, "system"), _name(call, "kind") if "kind" in call.data else "**"
     subscription = bus.subscribe(system, kind, call.process.pid)
-    number: int = call.process.handles.add(subscription, lambda: bus.unsubscribe(subscription))
-    return number
+    return call.process.handles.add(subscription, lambda: bus.unsubscribe(subscription))
 
 
 async def unsubscribe(call: HostCall) -> bool:

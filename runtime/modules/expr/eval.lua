@@ -4,7 +4,7 @@ return function(K)
   local throw = K.use("modules/expr/lexer").throw
   local values = K.use("modules/expr/values")
   local functions = K.use("modules/expr/builtins").functions
-  local regex = K.use("modules/expr/regex")
+  local pattern = K.use("modules/expr/strings").pattern
   local expect, plain, stored = values.expect, values.plain, values.stored
   local type_of, described = values.type, values.described
   local MAX_RANGE = 1000000
@@ -72,7 +72,7 @@ return function(K)
   end
   operators.matches = function(a, b, at)
     strings(a, b, at, "matches")
-    return regex.compile(b, at)(a)
+    return pattern(b, at)(a)
   end
   operators["in"] = function(a, b, at)
     local kind = type_of(b)
@@ -232,7 +232,7 @@ return function(K)
     local left, right, at, op = closure(node.left), closure(node.right), node.at, node.op
     if lazy[op] then return lazy[op](left, right, at) end
     if op == "matches" and node.right.kind == "literal" and type(node.right.value) == "string" then
-      local found = regex.compile(node.right.value, node.right.at)
+      local found = pattern(node.right.value, node.right.at)
       return function(R) return found(expect(left(R), "string", at, op)) end
     end
     local apply = operators[op]

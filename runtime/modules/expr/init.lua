@@ -1,5 +1,5 @@
--- expr: expressions of the Go library expr-lang over the values a script gives them. Everything is Lua, so an expression
--- is under the instruction budget of the script, and reaches nothing but its environment.
+-- expr: expressions of the Go library expr-lang over the values a script gives them. All but regular
+-- expressions is Lua, so an expression is under the instruction budget of the script, and reaches nothing but its environment.
 return function(K)
   local MAX_TEXT = 65536
   local lexer = K.use("modules/expr/lexer")

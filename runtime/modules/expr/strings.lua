@@ -3,7 +3,10 @@ return function(K)
   local fail = K.use("modules/expr/lexer").fail
   local values = K.use("modules/expr/values")
   local expect = values.expect
+  local charge = K.limits.charge
   local MAX_REPEATED = 1000000
+  local READ = 8 -- instructions that making one of RE2's takes
+  local STEPS = 8 -- of RE2's instructions on a byte are as long as one instruction, roughly
   local strings = {}
 
   local function string_of(value, at, what) return expect(value, "string", at, what) end
@@ -64,6 +67,18 @@ return function(K)
       if not last then break end
     end
     return found and values.length(string.sub(text, 1, found - 1)) or -1
+  end
+
+  -- A function that says whether a regular expression is found in a text; `at` is where it stands, for faults. What the host
+  -- does is charged at its worst, which is known from the size of the expression.
+  function strings.pattern(regex, at)
+    local size, problem = K.host("expr.pattern", regex)
+    charge(size * READ)
+    if problem then fail(at, "bad regular expression: %s", problem) end
+    return function(text)
+      charge(#text * size // STEPS)
+      return (K.host("expr.matches", regex, text))
+    end
   end
 
   function strings.define(define)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from runtime.contracts import HttpRequest, HttpResponse
 from runtime.errors import Error, invalid
 from runtime.late import late
 from runtime.modules.definition import HOST, HostCall, ModuleDef
@@ -17,8 +18,6 @@ from runtime.modules.definition import HOST, HostCall, ModuleDef
 if TYPE_CHECKING:
     from email import parser
     from email.message import Message
-
-    from runtime.contracts import HttpResponse
 else:
     parser = late("email.parser")
 
@@ -58,14 +57,13 @@ async def flush(call: HostCall) -> bool:
 
 async def read(call: HostCall) -> bytes:
     """The next bytes of a body that came too large to be read at once, at most `size`; none at its end."""
-    rest = call.process.request.rest
-    data: bytes = await rest(int(call.data.get("size") or _CHUNK)) if rest is not None else b""
-    return data
+    rest = _request(call).rest
+    return await rest(int(call.data.get("size") or _CHUNK)) if rest is not None else b""
 
 
 async def read_all(call: HostCall) -> bytes:
     """All of the body that has not been read. The server's `max_body` bounds it."""
-    rest, body = call.process.request.rest, bytearray()
+    rest, body = _request(call).rest, bytearray()
     while rest is not None and (chunk := await rest(_CHUNK)):
         body += chunk
     return bytes(body)
@@ -127,11 +125,20 @@ def _no_form() -> Error:
     return invalid("the request body is not multipart/form-data")
 
 
+def _request(call: HostCall) -> HttpRequest:
+    if call.process.request is None:
+        raise _no_handler()
+    return call.process.request
+
+
 def _response(call: HostCall) -> HttpResponse:
-    response: HttpResponse | None = call.process.response
-    if response is None:
-        raise invalid("not handling an HTTP request")
-    return response
+    if call.process.response is None:
+        raise _no_handler()
+    return call.process.response
+
+
+def _no_handler() -> Error:
+    return invalid("not handling an HTTP request")
 
 
 MODULE = ModuleDef(

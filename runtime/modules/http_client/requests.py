@@ -20,11 +20,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from yarl import URL
 
 from runtime import durations
+from runtime.contracts import ActivityPort, ExecutionPort
 from runtime.errors import LIMIT_EXCEEDED, TIMEOUT, UNAVAILABLE, Error, invalid
 from runtime.modules.definition import HostCall
 from runtime.modules.http_client.guard import Policy
 from runtime.modules.http_client.hops import GuardedResolver, guard_hops
 from runtime.modules.security.rules import refuse
+from runtime.registry import FunctionLua, ProcessLua
 
 DEFAULT_TIMEOUT = 30.0  # seconds
 DEFAULT_MAX_BODY = 10 * 1024 * 1024
@@ -131,7 +133,7 @@ def _plain(value: _Text) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _arguments(options: _Options, body: bytes | None, activity: Any) -> dict[str, Any]:
+def _arguments(options: _Options, body: bytes | None, activity: ActivityPort | None) -> dict[str, Any]:
     arguments: dict[str, Any] = {
         "headers": _headers(options, activity),
         "cookies": {name: _plain(value) for name, value in options.cookies.items()},
@@ -144,7 +146,7 @@ def _arguments(options: _Options, body: bytes | None, activity: Any) -> dict[str
     return arguments
 
 
-def _headers(options: _Options, activity: Any) -> dict[str, str]:
+def _headers(options: _Options, activity: ActivityPort | None) -> dict[str, str]:
     headers = {}
     for name, value in options.headers.items():
         if not _NAME.fullmatch(name):
@@ -229,7 +231,7 @@ def _translated(error: Exception, url: URL) -> Error:
     return Error(UNAVAILABLE, f"the connection to {place} broke")
 
 
-def _guards(process: Any) -> list[aiohttp.ClientMiddlewareType]:
+def _guards(process: ExecutionPort) -> list[aiohttp.ClientMiddlewareType]:
     """Looks at every hop: redirects may lead where the request itself may not."""
 
     def ask(method: str, place: str) -> None:
@@ -238,14 +240,14 @@ def _guards(process: Any) -> list[aiohttp.ClientMiddlewareType]:
     return [guard_hops(_policy(process), ask)]
 
 
-def _policy(process: Any) -> Policy:
-    return Policy.of(getattr(process.entry, "http_client", None))
+def _policy(process: ExecutionPort) -> Policy:
+    entry = process.entry
+    return Policy.of(entry.http_client if isinstance(entry, FunctionLua | ProcessLua) else None)
 
 
-async def _session(process: Any) -> aiohttp.ClientSession:
+async def _session(process: ExecutionPort) -> aiohttp.ClientSession:
     policy = _policy(process)
-    session: aiohttp.ClientSession = await process.resources.open(("http_client", policy), lambda: _open(policy))
-    return session
+    return await process.resources.open(("http_client", policy), lambda: _open(policy))
 
 
 @asynccontextmanager

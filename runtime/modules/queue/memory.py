@@ -20,6 +20,7 @@ from runtime.payload import BINARY, Payload
 from runtime.principal import NOBODY, Principal
 from runtime.registry import Registry
 from runtime.registry.kinds.queue import QueueEntry
+from runtime.resources import Resources
 
 _log = logging.getLogger("evermoon.queues")
 
@@ -207,10 +208,9 @@ class Queues:
         queue.put(letter)
 
 
-async def queues_of(resources: Any) -> Queues:
-    """The queues of the host whose `runtime.resources.Resources` these are."""
-    found: Queues = await resources.open("queues", _opened)
-    return found
+async def queues_of(resources: Resources) -> Queues:
+    """The queues of the host whose these are."""
+    return await resources.open("queues", _opened)
 
 
 @asynccontextmanager

@@ -7,9 +7,9 @@ from typing import Any
 
 from runtime.errors import INTERNAL, NOT_FOUND, Error, invalid
 from runtime.modules.definition import HOST, HostCall, ModuleDef
-from runtime.modules.queue.delivery import QueueDelivery
 from runtime.modules.queue.memory import MemoryQueue, QueueMessage, queues_of
 from runtime.registry import Registry
+from runtime.resources import Resources
 
 MAX_HEADERS = 64 * 1024  # bytes, as JSON
 
@@ -23,7 +23,7 @@ async def publish(call: HostCall) -> bool:
     return True
 
 
-async def put(resources: Any, registry: Registry, queue_id: str, message: QueueMessage) -> None:
+async def put(resources: Resources, registry: Registry, queue_id: str, message: QueueMessage) -> None:
     """Publishes on a host that has these. Raises NOT_FOUND for what is no queue, and what `MemoryQueue.put` does."""
     queue = (await queues_of(resources)).of(registry, queue_id)
     if queue is None:
@@ -41,7 +41,7 @@ async def info(call: HostCall) -> dict[str, Any]:
 
 
 async def settle(call: HostCall) -> bool:
-    message: QueueDelivery | None = call.process.message
+    message = call.process.message
     if message is None:
         raise invalid("no message is being handled here")
     if call.data["how"] == "ack":

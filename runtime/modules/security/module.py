@@ -3,56 +3,69 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from runtime.errors import NOT_FOUND, Error
-from runtime.modules.definition import HOST, HostCall, ModuleDef
+from runtime.modules.definition import HOST, CommandHandler, HostCall, ModuleDef
 from runtime.modules.security.rules import Question, decide, policies_of, refuse
-from runtime.principal import Actor
-from runtime.registry import SecurityPolicy
+from runtime.principal import Actor, Principal
+from runtime.registry import Registry, SecurityPolicy
+
+#: What a registry answers somebody, from the fields of a command.
+Answer = Callable[[Registry, Principal, Mapping[str, Any]], Any]
 
 
-async def can(call: HostCall) -> bool:
+def can(registry: Registry, principal: Principal, data: Mapping[str, Any]) -> bool:
     """Raises `Error` PERMISSION_DENIED for what the scope of the execution does not allow."""
-    data, process = call.data, call.process
-    refuse(process.registry, process.principal, data["action"], data["resource"], meta=json.loads(data["meta"]))
+    refuse(registry, principal, data["action"], data["resource"], meta=json.loads(data["meta"]))
     return True
 
 
-async def evaluate(call: HostCall) -> str:
-    data = call.data
+def evaluate(registry: Registry, _principal: Principal, data: Mapping[str, Any]) -> str:
     question = Question(Actor.read(data.get("actor")), data["action"], [data["resource"]], json.loads(data["meta"]))
-    return decide(call.process.registry, data["names"], question)
+    return decide(registry, data["names"], question)
 
 
-async def find(call: HostCall) -> bool:
+def find(registry: Registry, _principal: Principal, data: Mapping[str, Any]) -> bool:
     """Raises `Error` NOT_FOUND for a name that is none of a policy, of a group, or of either."""
-    name, what = str(call.data["name"]), str(call.data["what"])
-    is_policy = isinstance(call.process.registry.get(name), SecurityPolicy)
-    known = bool(policies_of(call.process.registry, name))
+    name, what = str(data["name"]), str(data["what"])
+    is_policy = isinstance(registry.get(name), SecurityPolicy)
+    known = bool(policies_of(registry, name))
     if not {"policy": is_policy, "group": known and not is_policy}.get(what, known):
         raise Error(NOT_FOUND, f"no {what} {name}", retryable=False, details={"id": name})
     return True
 
 
-async def policies(call: HostCall) -> list[str]:
+def policies(registry: Registry, _principal: Principal, data: Mapping[str, Any]) -> list[str]:
     """Ids of the policies that the names of a scope stand for, each once, in order."""
-    found: dict[str, Any] = {}
-    for name in call.data["names"]:
-        found |= {policy.id: None for policy in policies_of(call.process.registry, str(name))}
+    found: dict[str, None] = {}
+    for name in data["names"]:
+        found |= {policy.id: None for policy in policies_of(registry, str(name))}
     return list(found)
+
+
+def _command(answer: Answer) -> CommandHandler:
+    async def carried_out(call: HostCall) -> Any:
+        return answer(call.process.registry, call.process.principal, call.data)
+
+    return carried_out
+
+
+#: By command. None of them waits for anything.
+ANSWERS: Mapping[str, Answer] = {
+    "security.can": can,
+    "security.evaluate": evaluate,
+    "security.find": find,
+    "security.policies": policies,
+}
 
 
 MODULE = ModuleDef(
     name="security",
     classes=frozenset({HOST}),
     summary="the actor and the scope of an execution, and what policies say",
-    commands={
-        "security.can": can,
-        "security.evaluate": evaluate,
-        "security.find": find,
-        "security.policies": policies,
-    },
+    commands={name: _command(answer) for name, answer in ANSWERS.items()},
     # To ask what one may do changes nothing, and what `with_scope` takes is asked about when it is used.
-    unasked=frozenset({"security.can", "security.evaluate", "security.find", "security.policies"}),
+    unasked=frozenset(ANSWERS),
 )

@@ -23,11 +23,12 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
 from sqlalchemy.exc import SQLAlchemyError
 
+from runtime.contracts import ExecutionPort
 from runtime.errors import NOT_FOUND, TIMEOUT, Error, invalid
 from runtime.modules.sql.errors import translated
 from runtime.modules.sql.parameters import to_format
 from runtime.modules.sql.urls import MEMORY, connect_args, mysql_time_limit, url_of
-from runtime.registry.kinds.storage import DATABASES, Database
+from runtime.registry.kinds.storage import Database
 
 T = TypeVar("T")
 
@@ -301,14 +302,13 @@ def _authorize(action: int, name: str | None, *_: object) -> int:
     return sqlite3.SQLITE_DENY if action == sqlite3.SQLITE_ATTACH and name else sqlite3.SQLITE_OK
 
 
-async def database_of(process: Any, entry_id: str) -> OpenDatabase:
+async def database_of(process: ExecutionPort, entry_id: str) -> OpenDatabase:
     """The open database of an entry. Raises `Error` NOT_FOUND for what is no database."""
     entry = process.registry.get(entry_id)
-    if entry is None or entry.kind not in DATABASES:
+    if not isinstance(entry, Database):
         raise Error(NOT_FOUND, f"no database {entry_id}", retryable=False)
-    resolved: Database = process.registry.resolve(entry)
-    database: OpenDatabase = await process.resources.open(("sql", entry.id), lambda: _opened(resolved))
-    return database
+    resolved = process.registry.resolve(entry)
+    return await process.resources.open(("sql", entry.id), lambda: _opened(resolved))
 
 
 @asynccontextmanager

@@ -56,8 +56,7 @@ async def begin(call: HostCall) -> int:
         raise invalid(f"unknown isolation level {isolation!r}: {', '.join(sql_database.ISOLATION)}")
     database = await sql_database.database_of(call.process, str(call.data["id"]))
     transaction = await database.transaction(sql_database.Begin(isolation, call.data.get("read_only") is True))
-    number: int = call.process.handles.add(transaction, transaction.close)
-    return number
+    return call.process.handles.add(transaction, transaction.close)
 
 
 async def end(call: HostCall) -> bool:

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from runtime import durations
+from runtime.contracts import ExecutionPort
 from runtime.errors import NOT_FOUND, Error, invalid
 from runtime.late import late
 from runtime.modules.definition import HOST, HostCall, ModuleDef
@@ -124,18 +125,16 @@ def _entry(call: HostCall) -> Store:
     found = call.process.registry.get(str(call.data["id"]))
     if not isinstance(found, Store):
         raise Error(NOT_FOUND, f"no store {call.data['id']}", retryable=False)
-    resolved: Store = call.process.registry.resolve(found)
-    return resolved
+    return call.process.registry.resolve(found)
 
 
 async def _backend(call: HostCall) -> StoreBackend:
     store = _entry(call)
     backend = await _made(call.process, store)
-    kept: StoreBackend = await call.process.resources.open(("store", store.id), lambda: _swept(store, backend))
-    return kept
+    return await call.process.resources.open(("store", store.id), lambda: _swept(store, backend))
 
 
-async def _made(process: Any, store: Store) -> StoreBackend:
+async def _made(process: ExecutionPort, store: Store) -> StoreBackend:
     """Not within `resources.open`, which opens one thing at a time, and the database is another."""
     kept: dict[str, StoreBackend] = process.resources.shared("store", dict)
     if store.id not in kept:

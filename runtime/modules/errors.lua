@@ -1,2 +1,0 @@
--- errors: see kernel/errors.lua.
-return function(K) return K.errors end, "lasts"
