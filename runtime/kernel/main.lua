@@ -47,7 +47,6 @@ return function(K)
   -- Programs -----------------------------------------------------------------------------------------------------------
 
   -- What every file has. It lasts, as its modules do.
-  local ALWAYS = { "process", "channel", "errors", "payload", "os", "print" }
   local always = {
     print = function(...) return K.use("modules/print")(...) end,
     process = K.library("process", "modules/process"), os = K.library("os", "modules/os"),
