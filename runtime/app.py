@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime.contracts import StartRequest
-from runtime.errors import UNAVAILABLE, Error
+from runtime.errors import Error, unavailable
 from runtime.http import Backend, HttpOptions, HttpServer
 from runtime.loading import load_registry
 from runtime.lua.hibernation import Counts
@@ -296,7 +296,7 @@ class Runtime(Remote):
 def _as_error(error: BaseException) -> Error:
     if isinstance(error, Error):
         return error
-    return Error(UNAVAILABLE, f"a worker ended: {error}", retryable=True)
+    return unavailable(f"a worker ended: {error}")
 
 
 def _namespaces(registry: Registry) -> list[str]:

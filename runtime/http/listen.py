@@ -7,7 +7,7 @@ import ipaddress
 import socket
 from dataclasses import dataclass
 
-from runtime.errors import UNAVAILABLE, Error, invalid
+from runtime.errors import invalid, unavailable
 
 #: How many ports above the wanted one are tried before any free one is taken.
 _NEIGHBOURS = 50
@@ -52,7 +52,7 @@ def take(wanted: Address, *, move: bool) -> socket.socket:
         except OSError as error:
             if error.errno not in (errno.EADDRINUSE, errno.EACCES):
                 raise invalid(f"cannot listen on {wanted.host}:{port}: {error.strerror or error}") from error
-    raise Error(UNAVAILABLE, f"port {wanted.port} of {wanted.host} is taken by another program")
+    raise unavailable(f"port {wanted.port} of {wanted.host} is taken by another program")
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from runtime.errors import INVALID, Error
+from runtime.errors import INVALID, Error, invalid
 from runtime.http.connection import Handler, Server
 from runtime.http.listen import Address, take
 
@@ -90,6 +90,6 @@ def tls_context(id: str, cert: Path, key: Path) -> ssl.SSLContext:
     try:
         context.load_cert_chain(cert, key)
     except (OSError, ssl.SSLError) as error:
-        raise Error(INVALID, f"{id}: the certificate or key of tls cannot be read", retryable=False) from error
+        raise invalid(f"{id}: the certificate or key of tls cannot be read") from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context

@@ -26,7 +26,6 @@ from runtime.process.pids import Pid
 from runtime.temporal import wire
 
 _POSITION = re.compile(r"^.+:\d+$")
-_SYSTEM = "evermoon."
 #: The upsert that goes with a patch marker; the SDK's core makes both of one command.
 _CHANGE_VERSION = "TemporalChangeVersion"
 
@@ -309,7 +308,7 @@ _CANCELED_BY_EVENT = ("start_timer", "schedule_activity", "start_child_workflow_
 
 
 def _call(activity: str) -> str:
-    return f"activity {activity}" if activity.startswith(_SYSTEM) else f"funcs.call {activity}"
+    return f"activity {activity}" if activity.startswith(wire.SYSTEM) else f"funcs.call {activity}"
 
 
 def _child(a: Any, payloads: Sequence[Payload]) -> Deed:

@@ -176,7 +176,7 @@ def test_a_workflow_is_found_by_its_type_and_by_its_id(registry: Registry) -> No
 
 
 def test_an_unknown_id_is_a_not_found_error_with_a_suggestion(registry: Registry) -> None:
-    with pytest.raises(Error, match=r'no entry app:ordr; did you mean "app:order"\?') as raised:
+    with pytest.raises(Error, match=r'entry not found: app:ordr; did you mean "app:order"\?') as raised:
         registry["app:ordr"]
     assert raised.value.kind == NOT_FOUND
     assert registry.get("app:ordr") is None

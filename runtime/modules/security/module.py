@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from runtime.errors import NOT_FOUND, Error
+from runtime.errors import not_found
 from runtime.modules.definition import HOST, HostCall, ModuleDef
 from runtime.modules.security.rules import Question, decide, policies_of, refuse
 from runtime.principal import Actor
@@ -31,7 +31,7 @@ async def find(call: HostCall) -> bool:
     is_policy = isinstance(call.process.registry.get(name), SecurityPolicy)
     known = bool(policies_of(call.process.registry, name))
     if not {"policy": is_policy, "group": known and not is_policy}.get(what, known):
-        raise Error(NOT_FOUND, f"no {what} {name}", retryable=False, details={"id": name})
+        raise not_found(what, name)
     return True
 
 

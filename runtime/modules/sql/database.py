@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
 from sqlalchemy.exc import SQLAlchemyError
 
-from runtime.errors import NOT_FOUND, TIMEOUT, Error, invalid
+from runtime.errors import invalid, not_found, timed_out
 from runtime.modules.sql.errors import translated
 from runtime.modules.sql.parameters import to_format
 from runtime.modules.sql.urls import MEMORY, connect_args, mysql_time_limit, url_of
@@ -154,7 +154,7 @@ class OpenDatabase:
             async with asyncio.timeout(self._wait):
                 await self._permits.acquire()
         except TimeoutError:
-            raise Error(TIMEOUT, f"no connection to {self.id} came free in time", retryable=True) from None
+            raise timed_out(f"no connection to {self.id} came free in time") from None
 
     def _after(self, future: Future[Any], then: Callable[[], object]) -> None:
         loop = asyncio.get_running_loop()
@@ -305,7 +305,7 @@ async def database_of(process: Any, entry_id: str) -> OpenDatabase:
     """The open database of an entry. Raises `Error` NOT_FOUND for what is no database."""
     entry = process.registry.get(entry_id)
     if entry is None or entry.kind not in DATABASES:
-        raise Error(NOT_FOUND, f"no database {entry_id}", retryable=False)
+        raise not_found("database", entry_id)
     resolved: Database = process.registry.resolve(entry)
     database: OpenDatabase = await process.resources.open(("sql", entry.id), lambda: _opened(resolved))
     return database

@@ -54,9 +54,7 @@ def target_of(run: Run, command: Command) -> ChildTarget:
         return run.host.registry.find_workflow(wanted) is None
 
     if run.refused(marker, unknown):
-        raise Error(
-            errors.NOT_FOUND, f"workflow {wanted} not found in the registry", retryable=True, details={"id": wanted}
-        )
+        raise errors.not_deployed("workflow", wanted)
     return ChildTarget.of(run, run.host.registry.find_workflow(wanted), wanted)
 
 
@@ -110,8 +108,7 @@ def _check_host(run: Run, command: Command, entry_id: str) -> None:
     host: str = command.data.get("host") or ""
     if host and run.refused(wire.REFUSED_MARKER.format(op="host", seq=command.seq), check):
         check()
-        text = f"temporal.worker {host} not found"
-        raise problem[0] if problem else Error(errors.NOT_FOUND, text, retryable=False, details={"host": host})
+        raise problem[0] if problem else errors.not_found("temporal.worker", host, host=host)
 
 
 class ChildPlan:

@@ -7,12 +7,10 @@ from functools import partial
 
 from temporalio.api.failure.v1 import Failure
 
-from runtime import errors
-from runtime.errors import Error
 from runtime.lua import protocol
 from runtime.lua.protocol import Command
 from runtime.payload import Payload
-from runtime.process.pids import Pid
+from runtime.process.pids import Pid, no_process
 from runtime.temporal import wire
 from runtime.temporal.workflow import system_activities
 from runtime.temporal.workflow.activity import Outcome
@@ -188,17 +186,12 @@ def _ended(run: Run, command: Command, outcome: Outcome) -> None:
 
 def _answer(run: Run, command: Command, taken: bool) -> None:
     assert command.seq is not None
-    run.resolve(command.seq, _TRUE if taken else _not_found(command))
+    run.resolve(command.seq, _TRUE if taken else no_process(command.data["to"]))
 
 
 def _workflow_id(command: Command) -> str:
     """The run a PID names. Raises `Error` NOT_FOUND for what is no PID of a workflow."""
     pid = Pid.parse(command.data["to"])
     if pid is None or pid.node is not None:  # a process of a host: no run has that address
-        raise _not_found(command)
+        raise no_process(command.data["to"])
     return pid.id
-
-
-def _not_found(command: Command) -> Error:
-    destination = command.data["to"]
-    return Error(errors.NOT_FOUND, f"not found: {destination}", retryable=False, details={"destination": destination})
