@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from runtime.temporal.client import bundle_use
     from runtime.temporal.schedules import operations
 else:
-    bundleuse, operations = late("runtime.temporal.client.bundle_use"), late("runtime.temporal.schedules.operations")
+    bundle_use, operations = late("runtime.temporal.client.bundle_use"), late("runtime.temporal.schedules.operations")
 
 EMBEDDED = "embedded"
 

@@ -29,7 +29,6 @@ _log = logging.getLogger("evermoon.host")
 MAX_WATCHES = 20_000
 
 
-
 @dataclass(slots=True)
 class Watch:
     monitors: bool = False
