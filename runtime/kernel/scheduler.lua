@@ -9,7 +9,7 @@ return function(K)
 
   local PARK = {} -- yielded by a task that waits; no script ever sees it
   local queue, head, tail = {}, 1, 0
-  local tasks, task_count, next_id = {}, 0, 1
+  local tasks, next_id = {}, 1
   local outside_count = 0 -- how many tasks wait for what only comes from outside
   -- Coroutines that only the scheduler may resume: those of tasks, and those in which a task waits.
   local scheduled = raw.setmetatable({}, { __mode = "k" })
@@ -46,7 +46,6 @@ return function(K)
     next_id = next_id + 1
     scheduled[task.co] = true
     tasks[task.id] = task
-    task_count = task_count + 1
     push(task)
     return task
   end
@@ -125,7 +124,6 @@ return function(K)
       end
       if status(task.co) == "dead" then
         tasks[task.id] = nil
-        task_count = task_count - 1
         if task == main then return "done", first, second end
         if task.finished then task.finished(first, second) end
       end
@@ -267,8 +265,7 @@ return function(K)
   end
 
   K.coroutine = coroutine
-  function K.task_count() return task_count end
   function K.drop_tasks()
-    queue, head, tail, tasks, task_count = {}, 1, 0, {}, 0
+    queue, head, tail, tasks = {}, 1, 0, {}
   end
 end
