@@ -28,7 +28,7 @@ return test.describe("children", function()
       test.fails(errors.INVALID, exec("nobody", WORKER))
       test.fails(errors.INVALID, exec("", WORKER))
       test.fails(errors.INVALID, exec("programs:child.add", ""))
-      test.fails({ errors.NOT_FOUND, 'temporal.worker not found: conformance:wroker; did you mean "conformance:worker"', retryable = false },
+      test.fails({ errors.NOT_FOUND, 'conformance:wroker not found: did you mean "conformance:worker"', retryable = false },
         exec("programs:child.add", "conformance:wroker", 1, 1))
       test.fails({ errors.INVALID, "conformance:processes is a process.host" }, process.spawn("programs:child.add", "conformance:processes"))
       test.raises("string expected", function() exec(1, WORKER) end)

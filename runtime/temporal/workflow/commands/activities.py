@@ -38,6 +38,7 @@ def call(run: Run, command: Command) -> None:
         wire.UNKNOWN_MARKER.format(id=entry_id, seq=seq), lambda: function is None
     ):
         error = errors.not_deployed("activity", entry_id)
+        error.message = f"activity {entry_id} not found in the registry"  # as histories have recorded it
         error.stack = f"{command.at}: in call" if command.at else None
         raise error
     check_size(run, f"arguments of {entry_id}", command.args, str(seq))

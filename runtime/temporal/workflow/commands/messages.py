@@ -186,12 +186,18 @@ def _ended(run: Run, command: Command, outcome: Outcome) -> None:
 
 def _answer(run: Run, command: Command, taken: bool) -> None:
     assert command.seq is not None
-    run.resolve(command.seq, _TRUE if taken else no_process(command.data["to"]))
+    run.resolve(command.seq, _TRUE if taken else _not_found(command))
 
 
 def _workflow_id(command: Command) -> str:
     """The run a PID names. Raises `Error` NOT_FOUND for what is no PID of a workflow."""
     pid = Pid.parse(command.data["to"])
     if pid is None or pid.node is not None:  # a process of a host: no run has that address
-        raise no_process(command.data["to"])
+        raise _not_found(command)
     return pid.id
+
+
+def _not_found(command: Command) -> Error:
+    error = no_process(command.data["to"])
+    error.message = f"not found: {command.data['to']}"  # as histories have recorded it
+    return error
