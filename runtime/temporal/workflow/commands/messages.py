@@ -7,6 +7,7 @@ from functools import partial
 
 from temporalio.api.failure.v1 import Failure
 
+from runtime.errors import Error
 from runtime.lua import protocol
 from runtime.lua.protocol import Command
 from runtime.payload import Payload
