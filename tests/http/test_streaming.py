@@ -222,7 +222,7 @@ async def test_a_body_that_ends_too_soon_fails_its_reader(site: Serving) -> None
     await eventually(lambda: site.host.running)
     writer.close()
     await eventually(lambda: not site.host.running)
-    assert [message for _, message, _ in site.lines.seen] == ["broken off\tUnavailable"]
+    assert [message for _, message, _ in site.lines.seen] == ["broken off\tCanceled"]
 
 
 QUICK = "timeouts: {read: 100ms, write: 1s, idle: 9s}, max_body: 16MiB"
