@@ -45,6 +45,7 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/vulture
 	$(BIN)/evermoon check
 	$(BIN)/evermoon check --registry entries/approvals
 

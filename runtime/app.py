@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime.contracts import StartRequest
-from runtime.errors import UNAVAILABLE, Error
+from runtime.errors import Error, unavailable
 from runtime.http import Backend, HttpOptions, HttpServer
 from runtime.loading import load_registry
 from runtime.lua.hibernation import Counts
@@ -254,8 +254,9 @@ class Runtime(Remote):
             await self._start_http(stack, options.http)
 
     async def _start_workers(self, stack: AsyncExitStack, programs: Programs) -> None:
-        if not self._options.patient and self._registry.of_kind(TemporalWorker):
-            await self._clients.get()  # so that a wrong address is told at once
+        awaited = self._awaited_servers()
+        for client in awaited:
+            await self._clients.get(client)  # so that a wrong address is told at once
         self._workers = Workers(
             self._registry,
             self._clients,
@@ -271,8 +272,13 @@ class Runtime(Remote):
         self._schedules = ScheduleReconciler(self._registry, self._clients)
         stack.push_async_callback(self._schedules.stop)
         self._schedules.start()
-        if not self._options.patient:
+        if awaited:
             await self._schedules.matched()
+
+    def _awaited_servers(self) -> list[str]:
+        """The clients of workers without whose server this runtime does not start: each with `health_check`, unless it is patient."""
+        workers = () if self._options.patient else map(self._registry.resolve, self._registry.of_kind(TemporalWorker))
+        return sorted({worker.client for worker in workers if self._clients.entry(worker.client).health_check})
 
     async def _start_http(self, stack: AsyncExitStack, options: HttpOptions) -> None:
         backend = Backend(self._registry, self._host, self._runs, self.missing, self._host, self._hibernation)
@@ -296,7 +302,7 @@ class Runtime(Remote):
 def _as_error(error: BaseException) -> Error:
     if isinstance(error, Error):
         return error
-    return Error(UNAVAILABLE, f"a worker ended: {error}", retryable=True)
+    return unavailable(f"a worker ended: {error}")
 
 
 def _namespaces(registry: Registry) -> list[str]:

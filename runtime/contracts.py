@@ -133,7 +133,7 @@ class LinkedWorkflows(Workflows, Protocol):
     """Runs with which processes of a host may be linked."""
 
     async def tell_end(self, run: str, kind: str, pid: str, end: End) -> None:
-        """Tells a run the end of the process `pid`, as an event of that kind ("pid.exit", "pid.link.down")."""
+        """Tells a run the end of the process `pid`, as an event of that kind (`EXIT` or `LINK_DOWN` of `runtime.lua.protocol`)."""
         ...
 
 

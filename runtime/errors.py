@@ -147,9 +147,59 @@ class Error(Exception):
         )
 
 
-def invalid(message: str, **details: Any) -> Error:
-    return Error(INVALID, message, retryable=False, details=details)
+# Each kind is made by its function, so that a kind has one `retryable` and, where it is about one thing, one wording.
+# `retryable` is said only where a failure is not like others of its kind.
 
 
-def internal(message: str, **details: Any) -> Error:
-    return Error(INTERNAL, message, retryable=False, details=details)
+def invalid(message: str, *, retryable: bool = False, **details: Any) -> Error:
+    return Error(INVALID, message, retryable=retryable, details=details)
+
+
+def internal(message: str, *, retryable: bool | None = False, **details: Any) -> Error:
+    """Of a fault of the host, which another attempt meets again."""
+    return Error(INTERNAL, message, retryable=retryable, details=details)
+
+
+def not_found(what: str, id: object, hint: str | None = None, **details: Any) -> Error:
+    """`what` names the kind of thing, `id` the one that is missing; `details` are `{"id": id}` unless given."""
+    text = f"{what} not found: {id}"
+    return Error(NOT_FOUND, f"{text}; {hint}" if hint else text, retryable=False, details=details or {"id": id})
+
+
+def not_deployed(what: str, id: object, hint: str | None = None, **details: Any) -> Error:
+    """As `not_found`, of what a deploy brings: another attempt may find it, or meet a host that has it."""
+    error = not_found(what, id, hint, **details)
+    error.retryable = True
+    return error
+
+
+def already_exists(message: str, **details: Any) -> Error:
+    return Error(ALREADY_EXISTS, message, retryable=False, details=details)
+
+
+def conflict(message: str, *, retryable: bool = False, **details: Any) -> Error:
+    return Error(CONFLICT, message, retryable=retryable, details=details)
+
+
+def permission_denied(message: str, **details: Any) -> Error:
+    return Error(PERMISSION_DENIED, message, retryable=False, details=details)
+
+
+def limit_exceeded(message: str, **details: Any) -> Error:
+    return Error(LIMIT_EXCEEDED, message, retryable=False, details=details)
+
+
+def rate_limited(message: str, *, retryable: bool = True, **details: Any) -> Error:
+    return Error(RATE_LIMITED, message, retryable=retryable, details=details)
+
+
+def unavailable(message: str, *, retryable: bool = True, **details: Any) -> Error:
+    return Error(UNAVAILABLE, message, retryable=retryable, details=details)
+
+
+def timed_out(message: str, **details: Any) -> Error:
+    return Error(TIMEOUT, message, retryable=True, details=details)
+
+
+def canceled(message: str = "canceled", **details: Any) -> Error:
+    return Error(CANCELED, message, retryable=False, details=details)

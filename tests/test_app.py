@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 import uuid
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from runtime import Error, Registry, Runtime
 from runtime.errors import ALREADY_EXISTS, CONFLICT, INVALID, NOT_FOUND, TIMEOUT, UNAVAILABLE
 from runtime.registry import RegistryError
 from runtime.temporal.dev_server import DevServer
+from tests.waiting import eventually
 
 WAITING = """
 local workflow = require("workflow")
@@ -189,3 +191,26 @@ async def test_an_idempotency_key_holds_across_a_restart(registry: Path, tmp_pat
 
     (first, new), (second, replayed) = await post(), await post()
     assert (first, new, replayed) == (second, False, True)
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+async def test_a_start_needs_the_server_unless_its_client_says_otherwise(registry: Path) -> None:
+    port = free_port()
+    address = {"TEMPORAL_ADDRESS": f"127.0.0.1:{port}"}
+    with pytest.raises(Error, match="does not answer") as absent:
+        async with Runtime.open(registry, environ=address):
+            pass
+    assert absent.value.kind == UNAVAILABLE
+    relaxed = ["app:temporal:health_check=false"]
+    async with Runtime.open(registry, environ=address, overrides=relaxed) as runtime:
+        assert "worker app:worker does not poll" in await runtime.missing()
+        async with DevServer(ui=False, port=port):
+            await eventually(runtime.missing, lambda missing: missing == [], every=0.1)
+            run = await runtime.spawn("app:waiting", 1)
+            await runtime.send(run, "go", 2)
+            assert await runtime.result(run) == [1, 2]

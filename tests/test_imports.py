@@ -14,7 +14,7 @@ ROOT = Path(runtime.__file__).parent
 #: Layers from the bottom up. A layer may import itself and those before it; layers of one rank may not import each other.
 RANKS = (
     {"errors", "late"},
-    {"payload", "durations", "resources"},
+    {"payload", "durations", "backoff", "resources"},
     {"principal"},
     {"settings", "registry"},
     {"contracts"},

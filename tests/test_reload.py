@@ -15,7 +15,7 @@ from runtime.errors import UNAVAILABLE
 from runtime.http import HttpOptions
 from runtime.registry import RegistryError
 from runtime.temporal.dev_server import DevServer
-from tests.temporal.stage import eventually
+from tests.waiting import eventually
 
 #: `N` is the number of the edit. The worker's options change with it, so each reload replaces the worker of the queue; a worker, a workflow
 #: and a route come with each, and go with the next.

@@ -16,7 +16,7 @@ import click
 from runtime.cli.beginning import imported
 from runtime.cli.logs import configure_logging
 from runtime.cli.output import FAILED, to_json
-from runtime.errors import UNAVAILABLE, Error
+from runtime.errors import Error, unavailable
 from runtime.late import late
 from runtime.registry import Problem, RegistryError
 from runtime.settings import Settings
@@ -92,7 +92,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         except OSError as error:
             if error.filename is None:  # about no file that somebody named
                 raise
-            report(Error(UNAVAILABLE, f"{error.filename}: {error.strerror}", retryable=False), json)
+            report(unavailable(f"{error.filename}: {error.strerror}", retryable=False), json)
             sys.exit(FAILED)
 
     for option in reversed(_OPTIONS):

@@ -13,7 +13,7 @@ import click
 from runtime.cli.common import Cli, command
 from runtime.cli.dev_state import DevState
 from runtime.durations import parse
-from runtime.errors import NOT_FOUND, TIMEOUT, UNAVAILABLE, Error
+from runtime.errors import not_found, timed_out, unavailable
 from runtime.loading import load_registry
 from runtime.lua.program import Programs
 from runtime.registry import BundleStore, FileSet, Release, Releases, Report, host_code, open_store
@@ -92,7 +92,7 @@ def _earlier(cli: Cli, releases: Releases, number: str | None, note: str) -> _De
     listed = releases.listed()
     if number == _PREVIOUS:
         if len(listed) < 2:
-            raise Error(NOT_FOUND, "there is no release before the newest", retryable=False)
+            raise not_found("release", "the one before the newest")
         found = next((item for item in listed if item.files != listed[0].files), listed[1])
     else:
         try:
@@ -137,11 +137,11 @@ def _waited(cli: Cli, releases: Releases, number: int, seconds: float) -> list[R
             break
         if time.monotonic() > deadline:
             late = [report for report in hosts if report.release < number]
-            raise Error(TIMEOUT, f"not served within {seconds:g} s by {_names(late)}", details=_details(hosts, number))
+            raise timed_out(f"not served within {seconds:g} s by {_names(late)}", **_details(hosts, number))
         time.sleep(_LOOK_EVERY)
     if refusing:
         text = f"release {number} is refused by {_names(refusing)}, which go on with what they serve:\n{refusing[0].problem}"
-        raise Error(UNAVAILABLE, text, retryable=False, details=_details(hosts, number))
+        raise unavailable(text, retryable=False, **_details(hosts, number))
     return hosts
 
 

@@ -18,7 +18,7 @@ from runtime.cli.dev_processes import DevProcesses, companions_of
 from runtime.cli.dev_state import DevState
 from runtime.cli.lifetime import run_until_stopped
 from runtime.cli.watch import saved
-from runtime.errors import CONFLICT, Error
+from runtime.errors import Error, conflict
 from runtime.http import HttpOptions
 from runtime.loading import load_registry
 from runtime.registry import DirectoryStore, RegistryError, TemporalClient
@@ -54,7 +54,7 @@ async def _dev(cli: Cli, *, ephemeral: bool, http: HttpOptions, watching: bool) 
     state = cli.settings.state
     running = DevState.read(state)
     if running is not None:
-        raise Error(CONFLICT, f"evermoon dev is running already for {state} (process {running.pid})", retryable=False)
+        raise conflict(f"evermoon dev is running already for {state} (process {running.pid})")
     state.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
         first = load_registry(cli.settings)

@@ -14,10 +14,9 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-from runtime.errors import UNAVAILABLE, Error, invalid
+from runtime.errors import invalid, unavailable
 from runtime.registry import Registry, RegistryEntry
 
 _READY_WITHIN = 30.0
@@ -78,9 +77,7 @@ class DevProcesses:
             raise
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *raised: object) -> None:
         await self._stop()
 
     async def _start(self, companion: DevProcess) -> Mapping[str, str]:
@@ -95,7 +92,7 @@ class DevProcesses:
                 start_new_session=True,
             )
         except OSError as error:
-            raise Error(UNAVAILABLE, f"{companion.id}: cannot run {companion.command[0]}: {error.strerror}") from error
+            raise unavailable(f"{companion.id}: cannot run {companion.command[0]}: {error.strerror}") from error
         assert process.stdout is not None
         running = _Running(process)
         self._running.append(running)
@@ -108,12 +105,12 @@ class DevProcesses:
             async with asyncio.timeout(_READY_WITHIN):
                 line = await output.readline()
         except TimeoutError:
-            raise Error(UNAVAILABLE, f"{companion.id} was not ready within {_READY_WITHIN:g} s") from None
+            raise unavailable(f"{companion.id} was not ready within {_READY_WITHIN:g} s") from None
         if not line:
-            raise Error(UNAVAILABLE, f"{companion.id} ended before it was ready: {' '.join(companion.command)}")
+            raise unavailable(f"{companion.id} ended before it was ready: {' '.join(companion.command)}")
         env = _env_of(line)
         if env is None:
-            raise Error(UNAVAILABLE, f'{companion.id} must first print {{"env": {{…}}}} on a line, not {line[:200]!r}')
+            raise unavailable(f'{companion.id} must first print {{"env": {{…}}}} on a line, not {line[:200]!r}')
         return env
 
     async def _stop(self) -> None:

@@ -13,7 +13,7 @@ from runtime.cli.beginning import begin_process
 from runtime.cli.lazy import LazyGroup
 from runtime.cli.output import DONE, FAILED, MISUSED, to_json
 from runtime.cli.process_exit import end_process
-from runtime.errors import INVALID, Error
+from runtime.errors import invalid
 
 #: In the order in which help lists them: run, act, look, author.
 _COMMANDS = {
@@ -90,7 +90,7 @@ def run(words: list[str]) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else DONE
     except click.UsageError as error:
-        misuse = Error(INVALID, error.format_message(), retryable=False, details={"usage": _usage(error)})
+        misuse = invalid(error.format_message(), usage=_usage(error))
         click.echo(to_json({"error": misuse.to_wire()}))
         return MISUSED
     except (click.Abort, KeyboardInterrupt):

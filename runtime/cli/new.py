@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from runtime.cli.common import Cli, command
-from runtime.errors import ALREADY_EXISTS, Error
+from runtime.errors import already_exists
 
 _REGISTRY = """\
 version: "1.0"
@@ -94,7 +94,7 @@ def new(cli: Cli, directory: Path) -> None:
     """Write a first workflow and its registry to DIR. Nothing that exists is changed."""
     taken = [str(path) for path in _FILES if (directory / path).exists()]
     if taken:
-        raise Error(ALREADY_EXISTS, f"{directory} has {', '.join(taken)} already", retryable=False)
+        raise already_exists(f"{directory} has {', '.join(taken)} already")
     for path, text in _FILES.items():
         target = directory / path
         target.parent.mkdir(parents=True, exist_ok=True)

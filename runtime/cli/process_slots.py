@@ -12,11 +12,12 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runtime.errors import UNAVAILABLE, Error
+from runtime.backoff import Backoff
+from runtime.errors import unavailable
 
 _log = logging.getLogger("evermoon")
-#: Seconds before a process is replaced: more each time, until one has lasted.
-_FIRST_DELAY, _LAST_DELAY, _LASTED = 0.2, 30.0, 60.0
+#: Seconds: the longest pause before a process is replaced, and a life after which the pauses begin anew.
+_LONGEST_DELAY, _LASTED = 30.0, 60.0
 
 
 class ProcessSlot:
@@ -36,19 +37,19 @@ class ProcessSlot:
 
     async def run(self) -> None:
         """Raises `Error` UNAVAILABLE when the first process ends before it is ready: no other would fare better."""
-        delay = _FIRST_DELAY
+        backoff = Backoff(longest=_LONGEST_DELAY)
         try:
             while True:
                 began = time.monotonic()
                 status = await self._once()
                 if not self.ready.is_set():
                     text = f"a process ended with status {status} before it was ready"
-                    raise Error(UNAVAILABLE, f"{text}: {self._failure}" if self._failure else text, retryable=True)
+                    raise unavailable(f"{text}: {self._failure}" if self._failure else text)
                 if time.monotonic() - began > _LASTED:
-                    delay = _FIRST_DELAY
+                    backoff.reset()
+                delay = backoff.failed()
                 _log.warning("a process ended with status %d; another takes its place in %g s", status, delay)
                 await asyncio.sleep(delay)
-                delay = min(delay * 2, _LAST_DELAY)
         finally:
             await self._stop()
 

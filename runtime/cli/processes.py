@@ -9,7 +9,7 @@ import aiohttp
 
 from runtime.cli.common import Cli
 from runtime.cli.dev_state import DevState
-from runtime.errors import NOT_FOUND, UNAVAILABLE, Error
+from runtime.errors import NOT_FOUND, Error, unavailable
 
 _TIMEOUT = aiohttp.ClientTimeout(total=10)
 _PATH = "/api/v1/processes"
@@ -32,7 +32,7 @@ async def listed(base: str) -> list[dict[str, Any]]:
 async def shown(base: str | None, pid: str) -> dict[str, Any]:
     """One process with its stack. Raises `Error`: NOT_FOUND for one that does not run, UNAVAILABLE without a host to ask."""
     if base is None:
-        raise Error(UNAVAILABLE, f"{pid} is a process of a host: start evermoon dev, or name the host with --url")
+        raise unavailable(f"{pid} is a process of a host: start evermoon dev, or name the host with --url")
     return await _get(base, f"{_PATH}/{quote(pid, safe='')}")
 
 
@@ -41,9 +41,9 @@ async def _get(base: str, path: str) -> dict[str, Any]:
         async with aiohttp.ClientSession(timeout=_TIMEOUT) as http, http.get(base + path) as response:
             document: dict[str, Any] = await response.json(content_type=None)
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-        raise Error(UNAVAILABLE, f"{base} does not answer", retryable=True) from error
+        raise unavailable(f"{base} does not answer") from error
     if response.status == 404:
         raise Error(NOT_FOUND, str(document.get("detail") or "not found"), retryable=False)
     if response.status != 200:
-        raise Error(UNAVAILABLE, f"{base} answers {response.status}: {document.get('detail')}", retryable=True)
+        raise unavailable(f"{base} answers {response.status}: {document.get('detail')}")
     return document

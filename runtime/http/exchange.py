@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from runtime.contracts import HttpRequest, HttpResponse
-from runtime.errors import CANCELED, Error, internal
+from runtime.errors import canceled, internal
 from runtime.http.answers import payload_response
 from runtime.http.body import Arriving
 from runtime.http.request import client_of
@@ -67,7 +67,7 @@ class Streamed:
                     await self._send(answer, data)
             except (TimeoutError, ConnectionError):
                 self.break_off()
-                raise Error(CANCELED, "the client is gone", retryable=False) from None
+                raise canceled("the client is gone") from None
 
     async def finish(self, answer: HttpResponse) -> None:
         await self.send(answer)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from runtime.errors import INVALID, UNAVAILABLE, Error, invalid
+from runtime.errors import INVALID, Error, invalid, unavailable
 from runtime.http.connection import Handler, Server
 
 #: How many ports above the wanted one are tried before any free one is taken.
@@ -128,7 +128,7 @@ def take(wanted: Address, *, move: bool) -> socket.socket:
         except OSError as error:
             if error.errno not in (errno.EADDRINUSE, errno.EACCES):
                 raise invalid(f"cannot listen on {wanted.host}:{port}: {error.strerror or error}") from error
-    raise Error(UNAVAILABLE, f"port {wanted.port} of {wanted.host} is taken by another program")
+    raise unavailable(f"port {wanted.port} of {wanted.host} is taken by another program")
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -144,6 +144,6 @@ def tls_context(id: str, cert: Path, key: Path) -> ssl.SSLContext:
     try:
         context.load_cert_chain(cert, key)
     except (OSError, ssl.SSLError) as error:
-        raise Error(INVALID, f"{id}: the certificate or key of tls cannot be read", retryable=False) from error
+        raise invalid(f"{id}: the certificate or key of tls cannot be read") from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from runtime.errors import NOT_FOUND, Error
+from runtime.errors import not_found
 from runtime.http.answers import API, json_response, whole_number
 from runtime.http.backend import Backend, Processes
 from runtime.http.guarded import READ
@@ -48,7 +48,7 @@ class ProcessRoutes:
 
     def _here(self) -> Processes:
         if self._backend.processes is None:
-            raise Error(NOT_FOUND, "this server runs no processes", retryable=False)
+            raise not_found("processes", "this server runs none")
         return self._backend.processes
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from runtime.contracts import Workflows
-from runtime.errors import PERMISSION_DENIED, Error, invalid
+from runtime.errors import invalid, permission_denied
 from runtime.http.backend import Backend
 from runtime.http.dispatch import Dispatch
 from runtime.http.docs import Docs
@@ -201,11 +201,9 @@ class HttpServer:
         guarded = any("token_auth" in router.middleware for router in _routers(entry, registry))
         if wanted.is_loopback or guarded or self._options.insecure:
             return
-        raise Error(
-            PERMISSION_DENIED,
+        raise permission_denied(
             f"{entry.id}: {wanted.host}:{wanted.port} can be reached from other machines and nothing asks who is calling; "
-            "bind 127.0.0.1, give a router token_auth, or say --insecure",
-            retryable=False,
+            "bind 127.0.0.1, give a router token_auth, or say --insecure"
         )
 
 

@@ -1,4 +1,4 @@
--- On first use of: cancellation is_cancelled_here emit_line emit drop_commands take_commands settled command on_done await request cancel apply_result apply_failure has_pending cancel_all
+-- On first use of: cancellation is_cancelled_here emit_line emit drop_commands take_commands command on_done await request cancel apply_result apply_failure has_pending cancel_all
 -- Commands out, results in: everything a script asks of the world is a numbered command with at most one result.
 return function(K)
   local raw = K.raw
@@ -108,7 +108,6 @@ return function(K)
   local function settled(err)
     return { done = true, ok = false, err = err }
   end
-  K.settled = settled
 
   -- Whether a cancelled command waits for the host's word: as its options say, else as the called entry does.
   local function waits_for(op, fields)

@@ -1,4 +1,4 @@
--- On first use of: error_class text_of error is_error invalid canceled error_to_wire error_from_wire error_from_raise error_from_return errors
+-- On first use of: text_of error is_error invalid canceled error_to_wire error_from_wire error_from_raise error_from_return errors
 -- Error objects: kind, message, retryable, details, the stack where they were made, and what they wrap.
 return function(K)
   local raw = K.raw
@@ -47,7 +47,6 @@ return function(K)
   class = K.class("error", methods, metamethods, function(state)
     return { kind = state.kind, message = state.message, retryable = state.retryable, details = state.details }
   end)
-  K.error_class = class
 
   -- A string operand of `..` or of a string function: an error object counts as its text.
   function K.text_of(value)

@@ -236,5 +236,4 @@ return function(K)
     string = string, table = table, math = math, utf8 = raw.utf8,
     setmetatable = raw.setmetatable, rawget = raw.rawget, rawset = raw.rawset,
   }
-  K.raise = error
 end, "lasts"

@@ -9,13 +9,13 @@ return function(K)
 
   local PARK = {} -- yielded by a task that waits; no script ever sees it
   local queue, head, tail
-  local tasks, task_count, next_id
+  local tasks, next_id
   local outside_count -- how many tasks wait for what only comes from outside
   -- Coroutines that only the scheduler may resume: those of tasks, and those in which a task waits.
   local scheduled = raw.setmetatable({}, { __mode = "k" })
   local unyieldable -- how many resumes on the stack could not hand a wait on to their task
   K.anew(function()
-    queue, head, tail, tasks, task_count, next_id = {}, 1, 0, {}, 0, 1
+    queue, head, tail, tasks, next_id = {}, 1, 0, {}, 1
     outside_count, unyieldable = 0, 0
   end)
 
@@ -50,7 +50,6 @@ return function(K)
     next_id = next_id + 1
     scheduled[task.co] = true
     tasks[task.id] = task
-    task_count = task_count + 1
     push(task)
     return task
   end
@@ -129,7 +128,6 @@ return function(K)
       end
       if status(task.co) == "dead" then
         tasks[task.id] = nil
-        task_count = task_count - 1
         if task == main then return "done", first, second end
         if task.finished then task.finished(first, second) end
       end
@@ -271,8 +269,7 @@ return function(K)
   end
 
   K.coroutine = coroutine
-  function K.task_count() return task_count end
   function K.drop_tasks()
-    queue, head, tail, tasks, task_count = {}, 1, 0, {}, 0
+    queue, head, tail, tasks = {}, 1, 0, {}
   end
 end, "lasts"

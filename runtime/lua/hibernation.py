@@ -16,7 +16,7 @@ from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any
 
-from runtime.errors import INTERNAL, Error
+from runtime.errors import INTERNAL, Error, internal
 from runtime.lua import protocol
 from runtime.lua.eventlog import Answer, EventLog, rolled
 from runtime.lua.program import Program
@@ -230,7 +230,7 @@ class HibernatingSession:
 
     def _awake(self) -> Session:
         if self._closed:
-            raise Error(INTERNAL, "the session is closed", retryable=False)
+            raise internal("the session is closed")
         if self._waits:
             self._waits = False
             self._pool.goes_on(self)
@@ -298,7 +298,7 @@ class HibernatingSession:
         known = self._heard.popleft() if self._heard else None
         if known is None or (known.name, known.args) != (name, args):
             self._astray = self._astray or f"It asked {name}({', '.join(map(str, args))}), which it had not."
-            raise Error(INTERNAL, self._astray)
+            raise internal(self._astray, retryable=None)
         if known.error is not None:
             raise Error(*known.error)
         return known.value

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import lupa.lua54 as lupa
 
-from runtime.errors import INVALID, Error
+from runtime.errors import invalid
 from runtime.lua import locales
 
 HostFunction = Callable[..., tuple[Any, ...]]
@@ -77,7 +77,7 @@ def compile_lua(source: bytes, chunk_name: bytes, strip: bool = False) -> bytes:
     with _compiler_lock:
         answer = _dump()(source, chunk_name, strip)
     if isinstance(answer, tuple):
-        raise Error(INVALID, answer[1].decode("utf-8", "replace"), retryable=False)
+        raise invalid(answer[1].decode("utf-8", "replace"))
     code: bytes = answer
     return code
 

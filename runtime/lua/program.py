@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
 
-from runtime.errors import INVALID, Error
+from runtime.errors import Error, invalid
 from runtime.lua.interpreter import compile_lua
 from runtime.lua.kernel import Kernel, current_kernel
 from runtime.modules.calls import Calls, calls
@@ -154,7 +154,7 @@ class Programs:
     def _bundle(self, entry_id: str) -> Bundle:
         entry = self._registry[entry_id]
         if not isinstance(entry, WorkflowLua | FunctionLua | ProcessLua):
-            raise Error(INVALID, f"{entry_id} is a {entry.kind}, which is not a Lua program", retryable=False)
+            raise invalid(f"{entry_id} is a {entry.kind}, which is not a Lua program")
         kept = self.calls if isinstance(entry, WorkflowLua) else None
         return Bundle.of(self._registry, entry_id, _kernel_of, kept)
 

@@ -159,7 +159,7 @@ def message(topic: str, sender: str, args: Sequence[Payload], at: int = 0, updat
 
 
 def process_exit(
-    sender: str, at: int, value: Payload | None = None, error: Error | None = None, kind: str = "pid.exit"
+    sender: str, at: int, value: Payload | None = None, error: Error | None = None, kind: str = EXIT
 ) -> Event:
     event: Event = {"t": "process", "kind": kind, "from": sender, "at": at}
     if value is not None:

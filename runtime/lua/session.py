@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from runtime.errors import INTERNAL, LIMIT_EXCEEDED, UNAVAILABLE, Error, invalid
+from runtime.errors import INTERNAL, LIMIT_EXCEEDED, Error, internal, invalid, limit_exceeded, unavailable
 from runtime.lua import frames, protocol, steps
 from runtime.lua.interpreter import Interpreter, LuaError, LuaMemoryError
 from runtime.lua.interpreters import SHARED, Interpreters
@@ -175,7 +175,7 @@ class Session:
 
     def _entered(self, call: Callable[[Interpreter], protocol.Answer]) -> protocol.Answer:
         if self._interpreter is None:
-            raise Error(INTERNAL, "the session is closed", retryable=False)
+            raise internal("the session is closed")
         sound, self._sound = self._sound, False
         try:
             answer = call(self._interpreter)
@@ -207,12 +207,12 @@ class Session:
     def _unfit(self, why: str) -> Error:
         kernel, bundle = self._program.kernel.hash, self._program.bundle
         text = f"the kernel {kernel} of bundle {bundle} does not run on this version of Evermoon"
-        return Error(UNAVAILABLE, f"{text}: {why}", retryable=True)
+        return unavailable(f"{text}: {why}")
 
     def _out_of_memory(self) -> Error:
         program = self._program
         text = f"memory limit of {program.memory} spent: raise limits.memory of {program.entry}, or keep less"
-        return Error(LIMIT_EXCEEDED, text, retryable=False, details={"limit": "memory"})
+        return limit_exceeded(text, limit="memory")
 
     def _host(self, name: bytes, *args: Any) -> tuple[Any, ...]:
         """Every call of the kernel into Python. Never raises: an exception object in Lua's hands would be a way out."""

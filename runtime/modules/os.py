@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-from runtime.errors import INVALID, Error
+from runtime.errors import invalid
 from runtime.modules.definition import WORKFLOW, ModuleDef
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -41,11 +41,11 @@ MAX_FORMAT = 64 * 1024
 def date(form: bytes, second: int) -> str:
     """`os.date`: text for a strftime format, or the eight numbers of ``*t``. Raises INVALID for a bad conversion or time."""
     if len(form) > MAX_FORMAT:
-        raise Error(INVALID, f"the format is longer than {MAX_FORMAT} bytes", retryable=False)
+        raise invalid(f"the format is longer than {MAX_FORMAT} bytes")
     try:
         moment = _EPOCH + timedelta(seconds=second)
     except OverflowError as error:
-        raise Error(INVALID, "time result cannot be represented in this installation", retryable=False) from error
+        raise invalid("time result cannot be represented in this installation") from error
     text = form.decode("utf-8", "replace")
     if text.startswith("*t"):
         wday = moment.isoweekday() % 7 + 1
@@ -84,7 +84,7 @@ def _text(verb: str, moment: datetime, second: int) -> str:
     if verb in words:
         return words[verb]
     if verb not in _NUMERIC:
-        raise Error(INVALID, f"invalid conversion specifier '%{verb}'", retryable=False)
+        raise invalid(f"invalid conversion specifier '%{verb}'")
     return moment.strftime(f"%{verb}")
 
 

@@ -208,7 +208,6 @@ return function(K)
   end
   function methods:exec(...) return start("exec", "exec", Spawner.self(self, "exec"), nil, ...) end
   Spawner = K.class("Spawner", methods, {})
-  K.spawner_class = Spawner
 
   function process.with_options(t) return Spawner.new({}):with_options(t) end
   function process.with_context(t) return Spawner.new({}):with_context(t) end

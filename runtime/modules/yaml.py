@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from runtime.errors import INTERNAL, Error, invalid
+from runtime.errors import internal, invalid
 from runtime.modules.definition import DETERMINISTIC, ModuleDef
 from runtime.registry.yamldepth import is_too_deep
 
@@ -77,7 +77,7 @@ def decode(text: bytes) -> str:
             loader.dispose()
         return json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
     except (yaml.YAMLError, ValueError, TypeError, RecursionError, OverflowError) as error:
-        raise Error(INTERNAL, f"not YAML: {_reason(error)}", retryable=False) from error
+        raise internal(f"not YAML: {_reason(error)}") from error
 
 
 def _reason(error: Exception) -> str:

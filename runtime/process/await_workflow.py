@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 
+from runtime.backoff import Backoff
 from runtime.contracts import End, Workflows
 from runtime.errors import TIMEOUT, UNAVAILABLE, Error
 from runtime.payload import Payload
 
-#: Seconds between two tries while the server does not answer: the first, and the longest.
-FIRST_DELAY, LONGEST_DELAY = 0.2, 5.0
+#: Seconds at most between two tries while the server does not answer.
+LONGEST_DELAY = 5.0
 
 
 async def value_of(workflows: Workflows, run: str) -> Payload:
     """The value of a run, through continue-as-new. Raises its failure, never that of a connection."""
-    delay = FIRST_DELAY
+    backoff = Backoff(longest=LONGEST_DELAY)
     while True:
         try:
             return await workflows.result(run)
         except Error as error:
             if not await _is_of_the_connection(workflows, run, error):
                 raise
-        await asyncio.sleep(delay)
-        delay = min(delay * 2, LONGEST_DELAY)
+        await backoff.pause()
 
 
 async def end_of(workflows: Workflows, run: str) -> End:

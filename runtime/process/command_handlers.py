@@ -13,8 +13,7 @@ from runtime.modules.options import activity_options
 from runtime.payload import NOTHING, Payload
 from runtime.process import spawn as spawning
 from runtime.process.authorization import of_pid
-from runtime.process.execution import not_found
-from runtime.process.pids import Pid
+from runtime.process.pids import Pid, no_process
 from runtime.process.watches import Watch
 from runtime.registry import ProcessLua, WorkflowLua
 
@@ -62,7 +61,7 @@ async def deliver(run: LuaRun, to: str, topic: str, command: Command) -> None:
     if isinstance(target, Pid):
         await spawning.workflows(run).signal(target.id, topic, command.args, run.pid)
     elif not target.post(protocol.message(topic, run.pid, command.args)):
-        raise not_found(to)
+        raise no_process(to)
 
 
 async def spawn(run: LuaRun, command: Command) -> str:
@@ -129,7 +128,7 @@ async def unlink(run: LuaRun, command: Command) -> bool:
 async def register(run: LuaRun, command: Command) -> bool:
     pid = str(command.data.get("pid") or run.pid)
     if run.services.find(pid) is None:
-        raise not_found(pid)
+        raise no_process(pid)
     run.services.names.register(str(command.data["name"]), pid)
     return True
 
@@ -184,7 +183,7 @@ def _target(run: LuaRun, to: str) -> Execution | Pid:
         return found
     pid = Pid.parse(to)
     if pid is None or pid.node is not None:
-        raise not_found(to, here=run.services.node)
+        raise no_process(to, here=run.services.node)
     return pid
 
 

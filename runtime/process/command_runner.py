@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from runtime.errors import CANCELED, Error, internal
+from runtime.errors import Error, canceled, internal
 from runtime.lua import protocol
 from runtime.lua.protocol import Command
 from runtime.modules import catalogue
@@ -120,7 +120,7 @@ class CommandRunner:
         except asyncio.CancelledError:
             if seq not in self._waiting:
                 raise
-            event = protocol.failure(seq, Error(CANCELED, f"{command.op} canceled"))
+            event = protocol.failure(seq, canceled(f"{command.op} canceled"))
         except Exception:
             _host_log.exception("%s: command %s failed", self._run.pid, command.op)
             event = protocol.failure(seq, internal(f"the host failed at {command.op}"))

@@ -10,12 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runtime.contracts import ActivityPort, End, HttpRequest, HttpResponse
-from runtime.errors import CANCELED, NOT_FOUND, TIMEOUT, Error, internal
+from runtime.errors import CANCELED, Error, canceled, internal, timed_out
 from runtime.lua.protocol import Event
 from runtime.modules.queue.delivery import QueueDelivery
 from runtime.payload import Payload
 from runtime.principal import NOBODY, Principal
-from runtime.process.pids import Pid
 from runtime.registry import Entry
 
 _log = logging.getLogger("evermoon.host")
@@ -100,11 +99,7 @@ class Execution:
                 raise
         if not task.done():
             await self._wind_down(task, "timeout", grace)
-            raise Error(
-                TIMEOUT,
-                f"{self.call.entry.id} did not end within {timeout:g} s",
-                details={"timeout_type": "start_to_close"},
-            )
+            raise timed_out(f"{self.call.entry.id} did not end within {timeout:g} s", timeout_type="start_to_close")
         return self.result()
 
     def result(self) -> Payload:
@@ -113,7 +108,7 @@ class Execution:
         if task is None or not task.done():
             raise internal(f"{self.pid} has not ended")
         if task.cancelled():
-            raise Error(CANCELED, self._stopped or "process canceled")
+            raise canceled(self._stopped or "process canceled")
         return task.result()
 
     def end(self) -> End:
@@ -140,16 +135,6 @@ class Execution:
         if not task.done():
             self.terminate("abandoned")
             await asyncio.wait({task}, timeout=_LAST_MOMENTS)
-
-
-def not_found(destination: str, *, here: str = "") -> Error:
-    """`here`: this host's node, for destinations that may be on another one."""
-    pid = Pid.parse(destination)
-    message, details = f"process not found: {destination}", {"destination": destination}
-    if here and pid is not None and pid.node is not None and pid.node != here:
-        message += f": it is of the host {pid.node}, and processes reach those of their own host, and workflows"
-        details["node"] = pid.node
-    return Error(NOT_FOUND, message, retryable=False, details=details)
 
 
 def _observed(task: asyncio.Task[Payload]) -> None:

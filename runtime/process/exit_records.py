@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from runtime.contracts import End
-from runtime.errors import NOT_FOUND, Error
+from runtime.errors import not_found
 
 #: What is remembered: so many ends, and of their values so many bytes together.
 ENDS = 20_000
@@ -33,4 +33,4 @@ class ExitRecords:
 
 def forgotten(pid: str, at: int) -> End:
     """The end of one that is known to have been, but not how it ended."""
-    return End(at, error=Error(NOT_FOUND, f"how {pid} ended is no longer known", retryable=False))
+    return End(at, error=not_found("end of process", pid, "it is no longer known"))

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runtime.contracts import ActivityPort, End, HttpRequest, HttpResponse, LinkedWorkflows, StartRequest
-from runtime.errors import NOT_FOUND, RATE_LIMITED, TIMEOUT, UNAVAILABLE, Error, invalid
+from runtime.errors import invalid, not_deployed, rate_limited, timed_out, unavailable
 from runtime.lua import protocol
 from runtime.lua.program import Programs
 from runtime.lua.session import Session
@@ -21,12 +21,12 @@ from runtime.principal import NOBODY, Principal
 from runtime.process.booting import boot_of
 from runtime.process.concurrency import Concurrency, Permit
 from runtime.process.describe import ProcessDescription, describe
-from runtime.process.execution import Call, Execution, not_found
+from runtime.process.execution import Call, Execution
 from runtime.process.exit_records import ExitRecords, forgotten
 from runtime.process.host_port import LogPort, log_line
 from runtime.process.lua_run import LuaRun
 from runtime.process.names import Names
-from runtime.process.pids import Pid
+from runtime.process.pids import Pid, no_process
 from runtime.process.placing import conflict_policy, process_entry, process_host, taken
 from runtime.process.python_function import PythonFunction
 from runtime.process.python_run import PythonRun
@@ -186,7 +186,7 @@ class ProcessHost:
         """Puts a message into the mailbox of an execution here. Raises `Error`: NOT_FOUND when none has that PID, RATE_LIMITED when it is full."""
         run = self._runs.get(pid)
         if run is None or not run.post(protocol.message(topic, sender, args, time.time_ns())):
-            raise not_found(pid)
+            raise no_process(pid)
 
     def owns(self, run: str) -> bool:
         """Whether it is the PID of an execution of this host, also of one that has ended."""
@@ -218,11 +218,11 @@ class ProcessHost:
                 async with asyncio.timeout(timeout):
                     await run.ended()
             except TimeoutError:
-                raise Error(TIMEOUT, f"{pid} still runs", retryable=True, details={"waiting": True}) from None
+                raise timed_out(f"{pid} still runs", waiting=True) from None
             return run.result()
         end = self.end_of(pid)
         if end is None:
-            raise not_found(pid)
+            raise no_process(pid)
         if end.error is not None:
             raise end.error
         return end.value or NOTHING
@@ -252,12 +252,12 @@ class ProcessHost:
     def _under_way(self, pid: str) -> Execution:
         run = self._runs.get(pid)
         if run is None:
-            raise not_found(pid)
+            raise no_process(pid)
         return run
 
     def _refuse_when_closing(self) -> None:
         if self._closing:
-            raise Error(UNAVAILABLE, "this host is shutting down")
+            raise unavailable("this host is shutting down")
 
     def _begin(self, run: Execution) -> None:
         """Registered before anything else waits for it: whoever hears of its end finds it ended."""
@@ -296,15 +296,16 @@ class ProcessHost:
 
     def _refuse_when_full(self, host: HostEntry) -> None:
         if self._processes[host.id] >= host.max_processes:
-            details = {"host": host.id, "max_processes": host.max_processes}
-            raise Error(RATE_LIMITED, f"{host.id} runs {host.max_processes} processes already", details=details)
+            raise rate_limited(
+                f"{host.id} runs {host.max_processes} processes already", host=host.id, max_processes=host.max_processes
+            )
 
     def _function(self, entry_id: str, former: Registry | None, activity: ActivityPort | None) -> Entry:
         """A process is one to a workflow, which calls it as an activity."""
         registry = former if former is not None and entry_id not in self.registry else self.registry
         entry = registry.get(entry_id)
         if entry is None:
-            raise Error(NOT_FOUND, f"function {entry_id} is not registered", retryable=True, details={"id": entry_id})
+            raise not_deployed("function", entry_id)
         callable_kinds = ActivityEntry if activity is not None else FunctionLua | FunctionPy
         if not isinstance(entry, callable_kinds):
             raise invalid(f"{entry_id} is a {entry.kind}, not a function", id=entry_id)

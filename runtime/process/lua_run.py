@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from runtime.errors import RATE_LIMITED, Error, internal, invalid
+from runtime.errors import Error, internal, invalid, rate_limited
 from runtime.lua import protocol
 from runtime.lua.protocol import Batch, Clock, Command, Event
 from runtime.modules.security.rules import refuse
@@ -120,8 +120,7 @@ class LuaRun(Execution):
         if self._ended:
             return False
         if not self._queue.takes(event):
-            details = {"pid": self.pid, "waiting": self.waiting}
-            raise Error(RATE_LIMITED, f"{self.pid} has too many messages waiting", retryable=True, details=details)
+            raise rate_limited(f"{self.pid} has too many messages waiting", pid=self.pid, waiting=self.waiting)
         self._queue.add(event)
         self._woken.set()
         return True

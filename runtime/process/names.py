@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runtime.errors import ALREADY_EXISTS, NOT_FOUND, RATE_LIMITED, Error
+from runtime.errors import already_exists, not_found, rate_limited
 from runtime.modules.options import without_controls
 
 #: Names that one PID may have.
@@ -26,18 +26,17 @@ class Names:
         if owner == pid:
             return
         if owner is not None:
-            raise Error(ALREADY_EXISTS, f"name {name} is taken", retryable=False, details={"name": name, "pid": owner})
+            raise already_exists(f"name {name} is taken", name=name, pid=owner)
         names = self._names.setdefault(pid, set())
         if len(names) >= MAX_NAMES:
-            details = {"pid": pid, "max_names": MAX_NAMES}
-            raise Error(RATE_LIMITED, f"{pid} has {MAX_NAMES} names already", retryable=False, details=details)
+            raise rate_limited(f"{pid} has {MAX_NAMES} names already", retryable=False, pid=pid, max_names=MAX_NAMES)
         names.add(name)
         self._pids[name] = pid
 
     def lookup(self, name: str) -> str:
         """Raises `Error` NOT_FOUND."""
         if name not in self._pids:
-            raise Error(NOT_FOUND, f"name not found: {name}", retryable=False, details={"name": name})
+            raise not_found("name", name, name=name)
         return self._pids[name]
 
     def get(self, name: str) -> str | None:

@@ -11,6 +11,8 @@ import secrets
 import socket
 from dataclasses import dataclass
 
+from runtime.errors import Error, not_found
+
 #: What may stand in a node's name: it is a part of PIDs and of a queue's name.
 _UNSAFE = re.compile(r"[^A-Za-z0-9.-]+")
 _PROCESS = re.compile(r"[^:@]+:[^:@]+@(?P<node>[^@]+)")
@@ -43,3 +45,12 @@ def new_node() -> str:
     """A node name that no other host has, or had before: PIDs from before a restart name nobody of today."""
     host = _UNSAFE.sub("-", socket.gethostname())[:100] or "host"
     return f"{host}-{secrets.token_hex(4)}"
+
+
+def no_process(destination: str, *, here: str = "") -> Error:
+    """NOT_FOUND of what a message, a cancellation or a watch was for. `here`: this host's node, where some are on another one."""
+    pid, hint, details = Pid.parse(destination), None, {"destination": destination}
+    if here and pid is not None and pid.node is not None and pid.node != here:
+        hint = f"it is of the host {pid.node}, and processes reach those of their own host, and workflows"
+        details["node"] = pid.node
+    return not_found("process", destination, hint, **details)

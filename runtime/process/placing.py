@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runtime.contracts import StartRequest
-from runtime.errors import ALREADY_EXISTS, NOT_FOUND, Error, invalid
+from runtime.errors import Error, already_exists, invalid, not_found
 from runtime.registry import ProcessHostEntry, ProcessLua, Registry
 
 
@@ -11,7 +11,7 @@ def process_entry(registry: Registry, entry_id: str) -> ProcessLua:
     """Raises `Error` NOT_FOUND, or INVALID for what is no process."""
     entry = registry.get(entry_id)
     if entry is None:
-        raise Error(NOT_FOUND, f"{entry_id} not found", retryable=False, details={"id": entry_id})
+        raise not_found("entry", entry_id)
     if not isinstance(entry, ProcessLua):
         raise invalid(f"{entry_id} is a {entry.kind}, not a process", id=entry_id)
     resolved = registry.resolve(entry)
@@ -28,7 +28,7 @@ def process_host(registry: Registry, request: StartRequest) -> ProcessHostEntry:
         )
     entry = registry.get(host_id)
     if entry is None:
-        raise Error(NOT_FOUND, f"process host {host_id} not found", retryable=False, details={"host": host_id})
+        raise not_found("process.host", host_id, host=host_id)
     if not isinstance(entry, ProcessHostEntry):
         raise invalid(f"{host_id} is a {entry.kind}, not a process.host", id=request.entry, host=host_id)
     resolved = registry.resolve(entry)
@@ -44,5 +44,4 @@ def conflict_policy(request: StartRequest) -> str:
 
 
 def taken(request: StartRequest, pid: str) -> Error:
-    details = {"name": request.id, "pid": pid}
-    return Error(ALREADY_EXISTS, f"a process named {request.id} runs", retryable=False, details=details)
+    return already_exists(f"a process named {request.id} runs", name=request.id, pid=pid)

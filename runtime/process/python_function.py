@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
-from runtime.errors import INTERNAL, Error, internal, invalid
+from runtime.errors import Error, internal, invalid
 from runtime.payload import BINARY, NULL, Payload
 from runtime.process.threads import run_apart
 
@@ -104,8 +104,8 @@ class PythonFunction:
         package = type(error).__module__.partition(".")[0]
         text = str(error)
         if package not in ("builtins", "asyncio", self._package) or not text or _HOST_TEXT.search(text):
-            return Error(INTERNAL, f"{self._id} failed: {type(error).__name__}")
-        return Error(INTERNAL, f"{self._id} failed: {type(error).__name__}: {text}")
+            return internal(f"{self._id} failed: {type(error).__name__}", retryable=None)
+        return internal(f"{self._id} failed: {type(error).__name__}: {text}", retryable=None)
 
 
 def _hints(callable_: Callable[..., Any]) -> dict[str, Any]:

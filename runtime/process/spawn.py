@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from runtime.contracts import Message, Started, StartRequest, Workflows
-from runtime.errors import NOT_FOUND, UNAVAILABLE, Error, invalid
+from runtime.errors import Error, invalid, not_found, unavailable
 from runtime.lua.protocol import Command
 from runtime.payload import Payload
 from runtime.process import await_workflow
@@ -53,7 +53,7 @@ def context(run: LuaRun, command: Command) -> dict[str, Any]:
 def workflows(run: LuaRun) -> Workflows:
     """Raises `Error` UNAVAILABLE where there are none."""
     if run.services.workflows is None:
-        raise Error(UNAVAILABLE, "this host has no connection to Temporal")
+        raise unavailable("this host has no connection to Temporal")
     return run.services.workflows
 
 
@@ -64,7 +64,7 @@ def _entry(run: LuaRun, command: Command) -> Entry:
     entry_id = str(command.data["id"])
     entry = run.registry.get(entry_id)
     if entry is None:
-        raise Error(NOT_FOUND, f"{entry_id} not found", retryable=False, details={"id": entry_id})
+        raise not_found("entry", entry_id)
     if not isinstance(entry, WorkflowLua | ProcessLua):
         raise invalid(f"{entry_id} is a {entry.kind}, which cannot be spawned", id=entry_id)
     return entry

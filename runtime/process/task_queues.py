@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from runtime.errors import NOT_FOUND, Error, invalid
+from runtime.errors import Error, invalid, not_found
 from runtime.registry import Registry, TemporalWorker
 from runtime.registry.problems import did_you_mean
 
@@ -34,5 +34,11 @@ def check_host(registry: Registry, entry_id: str, host: str) -> None:
         raise invalid(f"{entry_id}: {host} is a {found.kind}, not a temporal.worker", id=entry_id, host=host)
     if found is None and _ID.fullmatch(host):
         hint = did_you_mean(host, [worker.id for worker in registry.of_kind(TemporalWorker)])
-        text = f"temporal.worker {host} not found{f': {hint}' if hint else ''}"
-        raise Error(NOT_FOUND, text, retryable=False, details={"host": host})
+        raise unknown_worker(host, hint)
+
+
+def unknown_worker(host: str, hint: str | None = None) -> Error:
+    """NOT_FOUND, in the words that histories of runs have recorded."""
+    error = not_found("temporal.worker", host, host=host)
+    error.message = f"temporal.worker {host} not found{f': {hint}' if hint else ''}"
+    return error

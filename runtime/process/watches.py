@@ -11,8 +11,9 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from runtime.backoff import Backoff
 from runtime.contracts import End
-from runtime.errors import NOT_FOUND, RATE_LIMITED, TIMEOUT, UNAVAILABLE, Error
+from runtime.errors import NOT_FOUND, RATE_LIMITED, TIMEOUT, UNAVAILABLE, Error, rate_limited
 from runtime.lua import protocol
 from runtime.process import await_workflow
 from runtime.process.pids import Pid
@@ -26,9 +27,6 @@ _log = logging.getLogger("evermoon.host")
 
 #: How many others one execution may watch.
 MAX_WATCHES = 20_000
-
-EXIT = "pid.exit"
-LINK_DOWN = "pid.link.down"
 
 
 @dataclass(slots=True)
@@ -51,9 +49,8 @@ class Watches:
         """Raises `Error` RATE_LIMITED for one that may watch no more, unless it watches `pid` already."""
         watched = self._watched.get(watcher, ())
         if len(watched) >= MAX_WATCHES and pid not in watched:
-            details = {"pid": watcher, "max_watches": MAX_WATCHES}
-            raise Error(
-                RATE_LIMITED, f"{watcher} watches {MAX_WATCHES} others already", retryable=False, details=details
+            raise rate_limited(
+                f"{watcher} watches {MAX_WATCHES} others already", retryable=False, pid=watcher, max_watches=MAX_WATCHES
             )
 
     def monitor(self, watcher: str, pid: str) -> None:
@@ -122,7 +119,7 @@ class Watches:
     async def _tell_workflow(self, workflow_id: str, kind: str, pid: str, end: End) -> None:
         """A run that has ended meanwhile needs to hear nothing."""
         assert self._services.workflows is not None
-        delay = await_workflow.FIRST_DELAY
+        backoff = Backoff(longest=await_workflow.LONGEST_DELAY)
         while True:
             try:
                 return await self._services.workflows.tell_end(workflow_id, kind, pid, end)
@@ -131,8 +128,7 @@ class Watches:
                     if error.kind != NOT_FOUND:
                         _log.warning("workflow %s was not told of the end of %s: %s", workflow_id, pid, error)
                     return None
-            await asyncio.sleep(delay)
-            delay = min(delay * 2, await_workflow.LONGEST_DELAY)
+            await backoff.pause()
 
     async def _follow(self, pid: str, workflow_id: str) -> None:
         workflows = self._services.workflows
@@ -171,6 +167,6 @@ class Watches:
 
 def _events(end: End, watch: Watch) -> Iterator[str]:
     if watch.links and end.error is not None:
-        yield LINK_DOWN
+        yield protocol.LINK_DOWN
     if watch.monitors or (watch.links and end.error is None):
-        yield EXIT
+        yield protocol.EXIT

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
-from runtime.errors import INVALID, NOT_FOUND, Error
+from runtime.errors import invalid, not_deployed
 from runtime.registry.bundles import Bundle, sha256
 
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -131,10 +131,10 @@ class BundleStore(ABC):
     def _verified(self, sort: str, hash: str) -> bytes:
         data = self.read_object(_file(f"{sort}s", hash)) if _HASH.fullmatch(hash) else None
         if data is None:
-            raise Error(NOT_FOUND, f"{sort} {hash} is not in {self.where}", retryable=True, details={"bundle": hash})
+            raise not_deployed(sort, hash, f"it is not in {self.where}", bundle=hash)
         if sha256(data) != hash:
             text = f"{sort} {hash} in {self.where} does not match its hash: it was changed or is damaged"
-            raise Error(INVALID, text, retryable=True, details={"bundle": hash})
+            raise invalid(text, retryable=True, bundle=hash)
         return data
 
     def _files(self, prefix: str) -> list[Listed]:

@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar, cast
 
 from pydantic import ValidationError
 
-from runtime.errors import NOT_FOUND, Error, invalid
+from runtime.errors import invalid, not_found
 from runtime.registry import loader, placeholders, validation
 from runtime.registry.drafts import dig, put, spell
 from runtime.registry.kinds import WorkflowLua
@@ -87,8 +87,7 @@ class Registry:
         """The entry, as defined. Raises `Error` NOT_FOUND."""
         entry = self.entries.get(id)
         if entry is None:
-            hint = did_you_mean(id, self.entries)
-            raise Error(NOT_FOUND, f"no entry {id}" + (f"; {hint}" if hint else ""), retryable=False)
+            raise not_found("entry", id, did_you_mean(id, self.entries))
         return entry
 
     def __contains__(self, id: object) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from runtime.errors import INVALID, NOT_FOUND, Error
+from runtime.errors import invalid, not_found
 from runtime.registry.bundles import canonical, sha256
 from runtime.registry.bundlestore import BundleStore
 from runtime.registry.file_set import FileSet
@@ -73,10 +73,10 @@ class Releases:
         """Raises `Error` NOT_FOUND."""
         data = self._store.read_object(_record(number))
         if data is None:
-            raise Error(NOT_FOUND, f"there is no release {number} in {self._store.where}", retryable=False)
+            raise not_found("release", number, f"it is not in {self._store.where}")
         release: Release | None = _read(Release, data)
         if release is None:
-            raise Error(INVALID, f"release {number} in {self._store.where} is damaged", retryable=False)
+            raise invalid(f"release {number} in {self._store.where} is damaged")
         return release
 
     def listed(self) -> list[Release]:
@@ -94,10 +94,12 @@ class Releases:
         data = self._store.read_object(_set(release.files))
         where = f"the files of release {release.number}, {release.files},"
         if data is None:
-            raise Error(NOT_FOUND, f"{where} are not in {self._store.where}", retryable=False)
+            raise not_found(
+                "files", f"{release.files} of release {release.number}", f"they are not in {self._store.where}"
+            )
         if sha256(data) != release.files:
             text = f"{where} do not match their hash in {self._store.where}: they were changed or are damaged"
-            raise Error(INVALID, text, retryable=False)
+            raise invalid(text)
         return FileSet.read(data)
 
     def report(self, report: Report) -> None:

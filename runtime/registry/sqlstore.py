@@ -29,7 +29,7 @@ from sqlalchemy.dialects.mysql import DOUBLE, LONGBLOB
 from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 from sqlalchemy.schema import CreateTable
 
-from runtime.errors import UNAVAILABLE, Error, invalid
+from runtime.errors import Error, invalid, unavailable
 from runtime.registry.bundlestore import BundleStore, Listed
 
 T = TypeVar("T")
@@ -166,7 +166,7 @@ class SqlStore(BundleStore):
                 connection.execute(select(self._table.c.name).limit(1)).close()
 
     def _unavailable(self, reason: str) -> Error:
-        return Error(UNAVAILABLE, f"bundle store {self.where}: {reason}", retryable=True)
+        return unavailable(f"bundle store {self.where}: {reason}")
 
 
 def _gave_way(error: Exception) -> bool:

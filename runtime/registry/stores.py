@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
-from runtime.errors import UNAVAILABLE, Error
+from runtime.errors import unavailable
 from runtime.late import late
 from runtime.registry.bundlestore import BundleStore, Listed
 
@@ -171,4 +171,4 @@ class DirectoryStore(BundleStore):
             raise
         except OSError as error:
             reason = error.strerror or str(error)
-            raise Error(UNAVAILABLE, f"bundle store {self.path}: {reason}", retryable=True) from None
+            raise unavailable(f"bundle store {self.path}: {reason}") from None

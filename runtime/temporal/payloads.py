@@ -77,13 +77,11 @@ class AesGcm(PayloadCodec):
 
     def _open(self, payload: Proto) -> Proto:
         if payload.metadata.get(_KEY_ID, self._key_id) != self._key_id:
-            raise Error(errors.PERMISSION_DENIED, "a payload is encrypted with another key", retryable=False)
+            raise errors.permission_denied("a payload is encrypted with another key")
         try:
             clear = self._cipher.decrypt(payload.data[:_NONCE], payload.data[_NONCE:], None)
         except exceptions.InvalidTag:
-            raise Error(
-                errors.PERMISSION_DENIED, "a payload was changed after it was encrypted", retryable=False
-            ) from None
+            raise errors.permission_denied("a payload was changed after it was encrypted") from None
         return Proto.FromString(clear)
 
 
@@ -140,13 +138,13 @@ class Directory(StorageDriver):
     def _get(self, claim: StorageDriverClaim) -> bytes:
         hash = claim.claim_data.get("sha256", "")
         if len(hash) != hashlib.sha256().digest_size * 2 or not hash.isalnum():
-            raise Error(errors.INVALID, "a reference to a stored payload names none", retryable=False)
+            raise invalid("a reference to a stored payload names none")
         try:
             data = self._file(hash).read_bytes()
         except OSError as error:
             raise _unavailable(self._path, error) from None
         if hashlib.sha256(data).hexdigest() != hash:
-            raise Error(errors.INTERNAL, f"the stored payload {hash} was changed")
+            raise errors.internal(f"the stored payload {hash} was changed", retryable=None)
         return data
 
     def _file(self, hash: str) -> Path:
@@ -154,7 +152,7 @@ class Directory(StorageDriver):
 
 
 def _unavailable(path: Path, error: OSError) -> Error:
-    return Error(errors.UNAVAILABLE, f"the payload store {path}: {error.strerror or error}", retryable=True)
+    return errors.unavailable(f"the payload store {path}: {error.strerror or error}")
 
 
 @dataclass(frozen=True, slots=True)

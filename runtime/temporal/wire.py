@@ -56,16 +56,16 @@ MEMO_START = "evermoon_start"
 
 #: System activities: what a workflow asks of its host. The prefix is no valid entry id, so no entry can collide.
 SYSTEM = "evermoon."
-TERMINATE = "evermoon.terminate"
-CANCEL = "evermoon.cancel"
-FIND_RUN = "evermoon.find_run"
-AWAIT_RUN = "evermoon.await_run"
+TERMINATE = f"{SYSTEM}terminate"
+CANCEL = f"{SYSTEM}cancel"
+FIND_RUN = f"{SYSTEM}find_run"
+AWAIT_RUN = f"{SYSTEM}await_run"
 #: On a node's own queue: messages of a run to one process there. Arguments: `{to, messages: [{id, topic, args: count}]}`,
 #: then the arguments of all messages, one after another.
-DELIVER = "evermoon.deliver"
+DELIVER = f"{SYSTEM}deliver"
 #: There, too: ends one process, in its turn among the messages to it. Arguments: `{to, id: as that of a message, reason}`.
-CANCEL_PROCESS = "evermoon.cancel_process"
-TERMINATE_PROCESS = "evermoon.terminate_process"
+CANCEL_PROCESS = f"{SYSTEM}cancel_process"
+TERMINATE_PROCESS = f"{SYSTEM}terminate_process"
 NODE_QUEUE = "evermoon.node.{node}"
 
 #: Signal to a run that a process was linked with: how that ended. No script can send one of this name. Arguments: `{kind, at,

@@ -15,9 +15,10 @@ from runtime.modules.options import workflow_options
 from runtime.modules.security.module import ANSWERS
 from runtime.payload import Payload
 from runtime.process.authorization import check, of_pid
+from runtime.process.pids import no_process
 from runtime.process.task_queues import check_host
 from runtime.registry import ActivityEntry, FunctionPy, Registry, WorkflowLua
-from runtime.testing.virtual import Mock, VirtualHost, child_pid, not_found
+from runtime.testing.virtual import Mock, VirtualHost, child_pid
 
 #: What stands in for a function: the calling host and the arguments, as Python values.
 Stand = Callable[..., Any]
@@ -81,7 +82,7 @@ class RegistryHost(VirtualHost):
 
     def _reach(self, command: protocol.Command, to: str) -> None:
         if to != self.pid and not any(child_pid(child) == to for child in self._delayed.values()):
-            raise not_found(to)
+            raise no_process(to)
         super()._reach(command, to)
 
     def _value(self, command: protocol.Command) -> Any:

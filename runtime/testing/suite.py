@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runtime.errors import INVALID, Error
+from runtime.errors import Error, invalid
 from runtime.lua.check import lua_checks
 from runtime.lua.program import Programs
 from runtime.registry import Registry, RegistryError
@@ -93,7 +93,7 @@ class Suite:
         finally:
             host.close()
         if not isinstance(listed, list):
-            raise Error(INVALID, f"{file.source.path} does not return test.describe(...)", retryable=False)
+            raise invalid(f"{file.source.path} does not return test.describe(...)")
         for number, item in enumerate(listed, 1):
             on = frozenset((item.get("on") or " ".join(file.hosts)).split())
             yield Case(file, number, item["name"], item["at"], on & set(file.hosts), item["alone"])

@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from runtime.errors import CANCELED, INVALID, LIMIT_EXCEEDED, NOT_FOUND, Error
+from runtime.errors import LIMIT_EXCEEDED, Error, canceled, invalid, not_deployed
 from runtime.lua import protocol
 from runtime.lua.program import Program
 from runtime.lua.session import Session
 from runtime.lua.shadow import ShadowSession
 from runtime.payload import NOTHING, Payload
 from runtime.principal import NOBODY, Principal
+from runtime.process.pids import no_process
 
 #: A mocked function or child: takes the arguments as Python values, returns a JSON value or raises `Error`.
 Mock = Callable[..., Any]
@@ -97,7 +98,7 @@ class VirtualHost:
         version = self._versions.setdefault(change_id, maximum)
         if not minimum <= version <= maximum:
             text = f"version '{change_id}': this run is on {version}, outside {minimum}..{maximum}"
-            raise Error(INVALID, text, retryable=False)
+            raise invalid(text)
         return version
 
     # Driving ------------------------------------------------------------------------------------------------------------
@@ -119,13 +120,13 @@ class VirtualHost:
         """Lets time pass until the execution ends; see `run`."""
         while self.final is None:
             if not self._next_timer():
-                raise Error(INVALID, "the execution waits for a message or an event", retryable=False)
+                raise invalid("the execution waits for a message or an event")
         return self.outcome()
 
     def outcome(self) -> Any:
         """The result of an execution that has ended, as a Python value; raises its `Error`."""
         if self.final is None:
-            raise Error(INVALID, "the execution has not ended", retryable=False)
+            raise invalid("the execution has not ended")
         if self.final.error is not None:
             raise self.final.error
         return (self.final.value or NOTHING).value()
@@ -166,7 +167,7 @@ class VirtualHost:
                     raise Error.from_wire(command.data["error"])
                 value: Payload = command.data["value"]
                 return value.value()
-        raise Error(INVALID, f"update '{name}' still waits", retryable=False)
+        raise invalid(f"update '{name}' still waits")
 
     def close(self) -> None:
         self._session.close()
@@ -276,18 +277,18 @@ class VirtualHost:
             return True
         if command.op == "attrs":
             return True
-        raise Error(INVALID, f"the virtual host does not carry out '{command.op}'", retryable=False)
+        raise invalid(f"the virtual host does not carry out '{command.op}'")
 
     def _check_child(self, command: protocol.Command) -> None:
         """Raises the `Error` that refuses a child before anything is started."""
         if command.data["id"] not in self._children:
-            raise _unknown(command.data["id"])
+            raise not_deployed("entry", command.data["id"])
 
     def _reach(self, command: protocol.Command, to: str) -> None:
         """What is done to another: whoever it is takes it, unless it is a child that has ended. Raises `Error` NOT_FOUND."""
         waiting = next((seq for seq, child in self._delayed.items() if child_pid(child) == to), None)
         if to in self._ended:
-            raise not_found(to)
+            raise no_process(to)
         if command.op == "cancel_process" and to == self.pid:
             self._inbox.append(protocol.cancel(command.data.get("reason") or "", to))
         elif waiting is not None and command.op == "send":
@@ -300,7 +301,7 @@ class VirtualHost:
     def _mocked(self, mocks: Mapping[str, Mock], command: protocol.Command) -> Any:
         mock = mocks.get(command.data["id"])
         if mock is None:
-            raise _unknown(command.data["id"])
+            raise not_deployed("entry", command.data["id"])
         return mock(*(arg.value() for arg in command.args))
 
     def _spawned(self, command: protocol.Command, seq: int) -> None:
@@ -328,7 +329,7 @@ class VirtualHost:
             self._check_child(command)
             if self._child_options(command).get("parent_close_policy") == "abandon":
                 text = 'options "workflow.start_delay" and "workflow.parent_close_policy" abandon exclude each other'
-                raise Error(INVALID, text, retryable=False)
+                raise invalid(text)
         except Error as error:
             self._inbox.append(protocol.failure(seq, error))
             return
@@ -349,7 +350,7 @@ class VirtualHost:
             del self._inbox[before]  # the PID, which is known
 
     def _give_up(self, seq: int, why: str) -> None:
-        command, error = self._undelayed(seq), Error(CANCELED, why, retryable=False)
+        command, error = self._undelayed(seq), canceled(why)
         if command.op == "spawn":
             self._ended.add(child_pid(command))
             self._inbox += ends(command, self.now, error)
@@ -366,16 +367,8 @@ def ends(command: protocol.Command, at: int, how: Payload | Error) -> list[proto
     pid = child_pid(command)
     if not isinstance(how, Error):
         return [protocol.process_exit(pid, at, value=how)]
-    down = [protocol.process_exit(pid, at, error=how, kind="pid.link.down")] if command.data.get("link") else []
+    down = [protocol.process_exit(pid, at, error=how, kind=protocol.LINK_DOWN)] if command.data.get("link") else []
     return [*down, protocol.process_exit(pid, at, error=how)]
-
-
-def not_found(destination: str) -> Error:
-    return Error(NOT_FOUND, f"process not found: {destination}", retryable=False, details={"destination": destination})
-
-
-def _unknown(entry_id: str) -> Error:
-    return Error(NOT_FOUND, f"no entry {entry_id}", retryable=True, details={"id": entry_id})
 
 
 def _inexact(batch: protocol.Batch) -> bool:

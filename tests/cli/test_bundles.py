@@ -1,23 +1,23 @@
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
 from runtime.registry import DirectoryStore
 from tests.cli.shell import evermoon, running
 from tests.cli.test_dev import WAITING, project
+from tests.waiting import wait_until
 
 
 def until(directory: Path, *words: str, holds: Any) -> list[dict[str, Any]]:
-    """What the command prints, once it `holds`. The test's own time limit ends a wait for what never comes."""
-    while True:
+    """What the command prints, once it `holds`."""
+
+    def printed() -> list[dict[str, Any]]:
         done = evermoon(directory, *words, "--json")
         assert done.status == 0, done.err
-        found: list[dict[str, Any]] = done.json
-        if holds(found):
-            return found
-        time.sleep(0.2)
+        return list(done.json)
+
+    return wait_until(printed, holds)
 
 
 def test_bundles_of_open_runs_and_of_the_registry_stay_and_the_rest_is_pruned(tmp_path: Path) -> None:

@@ -4,9 +4,8 @@ import json
 import re
 import signal
 import subprocess
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.cli.shell import EVERMOON, Outcome, environment, evermoon, running
+from tests.waiting import wait_until
 
 WAITING = """
 local workflow = require("workflow")
@@ -80,13 +80,6 @@ def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
         yield Dev(directory, told)
 
 
-def eventually(what: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 300
-    while not what():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.1)
-
-
 def test_it_says_where_everything_is_and_the_others_find_it(dev: Dev) -> None:
     state = json.loads((dev.directory / ".evermoon" / "dev.json").read_text())
     assert {key: state[key] for key in dev.told} == dev.told
@@ -114,7 +107,7 @@ def test_a_run_from_start_to_end(dev: Dev) -> None:
     assert "waiting.lua:" in for_people
     dev.done("send", "w-1", "go", '{"by": "ops"}')
     assert dev.done("result", "w-1") == {"input": {"n": 1}, "got": {"by": "ops"}, "name": "anna"}
-    eventually(lambda: "w-1" in dev("ps").out)
+    wait_until(lambda: "w-1" in dev("ps").out)
     assert [run["status"] for run in dev.done("ps", "--query", "WorkflowId='w-1'")] == ["COMPLETED"]
 
 
@@ -225,14 +218,14 @@ def test_a_save_is_taken_up_and_a_broken_one_is_not(dev: Dev) -> None:
             return str(json.load(answer)["greeting"])
 
     greet.write_text('return function(name) return "Hi, " .. name end\n')
-    eventually(lambda: greeting() == "Hi, world")
+    wait_until(lambda: greeting() == "Hi, world")
     greet.write_text("return {\n")
-    eventually(lambda: "greet.lua:2" in log.read_text())
+    wait_until(lambda: "greet.lua:2" in log.read_text())
     assert greeting() == "Hi, world"
     assert dev("ps").status == 0  # a broken script is no reason not to look at runs
     assert dev("start", "app:hello").status == 1  # but one to start none
     greet.write_text('return function(name) return "Hello, " .. name .. "!" end\n')
-    eventually(lambda: greeting() == "Hello, world!")
+    wait_until(lambda: greeting() == "Hello, world!")
 
 
 def test_runs_are_spoken_to_while_the_registry_is_broken(dev: Dev) -> None:
@@ -284,7 +277,7 @@ def test_the_next_start_works_after_a_kill(tmp_path: Path) -> None:
         assert told_again["pid"] != told["pid"]
         assert evermoon(tmp_path, "send", "long", "go", "1").status == 0
         assert evermoon(tmp_path, "result", "long", "--json").json["got"] == 1
-    eventually(lambda: (tmp_path / ".evermoon" / "companion").exists())
+    wait_until(lambda: (tmp_path / ".evermoon" / "companion").exists())
 
 
 def test_a_companion_that_does_not_start_stops_everything(tmp_path: Path) -> None:

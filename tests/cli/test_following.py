@@ -12,7 +12,7 @@ from runtime.loading import load_registry
 from runtime.registry import DirectoryStore, FileSet, Releases
 from runtime.remote import RuntimeOptions
 from runtime.settings import Settings
-from tests.temporal.stage import eventually
+from tests.waiting import eventually
 
 REGISTRY = """
 namespace: app

@@ -5,16 +5,15 @@ import os
 import re
 import signal
 import socket
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from runtime.temporal.dev_server import DevServer
 from tests.cli.shell import evermoon, running
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -24,13 +23,6 @@ def project(tmp_path: Path) -> Path:
     text = registry.read_text().replace("127.0.0.1:8080", "127.0.0.1:0").replace("task_queue: app", "task_queue: SERVE")
     registry.write_text(text.replace("SERVE", f"serve-{tmp_path.name}"))
     return tmp_path
-
-
-def eventually(what: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 900
-    while not what():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.1)
 
 
 def status(url: str) -> int:
@@ -49,7 +41,7 @@ async def test_it_works_for_the_server_the_environment_names(project: Path, temp
         assert told["workers"] == ["app:worker"]
         done = evermoon(project, "start", "app:hello", '{"name": "Ada"}', "--wait", "--json", env=env)
         assert done.json == {"greeting": "Hello, Ada!"}
-        eventually(lambda: status(told["http"]["app:http"] + "/readyz") == 200)
+        wait_until(lambda: status(told["http"]["app:http"] + "/readyz") == 200)
 
 
 def test_it_waits_for_a_server_that_is_not_there(project: Path) -> None:
@@ -81,7 +73,7 @@ async def test_children_do_not_outlive_a_parent_that_was_killed(project: Path, t
         process.kill()
         process.wait()
         process.returncode = 0  # this end was meant
-    eventually(lambda: not any(alive(child) for child in told["processes"]))
+    wait_until(lambda: not any(alive(child) for child in told["processes"]))
 
 
 SERVICES = """
@@ -122,12 +114,12 @@ async def test_a_process_that_dies_is_replaced_and_its_services_are(project: Pat
         first, *others = told["processes"]
         assert told["http"] == {"app:http": f"http://127.0.0.1:{port}"}
         assert names() == ["each", "once"]
-        eventually(lambda: sorted(kept()) == ["each", "each", "each", "once"])
+        wait_until(lambda: sorted(kept()) == ["each", "each", "each", "once"])
         os.kill(first, signal.SIGKILL)
-        eventually(lambda: sorted(kept()) == ["each"] * 4 + ["once"] * 2)
-        eventually(lambda: names() == ["each", "once"])
+        wait_until(lambda: sorted(kept()) == ["each"] * 4 + ["once"] * 2)
+        wait_until(lambda: names() == ["each", "once"])
         os.kill(others[0], signal.SIGTERM)
-        eventually(lambda: sorted(kept()) == ["each"] * 5 + ["once"] * 2)
+        wait_until(lambda: sorted(kept()) == ["each"] * 5 + ["once"] * 2)
         assert all(map(alive, others[1:])), "the others go on"
         done = evermoon(project, "start", "app:hello", "--wait", "--json", env=env)
         assert done.json == {"greeting": "Hello, world!"}

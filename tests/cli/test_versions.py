@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.cli.shell import evermoon, running
-from tests.cli.test_dev import eventually
+from tests.waiting import wait_until
 
 BEFORE = """
 return function()
@@ -46,7 +46,7 @@ def test_a_run_older_than_a_change_stays_on_the_version_before_it(tmp_path: Path
             assert _http(site, f"runs/{id}/queries/version", None) == "before"
         script.write_text(AFTER)
         for id in ("old-1", "old-2"):
-            eventually(partial(_is_version, site, id, 1))
+            wait_until(partial(_is_version, site, id, 1))
         assert _cli(tmp_path, "query", "old-2", "version") == 1
         _http(site, "workflows/app:changing?id=new", None)
         assert _cli(tmp_path, "query", "new", "version") == 2

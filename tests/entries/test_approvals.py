@@ -20,6 +20,7 @@ from tests.cli.shell import running
 from tests.entries.browser import NoBrowser, Page, browser, chromium
 from tests.entries.shop import names_in
 from tests.entries.test_demo import linux, marked, start
+from tests.waiting import eventually
 
 DIRECTORY = ROOT / "entries" / "approvals"
 LAPTOP = {"title": "New laptop", "requester": "ann", "approver": "bob", "manager": "cleo"}
@@ -78,15 +79,12 @@ class Service:
         return next((approval for approval in answer["approvals"] if approval["id"] == id), None)
 
     async def until_listed(self, id: str, status: str) -> Any:
-        async with asyncio.timeout(60):
-            while not (found := await self.listed(id)) or found["status"] != status:  # noqa: ASYNC110
-                await asyncio.sleep(0.1)
-        return found
+        return await eventually(lambda: self.listed(id), lambda found: found and found["status"] == status, every=0.1)
 
     async def until(self, id: str, status: str) -> Any:
-        async with asyncio.timeout(60):
-            while (found := (await self.ask("GET", f"/approvals/{id}"))[1])["status"] != status:  # noqa: ASYNC110
-                await asyncio.sleep(0.1)
+        _, found = await eventually(
+            lambda: self.ask("GET", f"/approvals/{id}"), lambda answer: answer[1]["status"] == status, every=0.1
+        )
         return found
 
 

@@ -57,7 +57,7 @@ async def test_a_history_whose_bundle_is_nowhere_does_not(registry: Registry) ->
     fields = history["events"][0]["workflowExecutionStartedEventAttributes"]["header"]["fields"]
     fields["evermoon-bundle"]["data"] = base64.b64encode(json.dumps("0" * 64).encode()).decode()
     [result] = await replay([history], registry, Programs(registry, BUNDLES))
-    assert f"bundle {'0' * 64} is not in" in (result.failure or "")
+    assert f"bundle not found: {'0' * 64}; it is not in" in (result.failure or "")
 
 
 async def test_a_tampered_history_does_not(registry: Registry) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import uuid
 from pathlib import Path
@@ -11,6 +10,7 @@ import aiohttp
 
 from runtime import Runtime
 from runtime.temporal.dev_server import DevServer
+from tests.waiting import eventually
 
 REGISTRY = """
 namespace: app
@@ -37,12 +37,13 @@ async def test_how_many_runs_are_awake_and_asleep(tmp_path: Path, temporal_serve
         async def until(**wanted: float) -> None:
             """Waits until the metrics of the worker say so."""
             [url] = runtime.urls.values()
-            while True:
+
+            async def shown() -> dict[str, float]:
                 async with session.get(f"{url}/metrics") as response:
                     said = dict(re.findall(r'^evermoon_(\w+){worker="app:worker"} (\S+)$', await response.text(), re.M))
-                if {name: float(said.get(name, -1)) for name in wanted} == wanted:
-                    return
-                await asyncio.sleep(0.05)
+                return {name: float(said.get(name, -1)) for name in wanted}
+
+            await eventually(shown, lambda found: found == wanted, every=0.05)
 
         await until(runs_live=0, runs_asleep=0)
         runs = [await runtime.spawn("app:waits") for _ in range(3)]

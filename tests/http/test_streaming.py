@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from tests.http.serving import Serving, chunk, entries, serving
-from tests.process.support import eventually
+from tests.waiting import eventually
 
 HANDLERS = """
     function H.events()
@@ -59,7 +59,7 @@ HANDLERS = """
         local stream, total, most = http.request():stream(), 0, 0
         while true do
             local part, err = stream:read(65536)
-            if err then return nil, err end
+            if err then print('broken off', err:kind()) return nil, err end
             if not part then break end
             total, most = total + #part, math.max(most, #part)
         end
@@ -222,6 +222,7 @@ async def test_a_body_that_ends_too_soon_fails_its_reader(site: Serving) -> None
     await eventually(lambda: site.host.running)
     writer.close()
     await eventually(lambda: not site.host.running)
+    assert [message for _, message, _ in site.lines.seen] == ["broken off\tCanceled"]
 
 
 QUICK = "timeouts: {read: 100ms, write: 1s, idle: 9s}, max_body: 16MiB"

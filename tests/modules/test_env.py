@@ -178,8 +178,8 @@ async def test_writers_do_not_lose_each_others_variables(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("storage", "call", "kind", "text"),
     [
-        ({"file": "no/such/place.env"}, 'set("A", "1")', NOT_FOUND, "app:file: the file does not exist"),
-        ({"file": "gone.env", "create": False}, 'set("A", "1")', NOT_FOUND, "app:file: the file does not exist"),
+        ({"file": "no/such/place.env"}, 'set("A", "1")', NOT_FOUND, "file of the storage not found: app:file"),
+        ({"file": "gone.env", "create": False}, 'set("A", "1")', NOT_FOUND, "file of the storage not found: app:file"),
         ({"file": "."}, 'get("A")', UNAVAILABLE, "app:file: the file cannot be read: Is a directory"),
         ({"file": "bytes.env"}, 'get("A")', INVALID, "a file of variables is UTF-8 text"),
         ({"file": "large.env"}, 'get("A")', INVALID, "a file of variables holds at most 1048576 bytes"),

@@ -13,19 +13,8 @@ from runtime.modules.events.bus import EventBus, pattern
 from runtime.payload import Payload
 from runtime.principal import Actor, Principal
 from tests.modules.host_script import run
-from tests.process.support import (
-    MODULES,
-    PROCESSES,
-    Lines,
-    call,
-    eventually,
-    function,
-    host,
-    load,
-    process,
-    result,
-    spawn,
-)
+from tests.process.support import MODULES, PROCESSES, Lines, call, function, host, load, process, result, spawn
+from tests.waiting import eventually
 
 WITH_EVENTS = [*MODULES, "events"]
 

@@ -16,7 +16,8 @@ from runtime.payload import Payload
 from runtime.principal import Actor, Principal
 from runtime.process.host import ProcessHost
 from runtime.registry import QueueEntry, Registry, RegistryError
-from tests.process.support import MODULES, PROCESSES, Lines, call, eventually, function, host, load, process
+from tests.process.support import MODULES, PROCESSES, Lines, call, function, host, load, process
+from tests.waiting import eventually
 
 WITH_QUEUE = [*MODULES, "queue", "events", "store", "outcome"]
 SOON = {"initial_delay": "1ms", "max_delay": "2ms"}

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import textwrap
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from runtime.lua.program import Programs
 from runtime.payload import Payload
 from runtime.process.host import ProcessHost
 from runtime.registry import Registry
+from tests.waiting import eventually
 
 MODULES = [
     "funcs",
@@ -75,12 +75,6 @@ async def host(registry: Registry, **options: Any) -> AsyncIterator[ProcessHost]
         yield made
     finally:
         await made.close(0)
-
-
-async def eventually(condition: Callable[[], object]) -> None:
-    """Returns once the condition holds; the test's own timeout is the only limit."""
-    while not condition():  # noqa: ASYNC110  # there is no event for what tests look at
-        await asyncio.sleep(0.001)
 
 
 async def pids(target: ProcessHost, count: int = 1) -> list[str]:

@@ -10,7 +10,7 @@ from runtime.process.exit_records import ENDS
 from runtime.process.host import ProcessHost
 from runtime.registry import Registry
 from tests.docs.pages import blocks
-from tests.process.support import eventually
+from tests.waiting import eventually
 
 PAGE = "docs/processes.md"
 

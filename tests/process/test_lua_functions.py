@@ -9,7 +9,8 @@ from runtime.errors import ALREADY_EXISTS, CANCELED, INTERNAL, INVALID, NOT_FOUN
 from runtime.lua.program import Programs
 from runtime.payload import Payload
 from runtime.process.lua_run import MAX_LINES
-from tests.process.support import Lines, call, eventually, function, host, load, pids
+from tests.process.support import Lines, call, function, host, load, pids
+from tests.waiting import eventually
 
 WAITS = "return function() return process.inbox():receive():payload():data() end"
 

@@ -13,9 +13,11 @@ from runtime.errors import ALREADY_EXISTS, CANCELED, INVALID, LIMIT_EXCEEDED, NO
 from runtime.lua.program import Programs
 from runtime.payload import Payload
 from runtime.process import event_queue, watches
+from runtime.process.host import ProcessHost
 from runtime.process.lua_run import LuaRun
 from runtime.registry import Registry
-from tests.process.support import PROCESSES, Lines, call, eventually, function, host, load, process, result, spawn
+from tests.process.support import PROCESSES, Lines, call, function, host, load, process, result, spawn
+from tests.waiting import eventually
 
 #: Answers "get" with what it has counted, ends at "stop" with the same.
 COUNTER = """
@@ -53,6 +55,11 @@ def registry(directory: Path, body: str = "", more: dict[str, str] | None = None
 
 def send(target: Any, pid: str, topic: str, *args: Any) -> None:
     target.send(pid, topic, [Payload.of(arg) for arg in args])
+
+
+def has_settled(target: ProcessHost, pid: str) -> bool:
+    run = target.find(pid)
+    return isinstance(run, LuaRun) and run.settled.is_set()
 
 
 async def test_a_process_lives_on_when_its_spawner_has_ended(tmp_path: Path) -> None:
@@ -215,7 +222,7 @@ async def test_an_upgrade_without_an_entry_takes_the_newest_code(tmp_path: Path)
     first = registry(tmp_path, more={"v.lua": "return function() process.inbox():receive() process.upgrade() end"})
     async with host(first) as h:
         pid = spawn(h, "v")
-        await eventually(lambda: h.find(pid).settled.is_set())  # type: ignore[union-attr]
+        await eventually(lambda: has_settled(h, pid))
         second = registry(tmp_path, more={"v.lua": "return function() return 'second' end"})
         h.use(second, Programs(second))
         send(h, pid, "go")
@@ -427,7 +434,7 @@ async def test_closing_cancels_processes_and_leaves_none(tmp_path: Path) -> None
         log=lines,
     ) as h:
         tidy_pid, deaf = spawn(h, "tidy"), spawn(h, "deaf")
-        await eventually(lambda: all(h.find(pid).settled.is_set() for pid in (tidy_pid, deaf)))  # type: ignore[union-attr]
+        await eventually(lambda: has_settled(h, tidy_pid) and has_settled(h, deaf))
         await h.close(0.05)
         assert h.running == []
         with pytest.raises(Error, match="shutting down"):
@@ -447,4 +454,4 @@ async def test_a_process_of_another_host_is_not_found_and_says_where_it_is(tmp_p
     async with host(load(tmp_path, sources, [PROCESSES])) as target:
         for act, failed, kind, retryable, node, text in await call(target, "asks"):
             assert (failed, kind, retryable, node) == (True, "NotFound", False, "elsewhere"), act
-            assert "process not found: {app:processes@elsewhere|7}: it is of the host elsewhere" in text
+            assert "process not found: {app:processes@elsewhere|7}; it is of the host elsewhere" in text

@@ -12,7 +12,8 @@ from runtime.contracts import HttpRequest, HttpResponse
 from runtime.errors import INTERNAL, INVALID, TIMEOUT, Error
 from runtime.payload import Payload
 from runtime.registry import Registry
-from tests.process.support import call, eventually, host, load, pids
+from tests.process.support import call, host, load, pids
+from tests.waiting import eventually
 
 SOURCE = """
     import asyncio

@@ -16,7 +16,8 @@ from runtime.errors import ALREADY_EXISTS, CANCELED, INVALID, Error
 from runtime.payload import Payload
 from runtime.process.host import ProcessHost
 from runtime.temporal.dev_server import DevServer
-from tests.temporal.stage import MODULES, Files, Stage, eventually, staged
+from tests.temporal.stage import MODULES, Files, Stage, staged
+from tests.waiting import eventually
 
 #: Ends as it is told to, by topic; the value of "go" is the next round's.
 OBEYS = """

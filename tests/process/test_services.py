@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 
 from runtime.lua.program import Programs
-from runtime.process.services.supervisor import _delay
 from runtime.registry import Registry, RegistryError
-from runtime.registry.models import Restart
-from tests.process.support import PROCESSES, Lines, eventually, host, load, process
+from tests.process.support import PROCESSES, Lines, host, load, process
+from tests.waiting import eventually
 
 SOON = {"initial_delay": "1ms", "max_delay": "2ms"}
 #: Says when it is up and when it has been asked to end; fails as often as it is told to.
@@ -143,8 +142,3 @@ async def test_a_reload_starts_stops_and_renews_what_has_changed(tmp_path: Path)
 def test_services_that_depend_on_each_other_in_a_circle_are_refused_at_load(tmp_path: Path) -> None:
     with pytest.raises(RegistryError, match="circle: app:a → app:b → app:a"):
         registry(tmp_path, service("a", "b"), service("b", "a"))
-
-
-def test_delays_grow_to_the_longest() -> None:
-    restart = Restart()
-    assert [_delay(restart, n) for n in (1, 2, 3, 7, 8, 500)] == [1, 2, 4, 64, 90, 90]

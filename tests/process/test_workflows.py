@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from runtime.contracts import End, RunDescription, Started, StartRequest
-from runtime.errors import ALREADY_EXISTS, CANCELED, INVALID, NOT_FOUND, UNAVAILABLE, Error
+from runtime.errors import ALREADY_EXISTS, CANCELED, INVALID, NOT_FOUND, UNAVAILABLE, Error, not_found
 from runtime.payload import Payload
 from runtime.registry import Registry
-from tests.process.support import call, eventually, host, load, pids
+from tests.process.support import call, host, load, pids
+from tests.waiting import eventually
 
 ORDER_PID = "{app:worker|o|1}"
 
@@ -30,7 +31,7 @@ class Played:
 
     def _known(self, run: str) -> None:
         if run != "o|1":
-            raise Error(NOT_FOUND, f"workflow not found: {run}", retryable=False)
+            raise not_found("workflow", run)
 
     async def start(self, request: StartRequest) -> Started:
         if self.refuses is not None:

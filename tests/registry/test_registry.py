@@ -158,7 +158,7 @@ def test_http_entries_find_each_other_through_meta_too(registry: Registry) -> No
 def test_a_registry_entry_keeps_whatever_it_is_given(registry: Registry) -> None:
     settings = registry["app:settings"]
     assert isinstance(settings, RegistryEntry)
-    assert (settings.data, settings.extras) == ({"limit": 5}, {"colour": "red"})
+    assert (settings.data, settings.definition["colour"]) == ({"limit": 5}, "red")
 
 
 def test_of_kind_is_in_order_of_definition_and_takes_base_classes(registry: Registry) -> None:
@@ -176,7 +176,7 @@ def test_a_workflow_is_found_by_its_type_and_by_its_id(registry: Registry) -> No
 
 
 def test_an_unknown_id_is_a_not_found_error_with_a_suggestion(registry: Registry) -> None:
-    with pytest.raises(Error, match=r'no entry app:ordr; did you mean "app:order"\?') as raised:
+    with pytest.raises(Error, match=r'entry not found: app:ordr; did you mean "app:order"\?') as raised:
         registry["app:ordr"]
     assert raised.value.kind == NOT_FOUND
     assert registry.get("app:ordr") is None

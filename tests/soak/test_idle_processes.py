@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from runtime.errors import LIMIT_EXCEEDED, RATE_LIMITED, Error
-from tests.process.support import PROCESSES, call, eventually, host, load, process, result, spawn
+from tests.process.support import PROCESSES, call, host, load, process, result, spawn
 from tests.soak.load import PROCESSES as MANY
 from tests.soak.load import WHOLE
 from tests.soak.sample import MEASURABLE, sample
+from tests.waiting import eventually
 
 ECHO = """return function(to)
   local inbox = process.inbox()

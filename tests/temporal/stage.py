@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from runtime.temporal.client.runs import Runs
 from runtime.temporal.replay.replayer import ReplayResult, replay
 from runtime.temporal.worker.process_queue import ProcessQueues
 from runtime.temporal.worker.workers import Workers
+from tests.waiting import eventually
 from tests.workers import Watch
 
 MODULES = ["funcs", "time", "process", "workflow", "channel", "errors", "json", "ctx", "uuid", "saga", "logger"]
@@ -130,34 +130,19 @@ class Stage:
 
     async def listed(self, query: str) -> list[RunDescription]:
         """What a visibility query finds, once it finds anything: the server indexes a little later."""
-        while True:
-            found = [item async for item in self.runs.list(query)]
-            if found:
-                return found
-            await asyncio.sleep(0.05)
+
+        async def found() -> list[RunDescription]:
+            return [item async for item in self.runs.list(query)]
+
+        return await eventually(found, every=0.05)
 
     async def until(self, run: Started, event: str, count: int = 1) -> None:
         """Waits until the run's history has `count` events of that type."""
-        while True:
-            if (await self.event_types(run)).count(event) >= count:
-                return
-            await asyncio.sleep(0.05)
+        await eventually(lambda: self.event_types(run), lambda types: types.count(event) >= count, every=0.05)
 
     async def until_state(self, run: str, state: str) -> Any:
         """Waits until the run of that id is in that state; its description."""
-        while True:
-            described = await self.runs.describe(run)
-            if described.state == state:
-                return described
-            await asyncio.sleep(0.1)
-
-
-async def eventually(holds: Callable[[], bool]) -> None:
-    """Returns once it holds. The test's own time limit ends a wait for what never comes."""
-    while True:
-        if holds():
-            return
-        await asyncio.sleep(0.02)
+        return await eventually(lambda: self.runs.describe(run), lambda described: described.state == state, every=0.1)
 
 
 @asynccontextmanager

@@ -18,7 +18,8 @@ from runtime.temporal import wire
 from runtime.temporal.dev_server import DevServer
 from runtime.temporal.worker.process_queue import Delivered
 from runtime.temporal.workflow import system_activities
-from tests.temporal.stage import Files, eventually, staged
+from tests.temporal.stage import Files, staged
+from tests.waiting import eventually
 
 # Spawns a run that sends to it, and reads what comes.
 ASK = """return { main = function(entry, n)

@@ -17,7 +17,8 @@ from runtime.temporal.dev_server import DevServer
 from runtime.temporal.payloads import travel
 from runtime.temporal.replay.replayer import replay
 from tests.temporal.stage import Files, Stage, staged
-from tests.temporal.test_schedules import described, until
+from tests.temporal.test_schedules import described
+from tests.waiting import eventually
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 SECRET = "c0ffee-secret"
@@ -135,9 +136,9 @@ async def test_a_schedule_knows_its_mark_and_its_runs_their_input(files: Files, 
     server = temporal_server.address
     for last in (False, True):  # the second host finds it as it wants it
         async with Runtime.open(files.directory / "registry.yaml", temporal=server, environ={}) as runtime:
-            await until(partial(described, runtime, "t:each"), lambda found: found is not None)
+            await eventually(partial(described, runtime, "t:each"), lambda found: found is not None)
             await runtime.schedules.trigger("t:each", "allow_all")
-            view = await until(partial(runtime.schedules.describe, "t:each"), lambda view: view.recent)
+            view = await eventually(partial(runtime.schedules.describe, "t:each"), lambda view: view.recent)
             assert await runtime.result(view.recent[-1], 60) == SECRET
             if last:
                 await runtime.schedules.delete("t:each")

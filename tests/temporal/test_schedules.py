@@ -30,6 +30,7 @@ from runtime.temporal.dev_server import DevServer
 from runtime.temporal.schedules.operations import Schedules, ScheduleView
 from runtime.temporal.schedules.reconciler import ScheduleReconciler
 from runtime.temporal.schedules.sync import match
+from tests.waiting import eventually
 
 ECHO = "return function(...) return { input = { ... } } end"
 WAIT = "return function() process.listen('go'):receive() return 'done' end"
@@ -73,15 +74,6 @@ async def served(project: Project, server: DevServer, *, workers: bool = True) -
         yield runtime
 
 
-async def until(look: Callable[[], Awaitable[Any]], holds: Callable[[Any], bool]) -> Any:
-    """What `look` finds once it `holds`. The test's own time limit ends a wait for what never comes."""
-    while True:
-        found = await look()
-        if holds(found):
-            return found
-        await asyncio.sleep(0.1)
-
-
 async def described(runtime: Runtime, id: str) -> ScheduleView | None:
     try:
         return await runtime.schedules.describe(id)
@@ -108,18 +100,18 @@ async def test_a_schedule_is_created_updated_and_removed_with_its_entry(
 
         project.write({"calendars": [{"month": "mar", "day_of_month": 5, "hour": "6-8/2"}], "time_zone": "Europe/Oslo"})
         await runtime.reload()
-        changed = await until(handle.describe, lambda found: found.info.last_updated_at is not None)
+        changed = await eventually(handle.describe, lambda found: found.info.last_updated_at is not None)
         assert changed.schedule.policy.catchup_window != timedelta(hours=1)
         [first, second] = changed.info.next_action_times[:2]
         assert [moment.strftime("%m-%d %H:%M") for moment in (first, second)] == ["03-05 05:00", "03-05 07:00"]
 
         project.write()
         await runtime.reload()
-        await until(lambda: described(runtime, project.id), lambda found: found is None)
+        await eventually(lambda: described(runtime, project.id), lambda found: found is None)
     project.write({"interval": "30m"})
     async with served(project, temporal_server):
         assert (await handle.describe()).schedule.spec.intervals[0].every == timedelta(minutes=30)
-    await until(handle_listed(client, view.id), bool)
+    await eventually(handle_listed(client, view.id), bool)
     project.write()
     async with served(project, temporal_server) as runtime:
         assert await described(runtime, project.id) is None, "removed by a host that had never seen the entry"
@@ -138,7 +130,7 @@ async def test_a_triggered_run_completes_with_the_input_of_the_entry(
     project.write({"cron": YEARLY, "input": [{"n": 1, "empty": {}}, "two"]})
     async with served(project, temporal_server) as runtime:
         await runtime.schedules.trigger(project.id)
-        view = await until(lambda: runtime.schedules.describe(project.id), lambda found: found.recent)
+        view = await eventually(lambda: runtime.schedules.describe(project.id), lambda found: found.recent)
         [run] = view.recent
         assert run.startswith(f"{project.id}-")
         assert await runtime.result(run, 60) == {"input": [{"n": 1, "empty": {}}, "two"]}
@@ -149,11 +141,11 @@ async def test_a_triggered_run_completes_with_the_input_of_the_entry(
 async def test_an_interval_fires_by_itself(project: Project, temporal_server: DevServer) -> None:
     project.write({"interval": "1s", "input": "tock"})
     async with served(project, temporal_server) as runtime:
-        view = await until(lambda: runtime.schedules.describe(project.id), lambda found: len(found.recent) >= 2)
+        view = await eventually(lambda: runtime.schedules.describe(project.id), lambda found: len(found.recent) >= 2)
         assert await runtime.result(view.recent[0], 60) == {"input": ["tock"]}
         project.write()
         await runtime.reload()
-        await until(lambda: described(runtime, project.id), lambda found: found is None)
+        await eventually(lambda: described(runtime, project.id), lambda found: found is None)
 
 
 async def test_backfill_starts_what_would_have_been_started(project: Project, temporal_server: DevServer) -> None:
@@ -161,7 +153,7 @@ async def test_backfill_starts_what_would_have_been_started(project: Project, te
     async with served(project, temporal_server) as runtime:
         start = datetime(2024, 5, 1, 0, 30, tzinfo=UTC)
         await runtime.schedules.backfill(project.id, start, start + timedelta(hours=3), "allow_all")
-        view = await until(lambda: runtime.schedules.describe(project.id), lambda found: len(found.recent) == 3)
+        view = await eventually(lambda: runtime.schedules.describe(project.id), lambda found: len(found.recent) == 3)
         moments = sorted(run.removeprefix(f"{project.id}-") for run in view.recent)
         assert moments == ["2024-05-01T01:00:00Z", "2024-05-01T02:00:00Z", "2024-05-01T03:00:00Z"]
         with pytest.raises(Error, match="ends before it begins") as refused:
@@ -181,11 +173,11 @@ async def test_overlap_skips_while_a_run_is_open(project: Project, temporal_serv
             return await look()
 
         await runtime.schedules.trigger(project.id)
-        [run] = (await until(look, lambda found: found.running)).running
+        [run] = (await eventually(look, lambda found: found.running)).running
         await runtime.schedules.trigger(project.id)
-        view = await until(look, lambda found: found.skipped == 1)
+        view = await eventually(look, lambda found: found.skipped == 1)
         assert view.actions == 1
-        view = await until(trigger_another, lambda found: found.actions > 1)
+        view = await eventually(trigger_another, lambda found: found.actions > 1)
         with pytest.raises(Error, match="no overlap policy"):
             await runtime.schedules.trigger(project.id, "sometimes")
         assert (await runtime.describe(run)).state == "in_progress"
@@ -244,8 +236,8 @@ async def test_schedules_of_others_are_left_alone(
     other.write({"cron": YEARLY})
     async with served(other, temporal_server):
         pass
-    await until(handle_listed(client, f"evermoon:{other.id}"), bool)
-    await until(handle_listed(client, theirs.id), bool)
+    await eventually(handle_listed(client, f"evermoon:{other.id}"), bool)
+    await eventually(handle_listed(client, theirs.id), bool)
     project.write({"cron": YEARLY}, {"cron": YEARLY, "name": other.name})
     with caplog.at_level(logging.ERROR, "evermoon.schedules"):
         async with served(project, temporal_server) as runtime:
@@ -301,6 +293,6 @@ async def test_schedules_wait_for_a_server_that_is_not_there_yet(
                             raise
                         return []
 
-                assert await until(listed, bool) == [project.id]
+                assert await eventually(listed, bool) == [project.id]
         finally:
             await keeper.stop()

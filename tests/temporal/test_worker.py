@@ -24,7 +24,8 @@ from runtime.temporal.dev_server import DevServer
 from runtime.temporal.replay.replayer import replay
 from runtime.temporal.worker.plugin import LuaPlugin
 from runtime.temporal.worker.workers import Workers
-from tests.temporal.stage import Files, eventually, staged
+from tests.temporal.stage import Files, staged
+from tests.waiting import eventually
 
 SAGA = """return { main = function(n)
   local future = assert(funcs.async('t:double', n))

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from runtime.errors import INTERNAL, PERMISSION_DENIED, Error, invalid
+from runtime.errors import Error, internal, invalid, permission_denied
 from runtime.late import late
 from runtime.modules.definition import WORKFLOW, ModuleDef
 
@@ -54,7 +54,7 @@ def decrypt(cipher: bytes, data: bytes, key: bytes, aad: bytes | None = None) ->
     try:
         return opened.decrypt(data[:NONCE], data[NONCE:], aad)
     except exceptions.InvalidTag:
-        raise Error(INTERNAL, "decryption failed: wrong key, or the text was changed", retryable=False) from None
+        raise internal("decryption failed: wrong key, or the text was changed") from None
 
 
 def _cipher(cipher: bytes, key: bytes) -> aead.AESGCM | aead.ChaCha20Poly1305:
@@ -149,7 +149,7 @@ def _no_token() -> Error:
 
 
 def _refused(reason: str) -> Error:
-    return Error(PERMISSION_DENIED, f"the token is refused: {reason}", retryable=False)
+    return permission_denied(f"the token is refused: {reason}")
 
 
 def pbkdf2(password: bytes, salt: bytes, iterations: int, length: int, algorithm: bytes) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runtime.contracts import ExecutionPort
-from runtime.errors import NOT_FOUND, PERMISSION_DENIED, Error, invalid
+from runtime.errors import Error, invalid, not_found, permission_denied
 from runtime.modules.definition import HOST, HostCall, ModuleDef
 from runtime.modules.env.storage import storage_of
 from runtime.modules.security.rules import is_allowed, refuse
@@ -16,7 +16,7 @@ async def get(call: HostCall) -> str:
     entry = _variable(call, "env.get")
     value = await _value(call.process, entry)
     if value is None:
-        raise Error(NOT_FOUND, f"environment variable {call.data['name']} has no value", retryable=False)
+        raise not_found("value of environment variable", call.data["name"])
     return value
 
 
@@ -36,7 +36,7 @@ async def set_value(call: HostCall) -> bool:
     """Where the variable is kept. Of the environment only this host's view changes, never that of the process itself."""
     entry = _variable(call, "env.set")
     if entry.readonly:
-        raise Error(PERMISSION_DENIED, f"environment variable {call.data['name']} is read-only", retryable=False)
+        raise permission_denied(f"environment variable {call.data['name']} is read-only")
     value = call.args[0].value()
     if not isinstance(value, str) or "\0" in value or len(value.encode()) > MAX_VALUE:
         raise invalid(f"the value of a variable is text without NUL, of at most {MAX_VALUE} bytes")
@@ -62,14 +62,14 @@ def _variable(call: HostCall, action: str) -> EnvVariable:
                 raise not_granted(name, secret=entry.secret)
             return entry
     refuse(call.process.registry, call.process.principal, action, name)
-    raise Error(NOT_FOUND, f"environment variable {name} is not registered", retryable=False)
+    raise not_found("environment variable", name)
 
 
 def not_granted(name: str, *, secret: bool) -> Error:
     """Of a variable that `is_granted` refuses."""
     why = "is secret" if secret else "is not one of this entry's"
     text = f"environment variable {name} {why}: the entry's meta.env.variables must name it"
-    return Error(PERMISSION_DENIED, text, retryable=False, details={"name": name})
+    return permission_denied(text, name=name)
 
 
 async def _value(process: ExecutionPort, entry: EnvVariable) -> str | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from runtime.contracts import ExecutionPort
-from runtime.errors import NOT_FOUND, UNAVAILABLE, Error
+from runtime.errors import Error, not_found, unavailable
 from runtime.late import late
 from runtime.registry.kinds.env import EnvStorageFile, EnvStorageMemory, EnvStorageOs, EnvStorageRouter
 
@@ -59,12 +59,12 @@ class File:
             try:
                 await asyncio.to_thread(env_file.write, self._path, name, value, create=self._create, mode=self._mode)
             except FileNotFoundError:
-                raise Error(NOT_FOUND, f"{self._id}: the file does not exist", retryable=False) from None
+                raise not_found("file of the storage", self._id) from None
             except OSError as error:
                 raise self._unusable("written", error) from None
 
     def _unusable(self, done: str, error: OSError) -> Error:
-        return Error(UNAVAILABLE, f"{self._id}: the file cannot be {done}: {error.strerror}", retryable=True)
+        return unavailable(f"{self._id}: the file cannot be {done}: {error.strerror}")
 
 
 class Router:

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from runtime.errors import CANCELED, LIMIT_EXCEEDED, Error
+from runtime.errors import canceled, limit_exceeded
 from runtime.payload import JSON, NULL, Payload
 from runtime.resources import Resources
 
@@ -77,7 +77,7 @@ class Subscription:
             self._arrived.clear()
             await self._arrived.wait()
         if not self._unread:
-            raise Error(CANCELED, "the subscription is closed", retryable=False)
+            raise canceled("the subscription is closed")
         batch = [self._unread.popleft() for _ in range(min(len(self._unread), _BATCH))]
         self._bytes -= sum(map(len, batch))
         return Payload(JSON, b"[" + b",".join(batch) + b"]")
@@ -96,7 +96,7 @@ class EventBus:
         """Raises `Error` LIMIT_EXCEEDED."""
         if len(self._subscriptions) >= MAX_SUBSCRIPTIONS:
             message = f"this host has {MAX_SUBSCRIPTIONS} subscriptions, as many as it may"
-            raise Error(LIMIT_EXCEEDED, message, retryable=False)
+            raise limit_exceeded(message)
         subscription = Subscription(system, kind, owner)
         self._subscriptions[subscription] = None
         return subscription

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runtime.errors import PERMISSION_DENIED, Error, invalid
+from runtime.errors import invalid, permission_denied
 from runtime.modules.definition import HOST, HostCall, ModuleDef
 from runtime.modules.events.bus import RUNTIME, Subscription, bus_of
 from runtime.payload import Payload
@@ -33,7 +33,7 @@ async def following(call: HostCall) -> Payload:
 async def send(call: HostCall) -> bool:
     system, kind, path = _name(call, "system"), _name(call, "kind"), _name(call, "path")
     if system == RUNTIME:
-        raise Error(PERMISSION_DENIED, f"events of {RUNTIME} are the runtime's own", retryable=False)
+        raise permission_denied(f"events of {RUNTIME} are the runtime's own")
     data = call.args[0] if call.args else None
     if data is not None and len(data.data) > MAX_DATA:
         raise invalid(f"the data of an event has at most {MAX_DATA} bytes")

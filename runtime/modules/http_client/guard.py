@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING
 
-from runtime.errors import PERMISSION_DENIED, Error
+from runtime.errors import permission_denied
 
 if TYPE_CHECKING:
     from runtime.registry.kinds.lua import HttpClientMeta
@@ -60,7 +60,7 @@ class Policy:
         if not is_public and not keeps_credentials and self.allow_private and not self.hosts:
             return
         why = "not one of the entry's hosts" if is_public else "not on the public internet"
-        raise Error(PERMISSION_DENIED, f"{host} is {why}; the entry's meta.http_client must allow it", retryable=False)
+        raise permission_denied(f"{host} is {why}; the entry's meta.http_client must allow it")
 
 
 def _unwrap(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:

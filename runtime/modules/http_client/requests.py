@@ -21,7 +21,7 @@ from yarl import URL
 
 from runtime import durations
 from runtime.contracts import ActivityPort, ExecutionPort
-from runtime.errors import LIMIT_EXCEEDED, TIMEOUT, UNAVAILABLE, Error, invalid
+from runtime.errors import Error, invalid, limit_exceeded, timed_out, unavailable
 from runtime.modules.definition import HostCall
 from runtime.modules.http_client.guard import Policy
 from runtime.modules.http_client.hops import GuardedResolver, guard_hops
@@ -192,7 +192,7 @@ async def _body(response: aiohttp.ClientResponse, options: _Options) -> bytes:
         body += chunk
         if len(body) > limit:
             response.close()
-            raise Error(LIMIT_EXCEEDED, f"response body is longer than {limit} bytes", retryable=False)
+            raise limit_exceeded(f"response body is longer than {limit} bytes")
     return bytes(body)
 
 
@@ -215,20 +215,20 @@ def _translated(error: Exception, url: URL) -> Error:
     """What a script is told; what the library said stays with the host."""
     place = f"{url.host}:{url.port}"
     if isinstance(error, TimeoutError):
-        return Error(TIMEOUT, f"no answer from {place} in time")
+        return timed_out(f"no answer from {place} in time")
     if isinstance(error, aiohttp.InvalidURL):
         return invalid(f"not an http or https URL: {str(url)[:200]!r}")
     if isinstance(error, aiohttp.TooManyRedirects):
-        return Error(UNAVAILABLE, f"{place} redirects without end")
+        return unavailable(f"{place} redirects without end")
     if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return Error(UNAVAILABLE, f"no address for {url.host}")
+        return unavailable(f"no address for {url.host}")
     if isinstance(error, aiohttp.ClientConnectorError):
-        return Error(UNAVAILABLE, f"no connection to {place}")
+        return unavailable(f"no connection to {place}")
     if isinstance(error, CookieError):
         return invalid("a cookie has a name it may not have")
     if isinstance(error, ValueError) and not isinstance(error, aiohttp.ClientError):
         return invalid("a header or the URL holds a character it may not hold")
-    return Error(UNAVAILABLE, f"the connection to {place} broke")
+    return unavailable(f"the connection to {place} broke")
 
 
 def _guards(process: ExecutionPort) -> list[aiohttp.ClientMiddlewareType]:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from runtime.errors import INTERNAL, Error, invalid
+from runtime.errors import Error, internal, invalid
 from runtime.modules.queue.memory import MemoryQueue, QueueMessage
 
 
@@ -48,7 +48,7 @@ class QueueDelivery:
     def nack(self, reason: str = "") -> None:
         """The message is to be given again. Raises `Error` INVALID when it is settled already."""
         self._settle()
-        error = Error(INTERNAL, reason or "its handler said nack", retryable=True)
+        error = internal(reason or "its handler said nack", retryable=True)
         self._do(lambda: self._queue.nack(self._message, error))
 
     def ended(self, error: Error | None) -> None:

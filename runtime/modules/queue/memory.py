@@ -15,7 +15,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from runtime.errors import CANCELED, INTERNAL, NOT_FOUND, RATE_LIMITED, Error, invalid
+from runtime.backoff import delay_after
+from runtime.errors import CANCELED, INTERNAL, Error, invalid, not_found, rate_limited
 from runtime.payload import BINARY, Payload
 from runtime.principal import NOBODY, Principal
 from runtime.registry import Registry
@@ -88,8 +89,7 @@ class MemoryQueue:
         if message.size > options.max_message:
             raise invalid(f"a message of {message.size} bytes: {self.entry.id} takes {options.max_message}")
         if self._is_full(message.size):
-            held = {"message_count": len(self), "bytes": self._bytes}
-            raise Error(RATE_LIMITED, f"{self.entry.id} is full", retryable=True, details=held)
+            raise rate_limited(f"{self.entry.id} is full", message_count=len(self), bytes=self._bytes)
         self._bytes += message.size
         self._add(message)
 
@@ -204,7 +204,7 @@ class Queues:
     def _bury(self, entry_id: str, letter: QueueMessage) -> None:
         queue = self.of(self._registry, entry_id)
         if queue is None:
-            raise Error(NOT_FOUND, f"there is no queue {entry_id} any more", retryable=False)
+            raise not_found("queue", entry_id)
         queue.put(letter)
 
 
@@ -246,4 +246,4 @@ def _delay(entry: QueueEntry, attempt: int, error: Error) -> float:
         return after / 1000
     options = entry.driver_options
     first, longest = options.initial_delay.total_seconds(), options.max_delay.total_seconds()
-    return float(min(first * options.backoff_factor ** min(attempt - 1, 64), longest))
+    return delay_after(attempt, first, longest, options.backoff_factor)

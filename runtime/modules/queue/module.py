@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from runtime.errors import INTERNAL, NOT_FOUND, Error, invalid
+from runtime.errors import internal, invalid, not_found
 from runtime.modules.definition import HOST, HostCall, ModuleDef
 from runtime.modules.queue.memory import MemoryQueue, QueueMessage, queues_of
 from runtime.registry import Registry
@@ -27,7 +27,7 @@ async def put(resources: Resources, registry: Registry, queue_id: str, message: 
     """Publishes on a host that has these. Raises NOT_FOUND for what is no queue, and what `MemoryQueue.put` does."""
     queue = (await queues_of(resources)).of(registry, queue_id)
     if queue is None:
-        raise Error(NOT_FOUND, f"no queue {queue_id}", retryable=False)
+        raise not_found("queue", queue_id)
     if len(json.dumps(message.headers)) > MAX_HEADERS:
         raise invalid(f"the headers of a message have at most {MAX_HEADERS} bytes")
     queue.put(message)
@@ -36,7 +36,7 @@ async def put(resources: Resources, registry: Registry, queue_id: str, message: 
 async def info(call: HostCall) -> dict[str, Any]:
     queue = await _queue(call)
     if queue is None:
-        raise Error(INTERNAL, f"no queue {call.data['id']}", retryable=False)
+        raise internal(f"no queue {call.data['id']}")
     return queue.info
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from runtime.errors import NOT_FOUND, Error
+from runtime.errors import not_found
 from runtime.modules.definition import HOST, CommandHandler, HostCall, ModuleDef
 from runtime.modules.security.rules import Question, decide, policies_of, refuse
 from runtime.principal import Actor, Principal
@@ -33,7 +33,7 @@ def find(registry: Registry, _principal: Principal, data: Mapping[str, Any]) -> 
     is_policy = isinstance(registry.get(name), SecurityPolicy)
     known = bool(policies_of(registry, name))
     if not {"policy": is_policy, "group": known and not is_policy}.get(what, known):
-        raise Error(NOT_FOUND, f"no {what} {name}", retryable=False, details={"id": name})
+        raise not_found(what, name)
     return True
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakKeyDictionary
 
-from runtime.errors import PERMISSION_DENIED, Error
+from runtime.errors import Error, permission_denied
 from runtime.late import late
 from runtime.principal import Actor, Principal
 from runtime.registry import Registry, SecurityPolicy
@@ -60,7 +60,7 @@ def denied(principal: Principal, action: str, resource: str) -> Error:
     actor = principal.actor.id if principal.actor is not None else None
     details = {"action": action, "resource": resource, **({"actor": actor} if actor is not None else {})}
     text = f"{action} on {resource} is not allowed" + (f" to {actor}" if actor is not None else "")
-    return Error(PERMISSION_DENIED, text, retryable=False, details=details)
+    return permission_denied(text, **details)
 
 
 def decide(registry: Registry, scope: Sequence[str], question: Question) -> Effect:

@@ -24,7 +24,7 @@ from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
 from sqlalchemy.exc import SQLAlchemyError
 
 from runtime.contracts import ExecutionPort
-from runtime.errors import NOT_FOUND, TIMEOUT, Error, invalid
+from runtime.errors import invalid, not_found, timed_out
 from runtime.modules.sql.errors import translated
 from runtime.modules.sql.parameters import to_format
 from runtime.modules.sql.urls import MEMORY, connect_args, mysql_time_limit, url_of
@@ -155,7 +155,7 @@ class OpenDatabase:
             async with asyncio.timeout(self._wait):
                 await self._permits.acquire()
         except TimeoutError:
-            raise Error(TIMEOUT, f"no connection to {self.id} came free in time", retryable=True) from None
+            raise timed_out(f"no connection to {self.id} came free in time") from None
 
     def _after(self, future: Future[Any], then: Callable[[], object]) -> None:
         loop = asyncio.get_running_loop()
@@ -306,7 +306,7 @@ async def database_of(process: ExecutionPort, entry_id: str) -> OpenDatabase:
     """The open database of an entry. Raises `Error` NOT_FOUND for what is no database."""
     entry = process.registry.get(entry_id)
     if not isinstance(entry, Database):
-        raise Error(NOT_FOUND, f"no database {entry_id}", retryable=False)
+        raise not_found("database", entry_id)
     resolved = process.registry.resolve(entry)
     return await process.resources.open(("sql", entry.id), lambda: _opened(resolved))
 

@@ -10,13 +10,16 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from runtime.errors import (
     ALREADY_EXISTS,
     CONFLICT,
-    INTERNAL,
     INVALID,
     PERMISSION_DENIED,
     TIMEOUT,
     UNAVAILABLE,
     Error,
+    internal,
     invalid,
+    permission_denied,
+    timed_out,
+    unavailable,
 )
 
 _LONGEST = 500
@@ -73,17 +76,17 @@ _RETRYABLE = frozenset({CONFLICT, TIMEOUT, UNAVAILABLE})
 def translated(error: Exception, database: str) -> Error:
     """What a script is told. Of a connection it learns the entry, never address, user or password."""
     if isinstance(error, PoolTimeout):
-        return Error(TIMEOUT, f"no connection to {database} came free in time", retryable=True)
+        return timed_out(f"no connection to {database} came free in time")
     if isinstance(error, ModuleNotFoundError | NoSuchModuleError):
-        return Error(UNAVAILABLE, f"the driver of {database} is not installed", retryable=False)
+        return unavailable(f"the driver of {database} is not installed", retryable=False)
     cause = error.orig if isinstance(error, DBAPIError) else error
     if isinstance(error, SQLAlchemyError) and not isinstance(error, DBAPIError):
-        return Error(INTERNAL, f"{database}: {str(error)[:_LONGEST]}", retryable=False)
+        return internal(f"{database}: {str(error)[:_LONGEST]}")
     kind = _kind(cause)
     if kind == UNAVAILABLE or (isinstance(error, DBAPIError) and error.connection_invalidated):
-        return Error(UNAVAILABLE, f"no connection to {database}", retryable=True)
+        return unavailable(f"no connection to {database}")
     if kind == PERMISSION_DENIED and _is_about_login(cause):
-        return Error(PERMISSION_DENIED, f"{database} refuses the login", retryable=False)
+        return permission_denied(f"{database} refuses the login")
     text = str(cause).strip() or type(cause).__name__
     if kind == INVALID:
         return invalid(f"{database}: {text[:_LONGEST]}")

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from runtime.errors import LIMIT_EXCEEDED, Error, invalid
+from runtime.errors import invalid, limit_exceeded
 from runtime.late import late
 from runtime.modules.definition import HOST, HostCall, ModuleDef
 from runtime.payload import Payload
@@ -129,11 +129,7 @@ def _rows(result: CursorResult[Any]) -> dict[str, Any]:
                 places.append((len(rows), column))
         if len(rows) > MAX_ROWS or size > MAX_BYTES:
             result.close()
-            raise Error(
-                LIMIT_EXCEEDED,
-                f"a result of more than {MAX_ROWS} rows or {MAX_BYTES} bytes: read it in parts",
-                retryable=False,
-            )
+            raise limit_exceeded(f"a result of more than {MAX_ROWS} rows or {MAX_BYTES} bytes: read it in parts")
     return {"rows": rows, "bytes": places}
 
 

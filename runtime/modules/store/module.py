@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from runtime import durations
 from runtime.contracts import ExecutionPort
-from runtime.errors import NOT_FOUND, Error, invalid
+from runtime.errors import Error, invalid, not_found
 from runtime.late import late
 from runtime.modules.definition import HOST, HostCall, ModuleDef
 from runtime.modules.store.memory import MemoryBackend
@@ -88,7 +88,7 @@ async def info(call: HostCall) -> dict[str, Any]:
 async def _found(call: HostCall) -> Record:
     record = await (await _backend(call)).get(_key(call))
     if record is None:
-        raise Error(NOT_FOUND, f"no key {_key(call)!r} in {call.data['id']}", retryable=False)
+        raise not_found("key", _key(call), f"it is not in {call.data['id']}")
     return record
 
 
@@ -124,7 +124,7 @@ def _portable(record: Record) -> dict[str, Any]:
 def _entry(call: HostCall) -> Store:
     found = call.process.registry.get(str(call.data["id"]))
     if not isinstance(found, Store):
-        raise Error(NOT_FOUND, f"no store {call.data['id']}", retryable=False)
+        raise not_found("store", call.data["id"])
     return call.process.registry.resolve(found)
 
 

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Protocol
 
-from runtime.errors import ALREADY_EXISTS, CONFLICT, LIMIT_EXCEEDED, Error
+from runtime.errors import Error, already_exists, conflict, limit_exceeded
 from runtime.payload import Payload
 
 
@@ -55,17 +55,12 @@ def next_version(found: Record | None) -> int:
 def refusal(key: str, found: Record | None, condition: WriteCondition) -> Error | None:
     """The error of a put whose condition does not hold."""
     if condition.only_if_absent and found is not None:
-        return Error(ALREADY_EXISTS, f"key {key!r} exists", retryable=False, details={"version": found.version})
+        return already_exists(f"key {key!r} exists", version=found.version)
     version = found.version if found else 0
     if condition.if_version is not None and condition.if_version != version:
-        return Error(
-            CONFLICT,
-            f"key {key!r} is at version {version}, not {condition.if_version}",
-            retryable=False,
-            details={"version": version},
-        )
+        return conflict(f"key {key!r} is at version {version}, not {condition.if_version}", version=version)
     return None
 
 
 def full(store_id: str, max_size: int) -> Error:
-    return Error(LIMIT_EXCEEDED, f"{store_id} holds {max_size} keys, as many as it may", retryable=False)
+    return limit_exceeded(f"{store_id} holds {max_size} keys, as many as it may")

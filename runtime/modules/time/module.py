@@ -15,7 +15,7 @@ from functools import cache, lru_cache
 from typing import IO
 from zoneinfo import ZoneInfo
 
-from runtime.errors import NOT_FOUND, Error
+from runtime.errors import not_found
 from runtime.modules.definition import WORKFLOW, ModuleDef
 
 LOCAL = "Local"
@@ -34,7 +34,7 @@ def _names() -> frozenset[str]:
 
 def _open(name: str) -> IO[bytes]:
     if name not in _names():  # also what keeps "../" out of the path
-        raise Error(NOT_FOUND, f"unknown time zone {name[:64]}", retryable=False, details={"zone": name[:64]})
+        raise not_found("time zone", name[:64], zone=name[:64])
     return importlib.resources.files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb")
 
 

@@ -13,8 +13,9 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from runtime.backoff import Backoff
 from runtime.contracts import StartRequest
-from runtime.errors import TIMEOUT, Error
+from runtime.errors import Error, timed_out
 from runtime.payload import Payload
 from runtime.process.lua_run import LuaRun
 from runtime.process.services.base import ServiceKeeper
@@ -132,7 +133,8 @@ class ProcessServiceKeeper(ServiceKeeper):
     async def _keep_up(self) -> None:
         await self._wait_for_needed()
         restart = self._entry.lifecycle.restart
-        failures = 0
+        longest = restart.max_delay.total_seconds()
+        backoff = Backoff(restart.initial_delay.total_seconds(), longest, restart.backoff_factor)
         while True:
             self._up_since = float("inf")
             error = await self._once()
@@ -141,12 +143,12 @@ class ProcessServiceKeeper(ServiceKeeper):
             if error is None:
                 return
             self.up.clear()
-            lasted = time.monotonic() - self._up_since
-            failures = 1 if lasted > restart.max_delay.total_seconds() else failures + 1
-            if restart.max_attempts and failures > restart.max_attempts:
-                _log.error("service %s has failed %d times and stays down: %s", self._entry.id, failures, error)
+            if time.monotonic() - self._up_since > longest:
+                backoff.reset()
+            delay = backoff.failed()
+            if restart.max_attempts and backoff.failures > restart.max_attempts:
+                _log.error("service %s has failed %d times and stays down: %s", self._entry.id, backoff.failures, error)
                 return
-            delay = _delay(restart, failures)
             _log.warning("service %s failed, starts again in %g s: %s", self._entry.id, delay, error)
             await asyncio.sleep(delay)
 
@@ -181,7 +183,7 @@ class ProcessServiceKeeper(ServiceKeeper):
                 await run.settled.wait()
         except TimeoutError:
             await run.wind_down(_STOPPING, 0)
-            raise Error(TIMEOUT, f"{self._entry.id} did not start within {limit:g} s") from None
+            raise timed_out(f"{self._entry.id} did not start within {limit:g} s") from None
         if run.is_over:
             await run.ended()
             run.result()
@@ -224,9 +226,3 @@ def _mark(host: ProcessHost, entry: Entry) -> Any:
         return entry.queue, entry.func, entry.concurrency, entry.prefetch
     assert isinstance(entry, ProcessService)
     return entry.process, entry.host, entry.input, host.programs.get(entry.process).bundle
-
-
-def _delay(restart: Any, failures: int) -> float:
-    """Seconds before the next try after so many failures in a row."""
-    first, longest = restart.initial_delay.total_seconds(), restart.max_delay.total_seconds()
-    return float(min(first * restart.backoff_factor ** min(failures - 1, 64), longest))

@@ -7,19 +7,14 @@ from typing import Literal
 from pydantic import ConfigDict
 
 from runtime.registry.models import Entry
-from runtime.registry.units import FrozenDict, Opaque, freeze
+from runtime.registry.units import Opaque
 
 
 class RegistryEntry(Entry):
-    """Opaque data for scripts to find. Any further field is kept, too, in `extras`."""
+    """Opaque data for scripts to find. Any further field is kept too."""
 
     KIND = "registry.entry"
     model_config = ConfigDict(extra="allow")
 
     kind: Literal["registry.entry"]
     data: Opaque = None
-
-    @property
-    def extras(self) -> FrozenDict:
-        frozen: FrozenDict = freeze(self.model_extra or {})
-        return frozen

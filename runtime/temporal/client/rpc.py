@@ -41,12 +41,12 @@ _UNREACHABLE = "the Temporal server does not answer"
 
 
 def unavailable(detail: str = "") -> Error:
-    return Error(errors.UNAVAILABLE, f"{_UNREACHABLE}{detail}", retryable=True)
+    return errors.unavailable(f"{_UNREACHABLE}{detail}")
 
 
 def not_found(run: str) -> Error:
     """Of a run that nobody knows, or that has ended and can be sent nothing any more: the server tells no difference."""
-    return Error(errors.NOT_FOUND, f'workflow not found: "{run}"', retryable=False, details={"workflow_id": run})
+    return errors.not_found("workflow", run, workflow_id=run)
 
 
 @contextmanager
@@ -55,9 +55,9 @@ def mapped(run: str = "") -> Iterator[None]:
     try:
         yield
     except WorkflowQueryFailedError as error:
-        raise Error(errors.INVALID, str(error), retryable=False) from None
+        raise errors.invalid(str(error)) from None
     except WorkflowQueryRejectedError:
-        raise Error(errors.CONFLICT, f"workflow {run} takes no queries in its state", retryable=False) from None
+        raise errors.conflict(f"workflow {run} takes no queries in its state") from None
     except WorkflowUpdateFailedError as error:
         raise failures.from_failure(error.cause) from None
     except RPCTimeoutOrCancelledError:

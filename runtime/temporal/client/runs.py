@@ -80,7 +80,7 @@ class Runs:
                     return wire.unraw(await handle.result())
             except TimeoutError:
                 message = f"workflow {handle.id} still runs"
-                raise Error(errors.TIMEOUT, message, retryable=True, details={"waiting": True}) from None
+                raise errors.timed_out(message, waiting=True) from None
             except WorkflowFailureError as failure:
                 raise _ended(failure, handle.id) from None
 
@@ -153,7 +153,7 @@ class Runs:
 def _ended(failure: WorkflowFailureError, run: str) -> Error:
     cause = failure.cause
     if isinstance(cause, CancelledError):
-        return Error(errors.CANCELED, "workflow canceled", retryable=False, details={"_workflow_id": run})
+        return errors.canceled("workflow canceled", _workflow_id=run)
     error = failures.from_failure(cause)
     if isinstance(cause, TerminatedError):
         error.details = {"reason": cause.message, "_workflow_id": run}

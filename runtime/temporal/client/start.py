@@ -52,9 +52,7 @@ class Starter:
             started = await plan.attempt(client)
             if started is not None:
                 return started
-        raise Error(
-            errors.CONFLICT, f'workflow "{plan.id}" kept closing while its messages were delivered', retryable=True
-        )
+        raise errors.conflict(f'workflow "{plan.id}" kept closing while its messages were delivered', retryable=True)
 
 
 def target(registry: Registry, entry: WorkflowLua, worker: str | None) -> Target:
@@ -81,7 +79,7 @@ class _StartPlan:
     def __init__(self, registry: Registry, programs: Programs | None, request: StartRequest, clients: Clients) -> None:
         entry = registry.find_workflow(request.entry)
         if entry is None:
-            raise Error(errors.NOT_FOUND, f'no workflow entry "{request.entry}"', retryable=False)
+            raise errors.not_found("workflow", request.entry)
         self.request = request
         self.options = {**workflow_options(entry.options), **request.options}
         named = self.options.get("id") or request.id
@@ -141,8 +139,7 @@ class _StartPlan:
         reuse = self.options.get("id_reuse_policy", "allow_duplicate")
         if self.conflict == "use_existing" and (reuse == "allow_duplicate" or await self._is_open(client)):
             return Started(self.id, run_id or "", self.pid, created=False)
-        details = {"workflow_id": self.id, "run_id": run_id}
-        raise Error(errors.ALREADY_EXISTS, f'workflow "{self.id}" already started', retryable=False, details=details)
+        raise errors.already_exists(f'workflow "{self.id}" already started', workflow_id=self.id, run_id=run_id)
 
     async def _is_open(self, client: Client) -> bool:
         return (await client.get_workflow_handle(self.id).describe(rpc_timeout=rpc.TIMEOUT)).close_time is None

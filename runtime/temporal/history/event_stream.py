@@ -15,9 +15,10 @@ from contextlib import aclosing, asynccontextmanager
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
 
+from runtime.backoff import Backoff
 from runtime.contracts import RESET, Cursor, RunEvent
 from runtime.errors import UNAVAILABLE, Error, internal
-from runtime.process.await_workflow import FIRST_DELAY, LONGEST_DELAY
+from runtime.process.await_workflow import LONGEST_DELAY
 from runtime.temporal.history.history_events import HistoryEvents, successor_of
 from runtime.temporal.history.run_chain import Histories, Link
 
@@ -104,7 +105,7 @@ class Tail:
 
     async def _follow(self, happened: int) -> None:
         """Through lost connections and restarts of the server."""
-        delay = FIRST_DELAY
+        backoff = Backoff(longest=LONGEST_DELAY)
         while not self.is_over:
             reached = self.reached
             try:
@@ -112,8 +113,9 @@ class Tail:
             except Error as error:
                 if error.kind != UNAVAILABLE:
                     raise
-                delay = FIRST_DELAY if self.reached > reached else min(delay * 2, LONGEST_DELAY)
-                await asyncio.sleep(delay)
+                if self.reached > reached:
+                    backoff.reset()
+                await backoff.pause()
 
     async def _follow_run(self, link: Link, goes_on: bool, happened: int) -> None:
         """Until it closes. From its first event each time: what has been told is known by its number."""

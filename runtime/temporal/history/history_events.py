@@ -99,7 +99,7 @@ class HistoryEvents:
             return None
         name, data = _CHILDREN[kind], dict(child)
         if kind == "START_CHILD_WORKFLOW_EXECUTION_FAILED":
-            data["error"] = Error(errors.ALREADY_EXISTS, "a workflow of that id runs", retryable=False).to_wire()
+            data["error"] = errors.already_exists("a workflow of that id runs").to_wire()
             return name, data
         data["child_run_id"] = attributes.workflow_execution.run_id
         if name == "child.failed":
@@ -201,7 +201,7 @@ def _failure(attributes: Any, name: str) -> dict[str, Any] | None:
 
 
 def _canceled(message: str) -> dict[str, Any]:
-    return Error(errors.CANCELED, message, retryable=False).to_wire()
+    return errors.canceled(message).to_wire()
 
 
 def _summary(event: HistoryEvent) -> str | None:

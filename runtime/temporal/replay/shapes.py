@@ -19,9 +19,9 @@ from temporalio.api.sdk.v1 import UserMetadata
 
 from runtime.durations import text as duration_text
 from runtime.errors import LIMIT_EXCEEDED
+from runtime.temporal import wire
 
 _POSITION = re.compile(r"^.+:\d+$")
-_SYSTEM = "evermoon."
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class CommandShape:
 
 
 def activity_text(activity: str) -> str:
-    return f"activity {activity}" if activity.startswith(_SYSTEM) else f"funcs.call {activity}"
+    return f"activity {activity}" if activity.startswith(wire.SYSTEM) else f"funcs.call {activity}"
 
 
 def child(a: Any, payloads: Sequence[Payload]) -> CommandShape:

@@ -15,7 +15,7 @@ from temporalio.client import (
     ScheduleOverlapPolicy,
 )
 
-from runtime.errors import CONFLICT, NOT_FOUND, Error, invalid
+from runtime.errors import conflict, invalid, not_found
 from runtime.registry import Registry
 from runtime.temporal.client import rpc
 from runtime.temporal.client.clients import Clients
@@ -116,10 +116,10 @@ class Schedules:
         for cluster in await self._clusters():
             found = await cluster.describe(id)
             if found is not None and mark_of(found.schedule) is None:
-                raise Error(CONFLICT, f"schedule {id} is not of Evermoon's making", retryable=False)
+                raise conflict(f"schedule {id} is not of Evermoon's making")
             if found is not None:
                 return cluster, found
-        raise Error(NOT_FOUND, f'no schedule "{schedule}"', retryable=False)
+        raise not_found("schedule", schedule)
 
 
 def _policy(overlap: str | None) -> ScheduleOverlapPolicy | None:

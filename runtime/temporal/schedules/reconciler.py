@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from runtime.backoff import Backoff
 from runtime.errors import UNAVAILABLE, Error
 from runtime.registry import Registry, TemporalSchedule
 from runtime.temporal.client.clients import Clients
 from runtime.temporal.schedules.sync import match
 
 _log = logging.getLogger("evermoon.schedules")
-_FIRST_DELAY, _LAST_DELAY = 0.2, 10.0
 
 
 class ScheduleReconciler:
@@ -49,18 +49,15 @@ class ScheduleReconciler:
             self._task = None
 
     async def _keep(self) -> None:
-        delay, told = _FIRST_DELAY, False
+        backoff = Backoff()
         while True:
             await self._due.wait()
             self._due.clear()
-            absent = await self._look(told)
-            if not absent:
-                delay, told = _FIRST_DELAY, False
-                continue
-            told = True
-            await self._pause(delay)
-            delay = min(delay * 2, _LAST_DELAY)
-            self._due.set()
+            if await self._look(told=backoff.failures > 0):
+                await backoff.pause(until=self._due)
+                self._due.set()
+            else:
+                backoff.reset()
 
     async def _look(self, told: bool) -> bool:
         """Whether a server did not answer."""
@@ -86,10 +83,3 @@ class ScheduleReconciler:
                 _log.error("%s", error)
             elif not told:
                 _log.warning("schedules wait for their server: %s", error)
-
-    async def _pause(self, delay: float) -> None:
-        try:
-            async with asyncio.timeout(delay):
-                await self._due.wait()
-        except TimeoutError:
-            pass

@@ -18,7 +18,7 @@ from temporalio.client import (
     ScheduleUpdateInput,
 )
 
-from runtime.errors import CONFLICT, NOT_FOUND, Error
+from runtime.errors import NOT_FOUND, Error, conflict
 from runtime.registry import Registry
 from runtime.temporal.client import rpc
 from runtime.temporal.client.clients import Clients
@@ -92,7 +92,7 @@ async def _created(cluster: Cluster, asked: Wanted) -> bool:
 def _update(cluster: Cluster, found: ScheduleDescription, asked: Wanted) -> ScheduleUpdate | None:
     """What somebody paused or resumed by hand stays so, until the entry itself says something else than it did."""
     if not _ours(cluster, found):
-        raise Error(CONFLICT, f"{asked.id} exists and is not of this registry: {_whose(found)}", retryable=False)
+        raise conflict(f"{asked.id} exists and is not of this registry: {_whose(found)}")
     mark = mark_of(found.schedule)
     if mark is None or mark == asked.mark:
         return None

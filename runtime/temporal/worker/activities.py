@@ -127,7 +127,7 @@ def _only_shutting_down() -> bool:
 
 
 def _elsewhere() -> Exception:
-    return failures.to_failure(Error(errors.UNAVAILABLE, "the worker is shutting down", retryable=True))
+    return failures.to_failure(errors.unavailable("the worker is shutting down"))
 
 
 def _raised(error: Error) -> Exception:

@@ -11,6 +11,7 @@ from typing import Any
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import PollerBehaviorSimpleMaximum, Worker, WorkerDeploymentConfig
 
+from runtime.backoff import Backoff
 from runtime.contracts import Workflows
 from runtime.errors import UNAVAILABLE, Error
 from runtime.lua.hibernation import Counts, HibernationPool
@@ -27,8 +28,6 @@ from runtime.temporal.worker.sdk_warnings import outlive_warnings
 from runtime.temporal.workflow import LuaRunner, LuaWorkflow, WorkflowHost
 
 _log = logging.getLogger(__name__)
-
-_FIRST_DELAY, _LAST_DELAY = 0.2, 10.0
 
 Fatal = Callable[[BaseException], None]
 
@@ -209,7 +208,7 @@ class _Served:
         """The worker once its server answers; None when stopped before that."""
         for other in self._after:
             await other.ended()
-        delay, told = _FIRST_DELAY, False
+        backoff = Backoff()
         while not self._stopping.is_set():
             try:
                 return await self._attempt()
@@ -217,10 +216,9 @@ class _Served:
                 if error.kind != UNAVAILABLE:
                     self._ended(self.host.worker_id, error)
                     return None
-                if not told:
+                if not backoff.failures:
                     _log.warning("worker %s waits for its server: %s", self.host.worker_id, error)
-                    told = True
-                delay = await self._pause(delay)
+                await backoff.pause(until=self._stopping)
             except Exception as error:
                 self._ended(self.host.worker_id, error)
                 return None
@@ -229,14 +227,6 @@ class _Served:
     async def _attempt(self) -> Worker:
         worker: Worker = await self._build(self.host)
         return worker
-
-    async def _pause(self, delay: float) -> float:
-        try:
-            async with asyncio.timeout(delay):
-                await self._stopping.wait()
-        except TimeoutError:
-            pass
-        return min(delay * 2, _LAST_DELAY)
 
     async def stop(self) -> None:
         self._stopping.set()

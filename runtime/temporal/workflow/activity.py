@@ -7,7 +7,6 @@ from collections.abc import Callable
 from temporalio.bridge.proto.activity_result import ActivityResolution, DoBackoff
 
 from runtime import errors
-from runtime.errors import Error
 from runtime.payload import NOTHING, Payload
 from runtime.temporal import wire
 from runtime.temporal.workflow.pending import PendingActivity
@@ -66,7 +65,7 @@ class Activity:
         """The turn from which on its outcome is waited for. One that was cancelled before that has ended."""
         self._begun = True
         if self._cancelled:
-            self._end(Error(errors.CANCELED, "activity canceled", retryable=False))
+            self._end(errors.canceled("activity canceled"))
 
     def cancel(self) -> bool:
         """Asks for its end; what comes of that is its outcome. Idempotent. False when its outcome is on its way already."""
@@ -87,7 +86,7 @@ class Activity:
             return
         self._sleep.cancel()
         self._sleep = None
-        self._end(Error(errors.CANCELED, "activity canceled", retryable=False))
+        self._end(errors.canceled("activity canceled"))
 
     def _ask(self) -> None:
         if self._told == self._number:
@@ -121,7 +120,7 @@ class Activity:
         if not self._cancelled:  # since its outcome came
             self._end(outcome)
         elif self._run.is_cancelled_with_its_result():
-            self._end(Error(errors.CANCELED, "activity canceled", retryable=False))
+            self._end(errors.canceled("activity canceled"))
         else:
             self._ask()
             self._run.turns.after(FOLLOWED, self._end, outcome)
@@ -135,7 +134,7 @@ class Activity:
         if not self._cancelled:  # since it was told to back off
             self._back_off(backoff)
         elif self._run.is_cancelled_with_its_result():
-            self._end(Error(errors.CANCELED, "activity canceled", retryable=False))
+            self._end(errors.canceled("activity canceled"))
         else:
             self._ask()
             self._run.turns.after(FOLLOWED, self._back_off, backoff)

@@ -18,7 +18,7 @@ from runtime.lua.protocol import Command
 from runtime.modules.calls import options_of
 from runtime.modules.options import workflow_options
 from runtime.process.pids import Pid
-from runtime.process.task_queues import check_host
+from runtime.process.task_queues import check_host, unknown_worker
 from runtime.registry import LATEST, WorkflowLua
 from runtime.temporal import sdk_options, search_attributes, wire
 from runtime.temporal.workflow.run import Run
@@ -54,9 +54,9 @@ def target_of(run: Run, command: Command) -> ChildTarget:
         return run.host.registry.find_workflow(wanted) is None
 
     if run.refused(marker, unknown):
-        raise Error(
-            errors.NOT_FOUND, f"workflow {wanted} not found in the registry", retryable=True, details={"id": wanted}
-        )
+        error = errors.not_deployed("workflow", wanted)
+        error.message = f"workflow {wanted} not found in the registry"  # as histories have recorded it
+        raise error
     return ChildTarget.of(run, run.host.registry.find_workflow(wanted), wanted)
 
 
@@ -110,8 +110,7 @@ def _check_host(run: Run, command: Command, entry_id: str) -> None:
     host: str = command.data.get("host") or ""
     if host and run.refused(wire.REFUSED_MARKER.format(op="host", seq=command.seq), check):
         check()
-        text = f"temporal.worker {host} not found"
-        raise problem[0] if problem else Error(errors.NOT_FOUND, text, retryable=False, details={"host": host})
+        raise problem[0] if problem else unknown_worker(host)
 
 
 class ChildPlan:

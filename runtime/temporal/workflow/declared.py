@@ -13,7 +13,7 @@ from typing import Any
 
 from temporalio.api.sdk.v1 import WorkflowDefinition, WorkflowInteractionDefinition, WorkflowMetadata
 
-from runtime.errors import Error
+from runtime.errors import Error, invalid
 from runtime.modules.json.module import validate
 from runtime.payload import JSON, NOTHING, Payload
 from runtime.process.host_port import log_line
@@ -39,7 +39,7 @@ def check(run: Run, what: str, name: str, args: Sequence[Payload]) -> None:
     argument = args[0] if args else NOTHING
     try:
         if argument.encoding != JSON:
-            raise Error("Invalid", "data is not JSON", retryable=False)
+            raise invalid("data is not JSON")
         validate(json.dumps(schema, default=dict).encode(), argument.data)
     except Error as error:
         raise Error(error.kind, f'{what} "{name}": {error.message}', retryable=False) from None

@@ -33,7 +33,7 @@ class DelayedStart:
 
     def give_up(self, why: str) -> bool:
         """Whether it was not too late."""
-        return self.end(Error(errors.CANCELED, why, retryable=False))
+        return self.end(errors.canceled(why))
 
     def end(self, error: Error | None) -> bool:
         if self._is_over:

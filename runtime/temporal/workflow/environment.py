@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakSet
 
-from runtime.errors import NOT_FOUND, Error
+from runtime.errors import Error, not_deployed
 from runtime.lua.hibernation import HibernatingSession, HibernationPool
 from runtime.lua.program import Program, Programs
 from runtime.lua.protocol import Command
@@ -81,7 +81,7 @@ class WorkflowHost:
         """The entry of a workflow type. Raises `Error` NOT_FOUND naming the type."""
         entry = self.registry.find_workflow(workflow_type)
         if entry is None:
-            raise Error(NOT_FOUND, f'no entry of the registry runs workflow type "{workflow_type}"', retryable=True)
+            raise not_deployed("workflow type", workflow_type)
         return entry
 
     def activity(self, entry_id: str) -> ActivityEntry | None:

@@ -231,7 +231,7 @@ class Run:
     def upsert_memo(self, values: Mapping[str, Proto | None]) -> None:
         """None takes a value out of the memo."""
         fields = self.emit().modify_workflow_properties.upserted_memo.fields
-        memo = cast("MutableMapping[str, Proto]", self.info.raw_memo)
+        memo = cast(MutableMapping[str, Proto], self.info.raw_memo)
         for name, value in values.items():
             if value is None:
                 fields[name].CopyFrom(self.payload_of(None))

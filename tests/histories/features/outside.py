@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from temporalio.client import Client, WorkflowHandle
 
 from runtime import Error, Runtime, errors
+from tests.waiting import eventually
 
 REGISTRY = Path(__file__).parent / "registry.yaml"
 
@@ -66,10 +68,8 @@ class Visit:
 
     async def until(self, event: str, count: int = 1) -> None:
         """Waits until the history has that many events of a type."""
-        while True:
-            if types(await self.runtime.history(self.id)).count(event) >= count:
-                return
-            await asyncio.sleep(0.05)
+        history = partial(self.runtime.history, self.id)
+        await eventually(history, lambda told: types(told).count(event) >= count, every=0.05)
 
 
 def types(history: Mapping[str, Any]) -> list[str]:

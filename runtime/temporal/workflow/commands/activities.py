@@ -37,9 +37,10 @@ def call(run: Run, command: Command) -> None:
     if (function is None or run.replaying) and run.refused(
         wire.UNKNOWN_MARKER.format(id=entry_id, seq=seq), lambda: function is None
     ):
-        text = f"activity {entry_id} not found in the registry"
-        stack = f"{command.at}: in call" if command.at else None
-        raise Error(errors.NOT_FOUND, text, retryable=True, details={"id": entry_id}, stack=stack)
+        error = errors.not_deployed("activity", entry_id)
+        error.message = f"activity {entry_id} not found in the registry"  # as histories have recorded it
+        error.stack = f"{command.at}: in call" if command.at else None
+        raise error
     check_size(run, f"arguments of {entry_id}", command.args, str(seq))
     callee = _callee(run, entry_id, function, command.data.get("options"))
     start = _local if callee.is_local else _remote

@@ -79,7 +79,7 @@ class Child:
 
     def _tell_abandoned(self) -> None:
         if self._seq in self._run.outstanding:
-            self._run.resolve(self._seq, Error(errors.CANCELED, "workflow canceled", retryable=False))
+            self._run.resolve(self._seq, errors.canceled("workflow canceled"))
 
     # -- a delayed start
 
@@ -174,7 +174,7 @@ class Child:
             after(CHILD_STARTED, self._exists)
         else:
             text = f'workflow "{self._plan.id}" was not started: Unknown child start fail cause: {start.failed.cause}'
-            after(CHILD_STARTED, self._start_failed, Error(errors.INVALID, text, retryable=False))
+            after(CHILD_STARTED, self._start_failed, errors.invalid(text))
 
     def _start_failed(self, error: Error) -> None:
         if not self._is_start_over():
@@ -248,7 +248,7 @@ class Child:
         if isinstance(outcome, Payload):
             details["run_id"] = outcome.value()
         text = f'workflow "{self._plan.id}" already started'
-        self._refuse(Error(errors.ALREADY_EXISTS, text, retryable=False, details=details))
+        self._refuse(errors.already_exists(text, **details))
 
     def _wait_for(self, activity: Activity) -> None:
         def give_up() -> None:

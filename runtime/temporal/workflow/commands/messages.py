@@ -7,12 +7,11 @@ from functools import partial
 
 from temporalio.api.failure.v1 import Failure
 
-from runtime import errors
 from runtime.errors import Error
 from runtime.lua import protocol
 from runtime.lua.protocol import Command
 from runtime.payload import Payload
-from runtime.process.pids import Pid
+from runtime.process.pids import Pid, no_process
 from runtime.temporal import wire
 from runtime.temporal.workflow import outbox, system_activities
 from runtime.temporal.workflow.activity import Outcome
@@ -199,5 +198,6 @@ def _workflow_id(command: Command) -> str:
 
 
 def _not_found(command: Command) -> Error:
-    destination = command.data["to"]
-    return Error(errors.NOT_FOUND, f"not found: {destination}", retryable=False, details={"destination": destination})
+    error = no_process(command.data["to"])
+    error.message = f"not found: {command.data['to']}"  # as histories have recorded it
+    return error
