@@ -69,8 +69,7 @@ Event = dict[str, Any]
 Answer = tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Clock:
+class Clock(NamedTuple):
     """What a step may know of the world. `now` is nanoseconds since 1970, UTC."""
 
     now: int
