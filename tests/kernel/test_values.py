@@ -227,6 +227,8 @@ def test_a_value_alone_is_read_as_one_among_others(text: str) -> None:
     assert same(alone, run("return ...", json.loads(text))) or abs(float(text)) >= 2**63
 
 
-@pytest.mark.parametrize("value", ["", "plain ~!", 'a "quoted" word', "back\\slash", "é", "\x7f", "\n", 0, -7, 2**63 - 1, -(2**63)])
+@pytest.mark.parametrize(
+    "value", ["", "plain ~!", 'a "quoted" word', "back\\slash", "é", "\x7f", "\n", 0, -7, 2**63 - 1, -(2**63)]
+)
 def test_a_value_alone_is_written_as_one_among_others(value: object) -> None:
     assert run("return json.encode({ (...) })", value) == "[" + run("return json.encode(...)", value) + "]"
