@@ -2,7 +2,8 @@
 -- Commands out, results in: everything a script asks of the world is a numbered command with at most one result.
 return function(K)
   local raw = K.raw
-  local type = raw.type
+  local type, next, getmetatable, mathtype = raw.type, raw.next, raw.getmetatable, raw.math.type
+  local find, concat = raw.string.find, raw.table.concat
   local kinds = K.kinds
 
   local seq
@@ -38,16 +39,61 @@ return function(K)
     return run.cancelled and not run.trapped and not detached_here()
   end
 
-  -- Commands are written as JSON when they are given, so that a name that has no JSON form fails at the script's line.
-  local function write(command)
-    local text, problem = K.json_text(command)
-    if not text then return K.invalid("%s: %s", command.op, problem) end
+  local function put(text)
     if #out >= MAX_COMMANDS or out_bytes + #text > MAX_BYTES or outstanding > MAX_OUTSTANDING then
       K.limits.exceed("commands")
     end
     out_bytes = out_bytes + #text
     out[#out + 1] = text
     return true
+  end
+
+  -- Commands are written as JSON when they are given, so that a name that has no JSON form fails at the script's line.
+  local function write(command)
+    local text, problem = K.json_text(command)
+    if not text then return K.invalid("%s: %s", command.op, problem) end
+    return put(text)
+  end
+
+  -- A text between the quotes of JSON, or nil where it is not its own JSON; a whole number as it is.
+  local PLAIN = "^[]-~ !#-[]*$"
+  local function quoted(value)
+    if type(value) == "string" and find(value, PLAIN) then return '"' .. value .. '"' end
+    return mathtype(value) == "integer" and value or nil
+  end
+
+  -- What most commands consist of: these fields, in this order, where there are no others, and no options. Nil for any other.
+  local COMMON = { call = { "id" }, timer = { "ns" }, send = { "to", "topic" } }
+  local function common_text(op, fields, number, at, indexes)
+    local names = COMMON[op]
+    at = names and quoted(at)
+    if not at then return nil end
+    local text = '{"op":"' .. op .. '","seq":' .. number .. ',"at":' .. at
+    local left = fields.at and -1 or 0
+    for _ in next, fields do left = left + 1 end
+    for i = 1, #names do
+      local value = quoted(fields[names[i]])
+      if not value then return nil end
+      text = text .. ',"' .. names[i] .. '":' .. value
+    end
+    left = left - #names
+    if indexes then
+      text = text .. ',"args":[' .. concat(indexes, ",") .. "]"
+      left = left - 1
+    end
+    local options = fields.options
+    if type(options) == "table" and next(options) == nil and getmetatable(options) == nil then
+      text = text .. ',"options":{}'
+      left = left - 1
+    end
+    return left == 0 and text .. "}" or nil
+  end
+
+  local function write_any(op, fields, number, at, indexes)
+    local command = { op = op }
+    for key, value in next, fields do command[key] = value end
+    command.args, command.seq, command.at = indexes, number, at
+    return write(command)
   end
 
   -- A log line. Those above a step's share are dropped, and the last one says so.
@@ -127,20 +173,19 @@ return function(K)
     if K.readonly then K.misuse("a query handler or validator cannot use '%s'", op) end
     if K.loading then K.misuse("the body of a file cannot use '%s': return a function that does", op) end
     if is_blocking(op) and K.is_cancelled_here() then return settled(K.canceled()) end
-    local command = { op = op }
-    for key, value in raw.next, fields do command[key] = value end
+    local indexes
     if fields.args then
-      local indexes, err = K.blobs_of(fields.args)
+      local err
+      indexes, err = K.blobs_of(fields.args)
       if not indexes then return settled(err) end
-      command.args = indexes
     end
-    command.seq = seq + 1
-    command.at = command.at or K.where()
-    local written, problem = write(command)
+    local at = fields.at or K.where()
+    local text, written, problem = common_text(op, fields, seq + 1, at, indexes), nil, nil
+    if text then written = put(text) else written, problem = write_any(op, fields, seq + 1, at, indexes) end
     if not written then return settled(problem) end
     seq = seq + 1
     local p = {
-      seq = seq, op = op, at = command.at, done = false, detached = detached_here(),
+      seq = seq, op = op, at = at, done = false, detached = detached_here(),
       waits = waits_for(op, fields),
     }
     pending[seq] = p

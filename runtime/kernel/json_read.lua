@@ -220,6 +220,9 @@ return function(K)
   end
 
   function K.json_value(text)
+    -- What many events bring, and what no reader could make anything else of.
+    if text == "null" then return nil end
+    if #text < 20 and find(text, "^-?[1-9]%d*$") then return tonumber(text) end
     local ok, value = pcall(read_all, text)
     likely = nil
     if ok then return value end

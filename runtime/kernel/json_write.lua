@@ -241,6 +241,8 @@ return function(K)
 
   -- The text of `value`, or nil and what is wrong with it, naming the path inside it ("" for the value itself).
   function K.json_text(value, path)
+    if mathtype(value) == "integer" then return format("%d", value) end
+    if type(value) == "string" and find(value, PLAIN) then return '"' .. value .. '"' end
     local before = out and { out, root, keys, depth, levels, seen, likely } -- within the encoding of another
     out, root, keys, depth, levels, seen, likely = {}, path or "", {}, 0, 0, {}, {}
     local ok, err = raw.pcall(write, value, "", 0)

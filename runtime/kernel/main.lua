@@ -184,11 +184,16 @@ return function(K)
     end
   end
 
+  local function apply_and_run(kind, ...)
+    local take_in = apply[kind] or K.apply[kind]
+    take_in(...)
+    return run()
+  end
+
   local function take(kind, hurried, ...)
     limits.begin(hurried)
     K.changed = true
-    local ok, answer = limits.sheltered(apply[kind] or K.apply[kind], ...)
-    if ok and not limits.spent then ok, answer = limits.sheltered(run) end
+    local ok, answer = limits.sheltered(apply_and_run, kind, ...)
     if limits.spent then return K.spent() end
     if not ok then return K.failed_safely(answer) end
     return answer
@@ -202,16 +207,10 @@ return function(K)
     end
   end
 
-  local function stuck()
+  -- Whether it waits for what never comes. Nothing of the script runs for this.
+  local function is_stuck()
     local has_pending = rawget(K, "has_pending") -- nil while nothing was ever asked for
     return not (has_pending and has_pending()) and not K.can_be_woken() and not K.updates_wanted
-  end
-
-  local function look_for_deadlock()
-    local ok, blocked = limits.sheltered(stuck)
-    if limits.spent then return K.spent() end
-    if not ok then return K.failed_safely(blocked) end
-    return blocked and K.deadlock() or nil
   end
 
   -- A process may wait for days, and there may be ten thousand: what its beginning left behind is not kept, and later
@@ -245,7 +244,7 @@ return function(K)
       final = take(kind, flags & HURRIED ~= 0, ...)
     end
     if flags & MORE ~= 0 then return nil end
-    if not final and started then final = look_for_deadlock() end
+    if not final and started and is_stuck() then final = K.deadlock() end
     if final then
       if final.state == "continue" then final = K.continue_answer() end
       if limits.spent and rawget(K, "drop_commands") then K.drop_commands() end

@@ -45,14 +45,20 @@ class Told(NamedTuple):
     answers: list[Answer]
 
 
-def fingerprint(batch: Batch) -> bytes:
-    """What two steps have in common exactly when they went alike."""
-    return batch.frame
+class Digest:
+    """Of all answers of a run, in order: equal where the runs went alike."""
 
+    __slots__ = ("_hash",)
 
-def rolled(digest: bytes, batch: Batch) -> bytes:
-    """The digest of all answers so far, with one more."""
-    return blake2b(digest + fingerprint(batch), digest_size=16).digest()
+    def __init__(self) -> None:
+        self._hash = blake2b(digest_size=16)
+
+    def add(self, batch: Batch) -> None:
+        frame = batch.frame
+        self._hash.update(b"%d %b" % (len(frame), frame))
+
+    def value(self) -> bytes:
+        return self._hash.digest()
 
 
 class EventLog:
@@ -69,7 +75,7 @@ class EventLog:
         self._recent_bytes = 0
         self._seconds = 0.0
         self.steps = 0
-        self.digest = b""
+        self.digest = Digest()
         self.kept = True
         self._write(boot)
 
@@ -87,9 +93,8 @@ class EventLog:
         if self.steps > MAX_STEPS or self._seconds > MAX_SECONDS:
             self.give_up()
             return
-        self.digest = rolled(self.digest, batch)
-        known = (clock.now, clock.history_length, clock.history_size, clock.continue_as_new_suggested)
-        self._write(events, known, [tuple(answer) for answer in answers])
+        self.digest.add(batch)
+        self._write([_flat(event) for event in events], clock[:4], [tuple(answer) for answer in answers])
 
     def give_up(self) -> None:
         self.kept = False
@@ -141,18 +146,31 @@ def _opened(chunk: bytes) -> list[bytes]:
 
 def _dumped(told: Any, *more: Any) -> bytes:
     try:
-        return marshal.dumps((told, *more))  # as a boot is: of nothing but plain containers and scalars
+        return marshal.dumps((told, *more))  # as most are: of nothing but plain containers and scalars
     except ValueError:
         return marshal.dumps((_plain(told), *more))
 
 
+def _pair(payload: Payload) -> tuple[str, bytes]:
+    return (payload.encoding, payload.data)
+
+
+def _flat(event: Event) -> Event:
+    """The event with tuples for its payloads, which are where the protocol has them."""
+    if "value" in event:
+        return {**event, "value": _pair(event["value"])}
+    if "args" in event:
+        return {**event, "args": [_pair(payload) for payload in event["args"]]}
+    return event
+
+
 def _plain(value: Any) -> Any:
-    """The value without classes; a payload is a tuple, and nothing else is. On the way of every step, so exact types come first."""
+    """The value without classes; a payload is a tuple, and nothing else is."""
     kind = type(value)
     if kind in _SCALARS:
         return value
     if kind is Payload:
-        return (value.encoding, value.data)
+        return _pair(value)
     if kind is list or kind is tuple:
         return [_plain(item) for item in value]
     if isinstance(value, Mapping):

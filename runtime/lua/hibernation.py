@@ -9,7 +9,6 @@ what it answered before.
 from __future__ import annotations
 
 import threading
-import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -18,7 +17,7 @@ from typing import Any
 
 from runtime.errors import INTERNAL, Error, internal
 from runtime.lua import protocol
-from runtime.lua.eventlog import Answer, EventLog, rolled
+from runtime.lua.eventlog import Answer, Digest, EventLog
 from runtime.lua.program import Program
 from runtime.lua.session import Questions, Session
 from runtime.lua.shadow import ShadowSession
@@ -162,7 +161,6 @@ class HibernatingSession:
         with self._lock:
             session = self._awake()
             self._answers = []
-            begun = time.thread_time()
             try:
                 batch = session.step(events, clock)
             except BaseException:
@@ -171,7 +169,7 @@ class HibernatingSession:
             if batch.spent is not None:
                 self._log.give_up()  # time and memory end a step elsewhere the next time; it was the last one in any case
             elif self._log.kept:
-                self._log.add(events, clock, self._answers, batch, time.thread_time() - begun)
+                self._log.add(events, clock, self._answers, batch, session.taken())
             return batch
 
     def query(self, name: str, args: Sequence[Payload]) -> Payload:
@@ -255,16 +253,16 @@ class HibernatingSession:
 
     def _tell_again(self, session: Session) -> None:
         """With the budget of a replay, which is twice the usual one: what passed passes. Raises `WokenDiffers`."""
-        seconds, digest = session.seconds, b""
+        seconds, digest = session.seconds, Digest()
         session.limit_time(seconds * _PATIENCE)
         for told in self._log.told():
             self._heard = deque(told.answers)
             batch = session.step(told.events, told.clock)
             if self._heard and self._astray is None:
                 self._astray = f"It did not ask {self._heard[0].name} again."
-            digest = rolled(digest, batch)
+            digest.add(batch)
         session.limit_time(seconds)
-        if self._astray is not None or digest != self._log.digest:
+        if self._astray is not None or digest.value() != self._log.digest.value():
             self._pool.differed(self._program.bundle)
             raise WokenDiffers(self._difference())
 

@@ -141,7 +141,8 @@ class Interpreter:
             self.limit_memory(memory + _KERNEL_BYTES)
 
     def call(self, *arguments: Any) -> Any:
-        self._restore_limit()
+        if self._raised:
+            self._restore_limit()
         # lupa pushes arguments unprotected: where Lua has no memory left for them, it would abort the process.
         self._make_room(_bytes_of(arguments))
         return self._entry(*arguments)

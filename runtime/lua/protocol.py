@@ -69,8 +69,7 @@ Event = dict[str, Any]
 Answer = tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Clock:
+class Clock(NamedTuple):
     """The clock of a step, which is all that it knows of the world. `now` is nanoseconds since 1970, UTC."""
 
     now: int
@@ -129,12 +128,12 @@ def batch_of(state: str, header: dict[str, Any], blobs: Sequence[Payload], answe
 
 
 def _resolved(fields: dict[str, Any], blobs: Sequence[Payload]) -> dict[str, Any]:
-    if isinstance(args := fields.get(_MANY), list):
+    if _MANY in fields and isinstance(args := fields[_MANY], list):
         fields[_MANY] = [blobs[index] for index in args]
-    if isinstance(value := fields.get(_SINGLE), int):
+    if _SINGLE in fields and isinstance(value := fields[_SINGLE], int):
         fields[_SINGLE] = blobs[value]
     for key in _ITEMS:
-        if isinstance(items := fields.get(key), list):
+        if key in fields and isinstance(items := fields[key], list):
             fields[key] = [_resolved(item, blobs) for item in items]
     return fields
 

@@ -33,6 +33,8 @@ MAX_WALL_SECONDS = 4.0
 _FAIR_SECONDS = 1.0
 #: Of the time that an event shares with others: above it the program looks at the clock from the beginning.
 _HURRIED = 0.2
+#: What takes less is not measured more closely than by the clock on the wall, since that would take as long.
+_SHORT = 0.001
 
 
 class KernelPort(Protocol):
@@ -90,6 +92,7 @@ class Session:
             self._questions["workflow.version"] = version
         self._clock = protocol.Clock(now=0)
         self._since = (0.0, 0.0)
+        self._step_since: tuple[float, float] | None = None
         self.seconds = MAX_SECONDS_OF_A_WORKFLOW if boot.get("class") == "workflow" else MAX_SECONDS
         self._waits_long = boot.get("class") == "process"
         self._interrupt: BaseException | None = None
@@ -121,6 +124,7 @@ class Session:
     def step(self, events: Sequence[protocol.Event], clock: protocol.Clock) -> protocol.Batch:
         """Hands the kernel a batch of events. What the script did wrong is in the batch, never raised."""
         self._clock = clock
+        self._step_since = None
         try:
             answer = self._stepped(events, clock)
         except LuaMemoryError:
@@ -141,6 +145,14 @@ class Session:
     def limit_time(self, seconds: float) -> None:
         """Seconds of processor time that one event may take from now on."""
         self.seconds = seconds
+
+    def taken(self) -> float:
+        """Seconds of processor time that the last step took, at most."""
+        if self._step_since is None:
+            return 0.0
+        cpu, wall = self._step_since
+        waited = time.monotonic() - wall
+        return waited if waited < _SHORT else time.thread_time() - cpu
 
     def memory_used(self) -> int:
         """Bytes that Lua holds for it."""
@@ -194,6 +206,8 @@ class Session:
     def _begin(self) -> bool:
         """Starts the clock of an event. Whether little is left of the time that it shares with others."""
         self._since = time.thread_time(), time.monotonic()
+        if self._step_since is None:
+            self._step_since = self._since
         return self._spent is not None and self._spent() > _HURRIED
 
     def _is_overdue(self) -> bool:

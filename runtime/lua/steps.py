@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 #: What the flags of a step say: another event of the same batch follows; the budget is doubled; little time is left.
 _MORE, _REPLAYING, _HURRIED = 1, 2, 4
 
+#: What Lua wrote has no white space around it, which `json.loads` would look for.
+_read_json = json.JSONDecoder().raw_decode
+
 #: Commands that start something: in the run's own context, unless they bring another.
 _STARTS = frozenset({"call", "spawn", "exec"})
 
@@ -26,6 +29,7 @@ class Steps:
     def __init__(self, program: Program, boot: Mapping[str, Any]) -> None:
         self._program = program
         self._boot = dict(boot)
+        self._context = self._boot.get("ctx") or {}
         self._clock = Clock(now=0)
 
     def begin(self, interpreter: Interpreter) -> None:
@@ -85,20 +89,26 @@ class Steps:
         state = answer[0].decode()
         if len(answer) == 1:
             return Batch(state, [], NOTHING if state == "done" else None, answer=answer)
-        header = json.loads(answer[1].decode())
-        blobs: list[Payload] = []
-        offset = 0
-        for item in header.get("b", ()):
-            encoding, length = (JSON, item) if isinstance(item, int) else item
-            blobs.append(Payload(encoding, answer[2][offset : offset + length]))
-            offset += length
-        batch = batch_of(state, header, blobs, answer)
+        header = _read_json(answer[1].decode())[0]
+        batch = batch_of(state, header, _blobs(header["b"], answer[2]) if "b" in header else (), answer)
         for command in batch.commands:
             if command.op in _STARTS and "ctx" not in command.data:
-                command.data["ctx"] = self._boot.get("ctx") or {}
+                command.data["ctx"] = self._context
         if state == "done" and batch.value is None:
             batch.value = Payload(JSON, header["plain"].encode()) if "plain" in header else NOTHING
         return batch
+
+
+def _blobs(lengths: Sequence[Any], data: bytes) -> list[Payload]:
+    if len(lengths) == 1 and type(lengths[0]) is int:
+        return [Payload(JSON, data)]
+    blobs: list[Payload] = []
+    offset = 0
+    for item in lengths:
+        encoding, length = (JSON, item) if isinstance(item, int) else item
+        blobs.append(Payload(encoding, data[offset : offset + length]))
+        offset += length
+    return blobs
 
 
 def _answer(answer: Any) -> Answer:

@@ -214,3 +214,21 @@ def test_a_function_in_a_result_is_named_by_its_path_and_its_line() -> None:
         fail(body).message
         == "result: value at items[2].on_ready is a function (of script.lua:3), which cannot leave the script"
     )
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["0", "-0", "7", "-7", "10", "9223372036854775807", "-9223372036854775808", "9223372036854775808", "1" * 19, "-" + "1" * 19,
+     "1" * 25, " 7", "7 ", "null", " null", '""', '"plain"', '"caf\\u00e9"'],
+)  # fmt: skip
+def test_a_value_alone_is_read_as_one_among_others(text: str) -> None:
+    alone, among = run("return json.decode(...)", text), run("return json.decode(...)[1]", f"[{text}]")
+    assert same(alone, among)
+    assert same(alone, run("return ...", json.loads(text))) or abs(float(text)) >= 2**63
+
+
+@pytest.mark.parametrize(
+    "value", ["", "plain ~!", 'a "quoted" word', "back\\slash", "é", "\x7f", "\n", 0, -7, 2**63 - 1, -(2**63)]
+)
+def test_a_value_alone_is_written_as_one_among_others(value: object) -> None:
+    assert run("return json.encode({ (...) })", value) == "[" + run("return json.encode(...)", value) + "]"

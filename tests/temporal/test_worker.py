@@ -5,11 +5,21 @@ from __future__ import annotations
 import logging
 import time
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from temporalio.client import Client
+from temporalio.api.common.v1 import Payload as Proto
+from temporalio.client import Client, WorkflowHistory
+from temporalio.converter import (
+    ActivitySerializationContext,
+    DataConverter,
+    PayloadCodec,
+    SerializationContext,
+    WithSerializationContext,
+    WorkflowSerializationContext,
+)
 from temporalio.worker import Replayer, Worker
 
 from runtime.contracts import StartRequest
@@ -99,6 +109,37 @@ async def test_the_plugin_adds_lua_to_any_worker_and_replayer(files: Files, temp
         assert await handle.result() == 8
     history = await handle.fetch_history()
     await Replayer(workflows=[], plugins=[LuaPlugin(path, environ={})]).replay_workflow(history)
+
+
+class _Listening(PayloadCodec, WithSerializationContext):
+    """Leaves payloads alone, and notes whose they were said to be."""
+
+    def __init__(self, heard: list[SerializationContext]) -> None:
+        self._heard = heard
+
+    def with_context(self, context: SerializationContext) -> _Listening:
+        self._heard.append(context)
+        return self
+
+    async def encode(self, payloads: Sequence[Proto]) -> list[Proto]:
+        return list(payloads)
+
+    decode = encode
+
+
+async def test_a_codec_that_wants_to_know_is_told_whose_a_payload_is(files: Files, temporal_server: DevServer) -> None:
+    files.activity("double", "return { main = function(n) return n * 2 end }")
+    files.workflow("main", "return { main = function(n) return (funcs.call('t:double', n)) end }")
+    async with staged(files, temporal_server.address) as stage:
+        run = await stage.start("main", 4)
+        assert await stage.result(run) == 8
+        history = WorkflowHistory.from_json(run.id, await stage.history(run))
+    heard: list[SerializationContext] = []
+    converter = DataConverter(payload_codec=_Listening(heard))
+    plugin = LuaPlugin(files.directory / "registry.yaml", environ={}, bundles=files.bundles)
+    await Replayer(workflows=[], plugins=[plugin], data_converter=converter).replay_workflow(history)
+    assert {c.workflow_id for c in heard if isinstance(c, WorkflowSerializationContext)} == {run.id}
+    assert {c.activity_type for c in heard if isinstance(c, ActivitySerializationContext)} == {"t:double"}
 
 
 async def test_workers_wait_for_a_server_that_is_not_there(files: Files, caplog: pytest.LogCaptureFixture) -> None:

@@ -24,6 +24,9 @@ WORKFLOW_THREADS = 8
 #: after ten (`workflow.task_timeout`), so that an answer after that is of no use.
 MAX_SECONDS, MAX_WALL_SECONDS = 8.0, 9.0
 
+#: As long as so little of it can have been spent, the clock on the wall says enough: a thread's own costs more to read than many events.
+_LITTLE = 0.1
+
 #: Seconds of wall clock after which the SDK calls a task deadlocked. It looks after two, which a task that obeys these limits may
 #: take as well, the more where the machine is busy; and would fail again and again.
 DEADLOCK = 30
@@ -55,13 +58,17 @@ def leave_time_to(worker: Worker) -> None:
 def spent() -> float:
     """What the activation under way on this thread has used of its time: 1 when it is up.
 
+    It is no less than that: where it is little, it is what everybody has spent.
     0 in a worker that brings threads of its own, as one with the plugin may: there only the SDK's detection watches over many events.
     """
     since: tuple[float, float] | None = getattr(_current, "since", None)
     if since is None:
         return 0.0
     cpu, wall = since
-    return max((time.thread_time() - cpu) / MAX_SECONDS, (time.monotonic() - wall) / MAX_WALL_SECONDS)
+    waited = time.monotonic() - wall
+    if waited < _LITTLE * MAX_SECONDS:
+        return waited / MAX_SECONDS
+    return max((time.thread_time() - cpu) / MAX_SECONDS, waited / MAX_WALL_SECONDS)
 
 
 def check() -> None:

@@ -21,6 +21,7 @@ from runtime.temporal import wire
 from runtime.temporal.workflow.run import Run
 
 SIGNAL, QUERY, UPDATE = "signal", "query", "update"
+_FIELDS = {SIGNAL: "signals", QUERY: "queries", UPDATE: "updates"}
 
 _BUILT_IN = {
     wire.QUERY_STACK: "every coroutine of the run: where it is and what it waits for",
@@ -83,5 +84,5 @@ def _schemas(run: Run, what: str) -> Mapping[str, Any]:
     entry = run.host.registry.find_workflow(run.info.workflow_type)
     if entry is None:
         return {}
-    declared = entry.workflow
-    return {SIGNAL: declared.signals, QUERY: declared.queries, UPDATE: declared.updates}[what]
+    schemas: Mapping[str, Any] = getattr(entry.workflow, _FIELDS[what])
+    return schemas

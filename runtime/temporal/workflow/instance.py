@@ -36,6 +36,8 @@ from runtime.temporal.workflow.run import Run
 
 _log = logging.getLogger(__name__)
 
+_NOBODYS = StorageDriverStoreContext()
+
 #: What fails a task and is no fault of the host: the message says it all.
 _EXPECTED = (ScriptFailed, UnknownWorkflowType, BundleUnavailable)
 
@@ -47,8 +49,10 @@ class LuaInstance(WorkflowInstance):
     done with it, but on Python 3.11 its wait ends with the timeout; and a run evicted while it runs would be stuck for good.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, tells_whose: bool = True) -> None:
+        """`tells_whose`: whether somebody makes a difference by whose a payload is, which the SDK asks several times for each."""
         self._run = run
+        self._tells_whose = tells_whose
         self._lock = threading.Lock()
         self._thread: int | None = None
 
@@ -116,8 +120,10 @@ class LuaInstance(WorkflowInstance):
         """The thread of the activation under way."""
         return self._thread
 
-    def get_serialization_context(self, command_info: Any) -> SerializationContext:
+    def get_serialization_context(self, command_info: Any) -> SerializationContext | None:
         """Whose payload a codec is given: that of the activity or the run which a command is about, else this run's."""
+        if not self._tells_whose:
+            return None
         info, pending = self._run.info, self._run.pending
         kind, number = _command(command_info)
         if kind == CommandType.COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK and number in pending.activities:
@@ -136,6 +142,8 @@ class LuaInstance(WorkflowInstance):
 
     def get_external_store_context(self, command_info: Any) -> StorageDriverStoreContext:
         """Whose payload a store keeps: that of the run which a command is for, the parent's where it is the result, else this run's."""
+        if not self._tells_whose:
+            return _NOBODYS
         info = self._run.info
         kind, number = _command(command_info)
         target, type = self._target(kind, number)

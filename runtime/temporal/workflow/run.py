@@ -186,6 +186,11 @@ class Run:
             patch.patch_id, patch.deprecated = marker, deprecated
         return use
 
+    @property
+    def may_have_been_refused(self) -> bool:
+        """Whether a record of `refused` may exist."""
+        return self.replaying and bool(self._recorded)
+
     def refused(self, marker: str, live: Callable[[], bool]) -> bool:
         """Whether a call is refused: `live()` decides and is recorded, in a replay the record does.
 

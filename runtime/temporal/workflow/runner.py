@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from temporalio import workflow
 from temporalio.common import RawValue, VersioningBehavior
-from temporalio.converter import FailureConverter, PayloadConverter
+from temporalio.converter import DataConverter, FailureConverter, PayloadConverter, WithSerializationContext
 from temporalio.worker import (
     UnsandboxedWorkflowRunner,
     WorkflowInstance,
@@ -42,6 +42,7 @@ class LuaRunner(WorkflowRunner):
         self._host = host
         self._others = others if others is not None else UnsandboxedWorkflowRunner()
         self._converters: tuple[FailureConverter, PayloadConverter] | None = None
+        self._tells_whose = True
 
     def prepare_workflow(self, defn: workflow._Definition) -> None:
         if defn.cls is not LuaWorkflow:
@@ -55,4 +56,13 @@ class LuaRunner(WorkflowRunner):
             return self._others.create_instance(det)
         if self._converters is None:  # one worker has one of each
             self._converters = det.failure_converter_class(), det.payload_converter_factory()
-        return LuaInstance(Run(self._host, det, self._converters, HANDLERS, conclude))
+            self._tells_whose = _is_asked_whose(det)
+        return LuaInstance(Run(self._host, det, self._converters, HANDLERS, conclude), self._tells_whose)
+
+
+def _is_asked_whose(details: WorkflowInstanceDetails) -> bool:
+    """Whether the worker's codec or store makes a difference between payloads of this run or that activity. True where nobody knows."""
+    converter = getattr(details.payload_converter_factory, "__self__", None)
+    if not isinstance(converter, DataConverter):
+        return True
+    return converter.external_storage is not None or isinstance(converter.payload_codec, WithSerializationContext)

@@ -34,7 +34,7 @@ def call(run: Run, command: Command) -> None:
     """Schedules the activity, or answers NOT_FOUND when no function of that id is one (a deploy may add it)."""
     seq, entry_id = _seq(command), command.data["id"]
     function = run.host.activity(entry_id)
-    if (function is None or run.replaying) and run.refused(
+    if (function is None or run.may_have_been_refused) and run.refused(
         wire.UNKNOWN_MARKER.format(id=entry_id, seq=seq), lambda: function is None
     ):
         error = errors.not_deployed("activity", entry_id)
