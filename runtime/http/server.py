@@ -10,7 +10,7 @@ from pathlib import Path
 from runtime.errors import PERMISSION_DENIED, Error, invalid
 from runtime.http.backend import Backend
 from runtime.http.dispatch import Dispatch
-from runtime.http.docs import Docs
+from runtime.http.docs.serving import Docs
 from runtime.http.endpoints import Times, endpoint_routes
 from runtime.http.entries import Entries
 from runtime.http.events import RunEvents
