@@ -5,7 +5,6 @@ Everything runs in the loop without a pause, so each method is atomic by itself.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import uuid
@@ -13,13 +12,19 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runtime.errors import CANCELED, INTERNAL, NOT_FOUND, RATE_LIMITED, Error, invalid
+from runtime.late import late
 from runtime.modules.principal import NOBODY, Principal
 from runtime.payload import BINARY, Payload
 from runtime.registry import Registry
 from runtime.registry.kinds.queue import Queue
+
+if TYPE_CHECKING:
+    import asyncio
+else:
+    asyncio = late("asyncio")
 
 _log = logging.getLogger("evermoon.queues")
 

@@ -5,7 +5,6 @@ A value is kept as it crossed the boundary (encoding and bytes), so what is read
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import logging
 from collections.abc import AsyncIterator
@@ -22,8 +21,11 @@ from runtime.payload import Payload
 from runtime.registry.kinds.storage import Store, StoreMemory, StoreSql
 
 if TYPE_CHECKING:
+    import asyncio
+
     from runtime.modules import sql_database, store_sql
 else:
+    asyncio = late("asyncio")
     sql_database, store_sql = late("runtime.modules.sql_database"), late("runtime.modules.store_sql")
 
 MAX_KEY = 255  # bytes
