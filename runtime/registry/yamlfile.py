@@ -1,7 +1,7 @@
 """YAML text → plain values and the line of each, with YAML 1.2's idea of scalars.
 
 PyYAML's own constructor keeps no lines, lets a later key overwrite an earlier one, and reads `no`, `010` and `1:30` as
-YAML 1.1 did. So the node tree is composed by PyYAML and walked here. Aliases are expanded, up to `MAX_VALUES`.
+YAML 1.1 did. So a tree of nodes is made (`yamlloaders`) and walked here. Aliases are expanded, up to `MAX_VALUES`.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from runtime.process.pids import Pid
 from runtime.process.ports import Message, Started, StartRequest
 from runtime.process.workers import check_host, queue_of, worker_of
 from runtime.registry import Registry, TemporalWorker, WorkflowLua
+from runtime.registry.problems import did_you_mean
 from runtime.temporal import attributes, options, rpc, wire
 from runtime.temporal.client import Clients, declared
 from runtime.temporal.sending import outgoing
@@ -80,7 +81,9 @@ class _Plan:
     def __init__(self, registry: Registry, programs: Programs | None, request: StartRequest, clients: Clients) -> None:
         entry = registry.find_workflow(request.entry)
         if entry is None:
-            raise Error(errors.NOT_FOUND, f'no workflow entry "{request.entry}"', retryable=False)
+            hint = did_you_mean(request.entry, [known.id for known in registry.of_kind(WorkflowLua)])
+            said = f'no workflow entry "{request.entry}"' + (f"; {hint}" if hint else "")
+            raise Error(errors.NOT_FOUND, said, retryable=False)
         self.request = request
         self.options = {**workflow_options(entry.options), **request.options}
         named = self.options.get("id") or request.id
