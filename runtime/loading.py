@@ -6,15 +6,16 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from runtime.late import late
-from runtime.lua.check import lua_checks
 from runtime.registry import Check, FileSet, Origin, Problem, Registry
 from runtime.settings import Settings
 
 if TYPE_CHECKING:
     from runtime.http import checks as http
+    from runtime.lua import check as lua
     from runtime.temporal.schedules import checks as schedules
 else:
     http, schedules = late("runtime.http.checks"), late("runtime.temporal.schedules.checks")
+    lua = late("runtime.lua.check")
 
 
 def load_registry(
@@ -31,7 +32,7 @@ def load_registry(
 
     Raises `RegistryError` with all that is wrong.
     """
-    checks: list[Check] = [lua_checks, _http_checks, _schedule_checks] if served else [lua_checks]
+    checks: list[Check] = [_lua_checks, _http_checks, _schedule_checks] if served else [_lua_checks]
     checks = checks if checked else []
     if files is not None:
         with files.laid_out(settings.registry) as origin:
@@ -48,6 +49,10 @@ def _loaded(settings: Settings, checks: Sequence[Check], lenient: bool, origin: 
         lenient=lenient,
         origin=origin,
     )
+
+
+def _lua_checks(registry: Registry) -> Iterable[Problem]:
+    return lua.lua_checks(registry)
 
 
 def _http_checks(registry: Registry) -> Iterable[Problem]:

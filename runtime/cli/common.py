@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import json
 import sys
@@ -22,8 +21,11 @@ from runtime.registry import Problem, RegistryError
 from runtime.settings import Settings
 
 if TYPE_CHECKING:
+    import asyncio
+
     from rich import console, markup
 else:
+    asyncio = late("asyncio")
     console, markup = late("rich.console"), late("rich.markup")
 
 T = TypeVar("T")

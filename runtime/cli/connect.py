@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from runtime.cli.common import Cli, run_async
-from runtime.cli.dev_state import DevState
+from runtime.cli.dev_state import FILE, DevState
+from runtime.errors import UNAVAILABLE, Error
 from runtime.remote import Remote, RuntimeOptions
 from runtime.temporal.core_log import forward_core_log
 
@@ -47,6 +48,21 @@ def with_runtime(
             broken = sum(note.severity == "error" for note in runtime.registry.notes)
             if broken:
                 cli.say(f"passing over {broken} problem{'' if broken == 1 else 's'} of the registry (evermoon check)")
-            return await work(runtime)
+            try:
+                return await work(runtime)
+            except Error as error:
+                raise _explained(error, cli, dev if address is None else None) from None
 
     return run_async(run())
+
+
+def _explained(error: Error, cli: Cli, dev: DevState | None) -> Error:
+    """An address where nobody answers, with who said it and what starts a server: people do not see which one a command chose."""
+    about = error.details or {}
+    if error.kind != UNAVAILABLE or "address" not in about:
+        return error
+    if dev is not None:
+        error.message += f", which evermoon dev (process {dev.pid}) wrote to {cli.settings.state / FILE}"
+    elif not about["given"]:
+        error.message += f"; no evermoon dev runs with its state in {cli.settings.state}: evermoon dev starts a server"
+    return error

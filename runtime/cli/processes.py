@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
-
-import aiohttp
 
 from runtime.cli.common import Cli
 from runtime.cli.dev_state import DevState
 from runtime.errors import NOT_FOUND, Error, unavailable
+from runtime.late import late
 
-_TIMEOUT = aiohttp.ClientTimeout(total=10)
+if TYPE_CHECKING:
+    import aiohttp
+else:
+    aiohttp = late("aiohttp")
+
+#: Seconds that a host gets for its answer.
+_PATIENCE = 10.0
 _PATH = "/api/v1/processes"
 
 
@@ -38,7 +43,10 @@ async def shown(base: str | None, pid: str) -> dict[str, Any]:
 
 async def _get(base: str, path: str) -> dict[str, Any]:
     try:
-        async with aiohttp.ClientSession(timeout=_TIMEOUT) as http, http.get(base + path) as response:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_PATIENCE)) as http,
+            http.get(base + path) as response,
+        ):
             document: dict[str, Any] = await response.json(content_type=None)
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
         raise unavailable(f"{base} does not answer") from error

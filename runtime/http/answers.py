@@ -12,10 +12,9 @@ from aiohttp import web
 
 from runtime import durations
 from runtime.errors import Error
+from runtime.http.paths import API
 from runtime.http.problem import refuse
 from runtime.payload import BINARY, JSON, NULL, Payload
-
-API = "/api/v1"
 
 
 def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal
+from typing import Literal
 
-from runtime.http.backend import Backend
-from runtime.http.endpoints import Times, join
-from runtime.http.middleware.metrics import Meters
-from runtime.http.middleware.options import dotted, faults
-from runtime.http.middleware.token_auth import variable_id
-from runtime.http.routes import shape
-from runtime.http.server import own_routes
-from runtime.http.static import directory_fault
+from runtime.http.docs.own import OWN
+from runtime.http.middleware.options import dotted, faults, variable_id
+from runtime.http.paths import INDEX, join, shape
 from runtime.modules.security.rules import policies_of
 from runtime.registry import EnvVariable, HttpEndpoint, HttpRouter, Problem, Registry
 from runtime.registry.kinds import HttpStatic
@@ -58,19 +53,26 @@ def _directories(registry: Registry) -> Iterator[Problem]:
     for static in registry.of_kind(HttpStatic):
         if is_in(static.directory):
             continue
-        fault = directory_fault(static)
+        fault = _directory_fault(static)
         if fault:
             yield Problem(static.file, static.line, static.id, fault)
 
 
-_NOBODY: Any = None  # routes are only listed
+def _directory_fault(entry: HttpStatic) -> str | None:
+    """What is wrong with an entry's directory, which may not leave the root its file gives."""
+    directory = (entry.root / entry.directory).resolve()
+    if not directory.is_relative_to(entry.root.resolve()):
+        return f"directory {entry.directory} leaves the root of its file"
+    if not directory.is_dir():
+        return f"directory {entry.directory} is not there"
+    if entry.spa and not (directory / INDEX).is_file():
+        return f"directory {entry.directory} has no {INDEX}, which spa serves"
+    return None
 
 
 def _taken(registry: Registry) -> Iterator[Problem]:
     """Paths that Evermoon answers itself, or two directories on one path. Two endpoints on one the registry finds."""
-    own = {
-        shape(route.method, route.path) for route in own_routes(Backend(registry, _NOBODY, _NOBODY), Meters(), Times())
-    }
+    own = {shape(*route.split(" ", 1)) for route in OWN}
     for endpoint in registry.of_kind(HttpEndpoint):
         router = registry.get(endpoint.router)
         path = join(router.prefix, endpoint.path) if isinstance(router, HttpRouter) else ""

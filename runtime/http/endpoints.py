@@ -13,6 +13,7 @@ from runtime.errors import CANCELED, Error
 from runtime.http.backend import Backend
 from runtime.http.body import Arriving, read
 from runtime.http.exchange import AT_ONCE, Streamed, as_answer, as_seen
+from runtime.http.paths import join
 from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route
 from runtime.registry import FunctionPy, HttpEndpoint, HttpRouter, Registry
@@ -107,8 +108,3 @@ def endpoint_routes(
         for endpoint in endpoints
         if endpoint.router in by_id
     ]
-
-
-def join(prefix: str, path: str) -> str:
-    """A router's prefix before an endpoint's path; the prefix `/` adds nothing."""
-    return "/" + "/".join(part for part in (prefix.strip("/"), path.removeprefix("/")) if part)

@@ -7,8 +7,9 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from runtime.http.answers import API, json_response
+from runtime.http.answers import json_response
 from runtime.http.backend import Backend
+from runtime.http.paths import API
 from runtime.http.problem import refuse
 from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route

@@ -11,8 +11,8 @@ from aiohttp import web
 
 from runtime.contracts import Cursor, EventFeed, RunEvent
 from runtime.errors import Error
-from runtime.http.answers import API
 from runtime.http.backend import Backend
+from runtime.http.paths import API
 from runtime.http.problem import refuse
 from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route

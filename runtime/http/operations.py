@@ -11,9 +11,9 @@ from typing import Any
 from aiohttp import web
 
 from runtime.contracts import StartRequest
-from runtime.http.answers import API
 from runtime.http.backend import Backend
 from runtime.http.body import JsonBody, read_json
+from runtime.http.paths import API
 from runtime.http.problem import refuse
 from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route

@@ -8,9 +8,10 @@ from typing import Any
 from aiohttp import web
 
 from runtime.errors import not_found
-from runtime.http.answers import API, json_response, whole_number
+from runtime.http.answers import json_response, whole_number
 from runtime.http.backend import Backend, Processes
 from runtime.http.guarded import READ
+from runtime.http.paths import API
 from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route
 from runtime.modules.security.rules import is_allowed, refuse

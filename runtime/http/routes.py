@@ -6,7 +6,6 @@ beats parameter beats rest, from left to right, so the order in which routes are
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -15,13 +14,11 @@ from urllib.parse import unquote
 from aiohttp import web
 
 from runtime.errors import invalid
+from runtime.http.paths import LITERAL, ONE, REST, Pattern, Shape, compiled, shape_of
 from runtime.http.problem import refuse
 
 Params = Mapping[str, str]
 Handler = Callable[[web.BaseRequest, Params], Awaitable[web.StreamResponse]]
-
-_PARAMETER = re.compile(r"\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<rest>\.\.\.)?\}")
-_LITERAL, _ONE, _REST = range(3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +45,8 @@ class Routes:
     """A set of routes, fixed once made. Raises `Error` INVALID on a malformed path or two routes that cannot be told apart."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
-        compiled = [(_compile(route.owner, route.path), route) for route in routes]
-        self._routes = sorted(compiled, key=lambda item: [kind for kind, _ in item[0]])
+        patterns = [(compiled(route.owner, route.path), route) for route in routes]
+        self._routes = sorted(patterns, key=lambda item: [kind for kind, _ in item[0]])
         self._refuse_twins()
 
     def __iter__(self) -> Iterator[Route]:
@@ -74,41 +71,11 @@ class Routes:
     def _refuse_twins(self) -> None:
         seen: dict[Shape, Route] = {}
         for pattern, route in self._routes:
-            twin = seen.setdefault(_shape(route.method, pattern), route)
+            twin = seen.setdefault(shape_of(route.method, pattern), route)
             if twin is not route:
                 raise invalid(
                     f"{route.method} {route.path} is served twice: by {twin.owner or 'Evermoon'} and {route.owner}"
                 )
-
-
-Pattern = list[tuple[int, str]]
-Shape = tuple[object, ...]
-
-
-def shape(method: str, path: str) -> Shape:
-    """Equal for two routes that cannot be told apart. Raises `Error` INVALID for a path that is none."""
-    return _shape(method, _compile(path, path))
-
-
-def _shape(method: str, pattern: Pattern) -> Shape:
-    return (method, *((kind, text if kind == _LITERAL else "") for kind, text in pattern))
-
-
-def _compile(owner: str, path: str) -> Pattern:
-    if not path.startswith("/"):
-        raise invalid(f"{owner}: path {path!r} must begin with /")
-    pattern: Pattern = []
-    for segment in path[1:].split("/"):
-        found = _PARAMETER.fullmatch(segment)
-        if found is None and ("{" in segment or "}" in segment):
-            raise invalid(f"{owner}: {segment!r} in path {path!r} is not {{name}} or {{name...}}")
-        if pattern and pattern[-1][0] == _REST:
-            raise invalid(f"{owner}: {{{pattern[-1][1]}...}} must be the last part of path {path!r}")
-        if found is None:
-            pattern.append((_LITERAL, segment))
-        else:
-            pattern.append((_REST if found["rest"] else _ONE, found["name"]))
-    return pattern
 
 
 def split(raw_path: str) -> list[str]:
@@ -122,14 +89,14 @@ def split(raw_path: str) -> list[str]:
 def _match(pattern: Pattern, segments: list[str]) -> dict[str, str] | None:
     params: dict[str, str] = {}
     for index, (kind, text) in enumerate(pattern):
-        if kind == _REST:
+        if kind == REST:
             params[text] = "/".join(segments[index:])
             return params
         if index >= len(segments):
             return None
-        if kind == _LITERAL and segments[index] != text:
+        if kind == LITERAL and segments[index] != text:
             return None
-        if kind == _ONE:
+        if kind == ONE:
             if not segments[index]:
                 return None
             params[text] = segments[index]

@@ -11,7 +11,6 @@ from aiohttp import web
 from runtime.contracts import RunDescription, Workflows
 from runtime.errors import NOT_FOUND, TIMEOUT, UNAVAILABLE, Error
 from runtime.http.answers import (
-    API,
     json_response,
     payload_response,
     run_links,
@@ -22,6 +21,7 @@ from runtime.http.answers import (
 from runtime.http.backend import Backend
 from runtime.http.body import read_json
 from runtime.http.guarded import Refusal
+from runtime.http.paths import API
 from runtime.http.problem import ProblemResponse, refuse
 from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route

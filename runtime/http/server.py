@@ -11,7 +11,7 @@ from runtime.contracts import Workflows
 from runtime.errors import invalid, permission_denied
 from runtime.http.backend import Backend
 from runtime.http.dispatch import Dispatch
-from runtime.http.docs import Docs
+from runtime.http.docs.serving import Docs
 from runtime.http.endpoints import Times, endpoint_routes
 from runtime.http.entries import Entries
 from runtime.http.events import RunEvents

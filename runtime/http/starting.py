@@ -16,9 +16,10 @@ from aiohttp import web
 
 from runtime.contracts import Started, StartRequest
 from runtime.errors import ALREADY_EXISTS, Error
-from runtime.http.answers import API, duration, json_response, run_links, run_path
+from runtime.http.answers import duration, json_response, run_links, run_path
 from runtime.http.backend import Backend
 from runtime.http.body import JsonBody, read_json
+from runtime.http.paths import API
 from runtime.http.problem import refuse
 from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route

@@ -8,11 +8,11 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from runtime.http.paths import INDEX
 from runtime.http.problem import refuse
 from runtime.http.routes import Params, Route
 from runtime.registry.kinds import HttpStatic
 
-INDEX = "index.html"
 #: The one name with a dot in front that is meant for the public (RFC 8615).
 _WELL_KNOWN = ".well-known"
 
@@ -74,18 +74,6 @@ def static_routes(entries: list[HttpStatic]) -> list[Route]:
         )
         for entry in entries
     ]
-
-
-def directory_fault(entry: HttpStatic) -> str | None:
-    """What is wrong with an entry's directory, which may not leave the root its file gives."""
-    directory = (entry.root / entry.directory).resolve()
-    if not directory.is_relative_to(entry.root.resolve()):
-        return f"directory {entry.directory} leaves the root of its file"
-    if not directory.is_dir():
-        return f"directory {entry.directory} is not there"
-    if entry.spa and not (directory / INDEX).is_file():
-        return f"directory {entry.directory} has no {INDEX}, which spa serves"
-    return None
 
 
 def _is_plain(part: str) -> bool:

@@ -31,6 +31,11 @@ def is_in(value: object) -> bool:
     return isinstance(value, list | tuple) and any(is_in(item) for item in value)
 
 
+def variables(text: str) -> list[str]:
+    """The names of the environment variables that a text has placeholders for."""
+    return [match[1] for match in _TOKEN.finditer(text) if match[1]]
+
+
 def malformed(text: str) -> bool:
     """Whether a text starts a placeholder that it does not finish."""
     return _MALFORMED.search(_TOKEN.sub("", text)) is not None

@@ -1,12 +1,11 @@
 """The reader of YAML text, which gives plain values and the line of each, with YAML 1.2's idea of scalars.
 
 PyYAML's own constructor keeps no lines, lets a later key overwrite an earlier one, and reads `no`, `010` and `1:30` as
-YAML 1.1 did. So the node tree is composed by PyYAML and walked here. Aliases are expanded, up to `MAX_VALUES`.
+YAML 1.1 did. So a tree of nodes is made (`yamlloaders`) and walked here. Aliases are expanded, up to `MAX_VALUES`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,43 +13,11 @@ from typing import Any
 import yaml
 
 from runtime.registry.yamldepth import is_too_deep
+from runtime.registry.yamlloaders import MAX_DEPTH, TAG, TOO_DEEP, Loader, TooLarge, quick_node
 
 MAX_VALUES = 100_000
-MAX_DEPTH = 60
-
-_TOO_DEEP = f"nested more than {MAX_DEPTH} deep"
 
 Steps = tuple[str | int, ...]
-
-_TAG = "tag:yaml.org,2002:"
-
-
-class _Loader(yaml.SafeLoader):
-    """A loader that counts levels while nodes are composed, which recurses."""
-
-    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML's own attribute
-    _depth = 0
-
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        if self._depth == MAX_DEPTH:
-            here: Any = self.peek_event()  # type: ignore[no-untyped-call]
-            raise _TooLarge(here.start_mark.line + 1, _TOO_DEEP)
-        self._depth += 1
-        node = super().compose_node(parent, index)
-        self._depth -= 1
-        return node
-
-
-_SCALARS = (
-    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
-    ("int", r"[-+]?[0-9]{1,300}|0x[0-9a-fA-F]{1,64}", "-+0123456789"),
-    ("float", r"[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?", "-+.0123456789"),
-    ("null", r"~|null|Null|NULL|", "~nN"),
-    ("merge", r"<<", "<"),
-)
-for _kind, _form, _first in _SCALARS:
-    _firsts = [*_first, ""] if _kind == "null" else list(_first)
-    _Loader.add_implicit_resolver(_TAG + _kind, re.compile(f"(?:{_form})\\Z"), _firsts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +25,6 @@ class Fault:
     line: int
     message: str
     hint: str | None = None
-
-
-class _TooLarge(Exception):
-    def __init__(self, line: int, message: str) -> None:
-        self.fault = Fault(line, message)
 
 
 @dataclass(slots=True)
@@ -84,13 +46,13 @@ def read(text: str) -> Document:
     """Never raises: what cannot be read is a fault of the document."""
     document = Document()
     try:
-        node = yaml.compose(text, Loader=_Loader)
-    except _TooLarge as error:
-        document.faults.append(error.fault)
+        node = quick_node(text) or yaml.compose(text, Loader=Loader)
+    except TooLarge as error:
+        document.faults.append(Fault(error.line, error.message))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         message = " ".join(part for part in (error.context, error.problem) if part)
-        message = _TOO_DEEP if is_too_deep(text, error, MAX_DEPTH) else f"not YAML: {message}"
+        message = TOO_DEEP if is_too_deep(text, error, MAX_DEPTH) else f"not YAML: {message}"
         document.faults.append(Fault(mark.line + 1 if mark else 1, message))
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
@@ -120,9 +82,9 @@ class _Walk:
     def document(self, node: yaml.Node) -> None:
         try:
             self._document.value = self._value(node, ())
-        except _TooLarge as error:
+        except TooLarge as error:
             self._document.value = None
-            self._document.faults.append(error.fault)
+            self._document.faults.append(Fault(error.line, error.message))
 
     def _value(self, node: yaml.Node, path: Steps) -> Any:
         self._count += 1
@@ -135,13 +97,13 @@ class _Walk:
     def _read(self, node: yaml.Node, path: Steps) -> Any:
         line: int = node.start_mark.line + 1
         if self._count > MAX_VALUES:
-            raise _TooLarge(line, f"aliases expand to more than {MAX_VALUES} values")
+            raise TooLarge(line, f"aliases expand to more than {MAX_VALUES} values")
         if self._depth > MAX_DEPTH:
-            raise _TooLarge(line, f"{_TOO_DEEP}, or an alias that holds itself")
+            raise TooLarge(line, f"{TOO_DEEP}, or an alias that holds itself")
         self._document.lines.setdefault(path, line)
-        if isinstance(node, yaml.MappingNode) and node.tag == _TAG + "map":
+        if isinstance(node, yaml.MappingNode) and node.tag == TAG + "map":
             return self._mapping(node, path)
-        if isinstance(node, yaml.SequenceNode) and node.tag == _TAG + "seq":
+        if isinstance(node, yaml.SequenceNode) and node.tag == TAG + "seq":
             return [self._value(item, (*path, index)) for index, item in enumerate(node.value)]
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, line)
@@ -155,7 +117,7 @@ class _Walk:
             line = key_node.start_mark.line + 1
             if not isinstance(key_node, yaml.ScalarNode):
                 self._fault(line, "a key must be text")
-            elif key_node.tag == _TAG + "merge":
+            elif key_node.tag == TAG + "merge":
                 merged.extend(value_node.value if isinstance(value_node, yaml.SequenceNode) else [value_node])
             elif key_node.value in values:
                 first = self._document.lines[(*path, key_node.value)]
@@ -183,7 +145,7 @@ class _Walk:
 
     def _scalar(self, node: yaml.ScalarNode, line: int) -> Any:
         text: str = node.value
-        kind = node.tag.removeprefix(_TAG)
+        kind = node.tag.removeprefix(TAG)
         try:
             match kind:
                 case "str" | "merge":

@@ -11,11 +11,30 @@ import pytest
 
 #: Libraries that take their time. A command may load those it is listed with, and no other.
 HEAVY = frozenset(
-    {"aiohttp", "cryptography", "jsonschema", "jwt", "lupa", "prometheus_client", "re2", "rich", "sqlalchemy"}
+    {
+        "aiohttp",
+        "asyncio",
+        "cryptography",
+        "jsonschema",
+        "jwt",
+        "lupa",
+        "prometheus_client",
+        "re2",
+        "rich",
+        "sqlalchemy",
+    }
     | {"temporalio.client", "temporalio.testing", "temporalio.worker", "watchfiles", "yarl"}
-    | {"runtime.app", "runtime.http", "runtime.process.host", "runtime.temporal.worker.workers", "runtime.testing"}
+    | {
+        "runtime.app",
+        "runtime.http.server",
+        "runtime.lua.check",
+        "runtime.process.host",
+        "runtime.temporal.worker.workers",
+    }
+    | {"runtime.testing"}
 )
-CLIENT = frozenset({"lupa", "temporalio.client"})
+CLIENT = frozenset({"asyncio", "lupa", "temporalio.client"})
+CHECK = frozenset({"lupa", "runtime.lua.check"})
 NOWHERE = ("--state", "none")
 
 REGISTRY = """\
@@ -35,6 +54,15 @@ entries:
     modules: [http_client, sql, store, env]
 """
 
+SERVED = (
+    REGISTRY
+    + """\
+  - {name: web, kind: http.service, addr: "127.0.0.1:0"}
+  - {name: api, kind: http.router, server: web, middleware: [cors]}
+  - {name: route, kind: http.endpoint, router: api, method: GET, path: /fetch, func: fetch}
+"""
+)
+
 _TELL = """\
 import json, sys
 from runtime.cli.process_exit import end_process
@@ -48,6 +76,7 @@ end_process(0)  # as the command does: threads of the SDK's core still run
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     (tmp_path / "registry.yaml").write_text(REGISTRY)
+    (tmp_path / "served.yaml").write_text(SERVED)
     (tmp_path / "hello.lua").write_text("return { main = function() end }\n")
     return tmp_path
 
@@ -65,8 +94,9 @@ def loaded(project: Path, *words: str) -> tuple[int, frozenset[str]]:
     [
         (["--help"], 0, frozenset()),
         (["new", "fresh", "--json"], 0, frozenset()),
-        (["check", "--registry", "registry.yaml", "--json"], 0, frozenset({"lupa"})),
-        (["deploy", "--status", "--bundles", "store", "--json"], 0, frozenset({"lupa"})),
+        (["check", "--registry", "registry.yaml", "--json"], 0, CHECK),
+        (["check", "--registry", "served.yaml", "--json"], 0, CHECK),
+        (["deploy", "--status", "--bundles", "store", "--json"], 0, CHECK),
     ],
 )
 def test_a_command_that_needs_no_server_loads_no_sdk(
@@ -97,5 +127,6 @@ def test_a_command_that_needs_no_server_loads_no_sdk(
 def test_a_command_that_acts_on_runs_loads_the_client_alone(project: Path, words: list[str]) -> None:
     """The server it names does not answer, which is found out last."""
     status, heavy = loaded(project, *words, "--registry", "registry.yaml", "--json", *NOWHERE)
-    assert (status, heavy - CLIENT) == (1, frozenset())
+    reads_scripts = words[0] in ("start", "bundles", "schedules")
+    assert (status, heavy - CLIENT - (CHECK if reads_scripts else frozenset())) == (1, frozenset())
     assert "temporalio.client" in heavy

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
+from runtime.cli.dev_state import DevState
 from runtime.cli.main import run
 
 MISUSES = [["start"], ["start", "app:x", "{nonsense"], ["strat"], ["ps", "--limit", "0"], ["query", "--oops"]]
@@ -64,6 +66,67 @@ def test_a_mistake_is_one_message_without_a_traceback(
     assert said.err.startswith("evermoon: ")
     assert message in said.err
     assert said.err.count("\n") == 1
+
+
+NOBODY = "127.0.0.1:1"
+WHENCE = {
+    "an environment variable": ({"TEMPORAL_ADDRESS": NOBODY}, [], ["which TEMPORAL_ADDRESS says for app:temporal in "]),
+    "the default of one": ({}, [], ["the default of app:temporal in ", "since TEMPORAL_ADDRESS is not set"]),
+    "the registry": ({}, ["-o", f"app:temporal:address={NOBODY}"], ["the address of app:temporal in "]),
+}
+
+
+@pytest.mark.parametrize("words", [["ps"], ["send", "some", "topic"], ["start", "app:hello"]], ids=" ".join)
+@pytest.mark.parametrize("whence", WHENCE)
+def test_an_address_where_nobody_answers_is_told_with_where_it_comes_from(
+    whence: str, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environ, options, told = WHENCE[whence]
+    said = _failing(tmp_path, monkeypatch, capsys, [*words, *options], environ)
+    for part in [f"the Temporal server does not answer at {NOBODY}, ", *told, "registry.yaml:5"]:
+        assert part in said
+    assert "no evermoon dev runs with its state in .evermoon: evermoon dev starts a server" in said
+
+
+def test_a_running_dev_whose_server_does_not_answer_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    DevState(address=NOBODY, namespace="default", ui="", http={}, pid=os.getpid()).write(tmp_path / ".evermoon")
+    said = _failing(tmp_path, monkeypatch, capsys, ["send", "some", "topic"], {})
+    wrote = f"which evermoon dev (process {os.getpid()}) wrote to {Path('.evermoon/dev.json')}"
+    assert f"the Temporal server does not answer at {NOBODY}, {wrote}" in said
+
+
+@pytest.mark.parametrize(
+    ("entry", "hint"), [("app:helo", '; did you mean "app:hello"?'), ("app:greeet", ""), ("unlike", "")]
+)
+def test_a_mistyped_workflow_is_told_with_the_one_that_is_meant(
+    entry: str, hint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = _failing(tmp_path, monkeypatch, capsys, ["start", entry], {})
+    assert said == f"evermoon: workflow not found: {entry}{hint} [NotFound]\n"
+
+
+def _failing(
+    directory: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    environ: dict[str, str],
+) -> str:
+    """What a command that fails says, in a new project whose default address is one where nobody answers."""
+    assert run(["new", str(directory)]) == 0
+    registry = directory / "config/registry.yaml"
+    registry.write_text(registry.read_text().replace("localhost:7233", NOBODY))
+    monkeypatch.chdir(directory)
+    monkeypatch.delenv("TEMPORAL_ADDRESS", raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    capsys.readouterr()
+    assert run([*words, "--state", ".evermoon"]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    return said.err
 
 
 def test_a_wait_that_is_no_duration_publishes_nothing(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from runtime.errors import HTTP_STATUS
-from runtime.http.docs import Docs
+from runtime.http.docs.serving import Docs
 from runtime.http.entries import Entries
 from runtime.http.events import RunEvents
 from runtime.http.health import Health

@@ -1,5 +1,1 @@
 """The documents of a server about itself: OpenAPI for machines, pages for people, from the routes it really answers."""
-
-from runtime.http.docs.serving import Docs
-
-__all__ = ["Docs"]

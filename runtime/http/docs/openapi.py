@@ -8,8 +8,8 @@ from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any
 
-from runtime.http.answers import API
 from runtime.http.docs.own import OWN, SCHEMAS, STARTING, TEXT, Json, Operation, Parameter, ref
+from runtime.http.paths import API
 from runtime.http.problem import CONTENT_TYPE
 from runtime.http.routes import Route
 from runtime.registry import HttpEndpoint, HttpRouter, Registry, WorkflowLua

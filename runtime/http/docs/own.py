@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from runtime.http.answers import API
+from runtime.http.paths import API
 
 Json = Mapping[str, Any]
 

@@ -199,6 +199,11 @@ def options_of(router: HttpRouter, name: str, model: type[M]) -> M:
         raise invalid(f"{router.id}: {'; '.join(map(_told, error.errors(include_input=False)))}") from None
 
 
+def variable_id(router: HttpRouter, name: str) -> str:
+    """A bare name is of the router's own namespace."""
+    return name if ":" in name else f"{router.namespace}:{name}"
+
+
 @dataclass(frozen=True, slots=True)
 class Faults:
     """A fault in the options of a router. A `note` is harmless, but hardly what was meant."""

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from runtime.errors import invalid
 from runtime.http.middleware.chain import Serve
-from runtime.http.middleware.options import TokenAuth
+from runtime.http.middleware.options import TokenAuth, variable_id
 from runtime.http.problem import refuse
 from runtime.http.request import set_principal
 from runtime.principal import Actor, Principal
@@ -126,11 +126,6 @@ def guard_of(router: HttpRouter, options: TokenAuth, registry: Registry) -> Toke
     if not known and signer is None:
         raise invalid(f"{router.id}: token_auth knows no token")
     return TokenAuthMiddleware(options, known, signer)
-
-
-def variable_id(router: HttpRouter, name: str) -> str:
-    """A bare name is of the router's own namespace."""
-    return name if ":" in name else f"{router.namespace}:{name}"
 
 
 def _known(router: HttpRouter, options: TokenAuth, registry: Registry) -> list[Known]:

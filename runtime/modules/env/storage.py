@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -13,8 +12,11 @@ from runtime.late import late
 from runtime.registry.kinds.env import EnvStorageFile, EnvStorageMemory, EnvStorageOs, EnvStorageRouter
 
 if TYPE_CHECKING:
+    import asyncio
+
     from runtime.modules.env import file as env_file
 else:
+    asyncio = late("asyncio")
     env_file = late("runtime.modules.env.file")
 
 

@@ -5,18 +5,23 @@ Everything runs in the loop without a pause, so a subscription is live when `sub
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 import logging
 import re
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runtime.errors import canceled, limit_exceeded
+from runtime.late import late
 from runtime.payload import JSON, NULL, Payload
 from runtime.resources import Resources
+
+if TYPE_CHECKING:
+    import asyncio
+else:
+    asyncio = late("asyncio")
 
 _log = logging.getLogger("evermoon.events")
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runtime.errors import Error, internal, invalid
+from runtime.late import late
 from runtime.modules.queue.memory import MemoryQueue, QueueMessage
+
+if TYPE_CHECKING:
+    import asyncio
+else:
+    asyncio = late("asyncio")
 
 
 class QueueDelivery:

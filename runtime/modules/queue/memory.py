@@ -5,7 +5,6 @@ Everything runs in the loop without a pause, so each method is atomic by itself.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import uuid
@@ -13,15 +12,21 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runtime.backoff import delay_after
 from runtime.errors import CANCELED, INTERNAL, Error, invalid, not_found, rate_limited
+from runtime.late import late
 from runtime.payload import BINARY, Payload
 from runtime.principal import NOBODY, Principal
 from runtime.registry import Registry
 from runtime.registry.kinds.queue import QueueEntry
 from runtime.resources import Resources
+
+if TYPE_CHECKING:
+    import asyncio
+else:
+    asyncio = late("asyncio")
 
 _log = logging.getLogger("evermoon.queues")
 

@@ -5,7 +5,6 @@ A value is kept as it crossed the boundary (encoding and bytes), so what is read
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import logging
 from collections.abc import AsyncIterator
@@ -23,9 +22,12 @@ from runtime.payload import Payload
 from runtime.registry.kinds.storage import Store, StoreMemory, StoreSql
 
 if TYPE_CHECKING:
+    import asyncio
+
     from runtime.modules.sql import database as sql_database
     from runtime.modules.store import sql as store_sql
 else:
+    asyncio = late("asyncio")
     sql_database, store_sql = late("runtime.modules.sql.database"), late("runtime.modules.store.sql")
 
 MAX_KEY = 255  # bytes

@@ -15,7 +15,7 @@ from temporalio.service import RPCError, RPCStatusCode, TLSConfig
 
 from runtime import errors
 from runtime.errors import Error
-from runtime.registry import Registry, TemporalClient
+from runtime.registry import Registry, TemporalClient, placeholders
 from runtime.temporal.client import rpc
 from runtime.temporal.client.interceptor import ClientInterceptor
 from runtime.temporal.payloads import Travel, travel
@@ -83,7 +83,7 @@ class Clients:
         name = client_id or self.default
         async with self._locks.setdefault(name, asyncio.Lock()):
             if name not in self._clients:
-                client = self._clients[name] = await self._connect(self._options(name))
+                client = self._clients[name] = await self._connect(name, self._options(name))
                 for listener in list(self._listeners):
                     listener(name, client)
             return self._clients[name]
@@ -95,15 +95,24 @@ class Clients:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    async def _connect(self, options: dict[str, Any]) -> Client:
+    async def _connect(self, client_id: str, options: dict[str, Any]) -> Client:
         try:
             # The SDK's core waits three times as long for a server that takes the connection and then says nothing.
             async with asyncio.timeout(rpc.TIMEOUT.total_seconds()):
                 return await Client.connect(**options, interceptors=[ClientInterceptor()])
         except (RuntimeError, RPCError, OSError):  # the timeout is an OSError
-            raise rpc.unavailable(f" at {options['target_host']}") from None
+            raise self._unreached(client_id, options["target_host"]) from None
         except ValueError as error:  # how the SDK refuses an address
             raise errors.invalid(f"{options['target_host']!r} is no address of a Temporal server: {error}") from None
+
+    def _unreached(self, client_id: str, address: str) -> Error:
+        """Its details are for who knows more of where the address comes from."""
+        entry = self._registry.get(client_id)
+        whence = _whence(entry, self._registry.environ) if isinstance(entry, TemporalClient) else ""
+        given = self._address is not None
+        error = rpc.unavailable(f" at {address}" + (f", {whence}" if whence and not given else ""))
+        error.details = {"address": address, "given": given}
+        return error
 
     def _options(self, client_id: str) -> dict[str, Any]:
         if client_id == _NO_ENTRY:
@@ -149,6 +158,20 @@ class Clients:
             return await client.service_client.check_health(timeout=rpc.TIMEOUT)
         except (Error, RPCError):
             return False
+
+
+def _whence(entry: TemporalClient, environ: Mapping[str, str]) -> str:
+    """Where an entry's address comes from, in words."""
+    place = f"{entry.id} in {entry.file}:{entry.line}"
+    if entry.profile is not None:
+        return f"of Temporal's profile {entry.profile} ({place})"
+    named = placeholders.variables(str(entry.definition.get("address", "")))
+    if not named:
+        return f"the address of {place}"
+    unset = [name for name in named if name not in environ]
+    if unset:
+        return f"the default of {place}, since {' and '.join(unset)} is not set"
+    return f"which {' and '.join(named)} says for {place}"
 
 
 def _said(registry: Registry, client_id: str) -> Any:

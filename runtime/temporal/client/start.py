@@ -18,6 +18,7 @@ from runtime.modules.options import without_controls, workflow_options
 from runtime.process.pids import Pid
 from runtime.process.task_queues import check_host, queue_of, worker_of
 from runtime.registry import Registry, TemporalWorker, WorkflowLua
+from runtime.registry.problems import did_you_mean
 from runtime.temporal import sdk_options, search_attributes, wire
 from runtime.temporal.client import rpc
 from runtime.temporal.client.clients import Clients, declared
@@ -79,7 +80,8 @@ class _StartPlan:
     def __init__(self, registry: Registry, programs: Programs | None, request: StartRequest, clients: Clients) -> None:
         entry = registry.find_workflow(request.entry)
         if entry is None:
-            raise errors.not_found("workflow", request.entry)
+            hint = did_you_mean(request.entry, [known.id for known in registry.of_kind(WorkflowLua)])
+            raise errors.not_found("workflow", request.entry, hint)
         self.request = request
         self.options = {**workflow_options(entry.options), **request.options}
         named = self.options.get("id") or request.id
