@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from runtime.errors import NOT_FOUND, RATE_LIMITED, TIMEOUT, UNAVAILABLE, Error, invalid
@@ -262,14 +263,14 @@ class ProcessHost:
     def _begin(self, run: Run) -> None:
         """Registered before anything else waits for it: whoever hears of its end finds it ended."""
         self._runs[run.pid] = run
-        run.start().add_done_callback(lambda _: self._ended(run))
+        run.start(partial(self._ended, run))
         if run.call.host is not None:
             about = {"entry": run.call.entry.id, "host": run.call.host, "sender": run.call.sender}
             self.events.tell("process.started", run.pid, about)
 
-    def _ended(self, run: Run) -> None:
+    def _ended(self, run: Run, end: End) -> None:
         """Before anybody hears of its end, its names are free."""
-        pid, end = run.pid, run.end()
+        pid = run.pid
         self.names.forget(pid)
         self._runs.pop(pid, None)
         if run.call.host is not None:
