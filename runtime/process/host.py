@@ -326,7 +326,7 @@ class ProcessHost:
         """Each program it becomes is of the registry as it is then."""
 
         def opened(call: Call) -> Session:
-            return Session(self.programs.latest(call.entry.id, former), {**boot_of(call), "waits": self.waits})
+            return Session(self.programs.latest(call.entry.id, former), {**boot_of(call), "waits": lambda: self.waits})
 
         return LuaRun(call, self, permit, opened)
 
