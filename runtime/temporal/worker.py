@@ -105,6 +105,8 @@ class Workers:
             unsandboxed_workflow_runner=LuaRunner(host),
             activities=lua_activities(self._process_host, self._workflows, host.stored),
             workflow_task_executor=self._threads,
+            # Where no store is, the SDK would still make a task for each value, to be at several at once.
+            **({"max_workflow_task_external_storage_concurrency": 1} if host.stored is None else {}),
             **worker_options(self._registry, entry),
         )
         leave_time_to(worker)
