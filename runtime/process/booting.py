@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import secrets
+import os
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,7 @@ def boot_of(call: Call) -> dict[str, Any]:
         "class": _class(call),
         "pid": call.pid,
         "entry": call.entry.id,
-        "seed": secrets.randbits(63),
+        "seed": int.from_bytes(os.urandom(8)) >> 1,
         "ctx": call.context,
         "info": partial(_info, call),
         **call.principal.boot(),
