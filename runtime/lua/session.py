@@ -63,7 +63,8 @@ _SPOKEN: Mapping[int, Callable[[Program, Mapping[str, Any]], KernelPort]] = {
 
 
 class Session:
-    """A program in an interpreter. `boot`: class ("workflow", "function", "process", "handler", "activity"), pid, entry, seed (0 <= seed < 2**63), ctx, info.
+    """A program in an interpreter. `boot`: class ("workflow", "function", "process", "handler", "activity"), pid, entry, seed (0 <= seed < 2**63), ctx, info. A function in it stands for what
+    it gives when the kernel asks, on the thread of the step.
 
     `version(change_id, min, max)` answers `workflow.version`; `questions` may hold further ones ("workflow.patched", ...).
     Where none is given a question fails as INVALID. `spent`: what is used of the time that a step shares with others, 1 for all of

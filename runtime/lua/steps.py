@@ -62,6 +62,8 @@ class Steps:
         if key == "limits":
             return (b"json", _json({"instructions": program.instructions, "memory": program.memory}))
         value = self._boot.get(key)
+        if callable(value):
+            value = value()
         if value is None:
             return (None, None)
         return (b"text", text(value)) if isinstance(value, str) else (b"json", _json(value))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-import secrets
+import os
+from functools import partial
 from typing import Any
 
 from runtime.contracts import HttpRequest
@@ -11,27 +12,36 @@ from runtime.process.execution import Call
 
 
 def boot_of(call: Call) -> dict[str, Any]:
-    """The kernel's boot table for a call."""
-    info: dict[str, Any] = {"sender": call.sender}
-    kind = "process" if call.host is not None else "function"
+    """The kernel's boot table for a call. Few functions ask for what is in `info`."""
+    return {
+        "class": _class(call),
+        "pid": call.pid,
+        "entry": call.entry.id,
+        "seed": int.from_bytes(os.urandom(8)) >> 1,
+        "ctx": call.context,
+        "info": partial(_info, call),
+        **call.principal.boot(),
+    }
+
+
+def _class(call: Call) -> str:
+    if call.request is not None:
+        return "handler"
     if call.activity is not None:
-        kind = "activity"
+        return "activity"
+    return "process" if call.host is not None else "function"
+
+
+def _info(call: Call) -> dict[str, Any]:
+    info: dict[str, Any] = {"sender": call.sender}
+    if call.activity is not None:
         info["activity"] = {**call.activity.info, "idempotency_key": call.activity.idempotency_key}
     if call.request is not None:
-        kind = "handler"
         info["request"] = _request(call.request)
     if call.message is not None:
         message = call.message
         info["message"] = {"id": message.id, "attempt": message.attempt, "headers": dict(message.headers)}
-    return {
-        "class": kind,
-        "pid": call.pid,
-        "entry": call.entry.id,
-        "seed": secrets.randbits(63),
-        "ctx": dict(call.context),
-        "info": info,
-        **call.principal.boot(),
-    }
+    return info
 
 
 def _request(request: HttpRequest) -> dict[str, Any]:

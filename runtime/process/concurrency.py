@@ -10,7 +10,7 @@ import asyncio
 
 
 class Permit:
-    """A permit to execute. Both methods may be called in any state. With None as semaphore there is no limit."""
+    """A permit to execute. Its methods may be called in any state. With None as semaphore there is no limit."""
 
     def __init__(self, semaphore: asyncio.Semaphore | None) -> None:
         self._semaphore = semaphore
@@ -20,6 +20,18 @@ class Permit:
         if self._semaphore is not None and not self._held:
             await self._semaphore.acquire()
             self._held = True
+
+    def hold_now(self) -> bool:
+        """Whether it is held now, without waiting."""
+        if self._semaphore is None or self._held:
+            return True
+        if self._semaphore.locked():
+            return False
+        try:
+            self._semaphore.acquire().send(None)  # of one that is not locked, it never waits
+        except StopIteration:
+            self._held = True
+        return self._held
 
     def give_back(self) -> None:
         if self._semaphore is not None and self._held:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 
 from runtime.lua.protocol import Event
 
@@ -22,7 +22,7 @@ class EventQueue:
 
     def __init__(self, start: Event) -> None:
         self._events: deque[Event] = deque()
-        self._waiting = Counter[str]()
+        self._waiting = dict.fromkeys(MAX_WAITING, 0)
         self._bytes = 0
         self.add(start)
         self._share = _FIRST
@@ -70,13 +70,14 @@ class EventQueue:
         """For the next program of the same process: outcomes of the last one's commands mean nothing to it."""
         waiting = [event for event in self._events if event["t"] != "result"]
         self._events.clear()
-        self._waiting.clear()
+        self._waiting = dict.fromkeys(MAX_WAITING, 0)
         self._bytes = 0
         for event in [start, *unread, *waiting]:
             self.add(event)
 
     def _count(self, event: Event, sign: int) -> None:
-        self._waiting[event["t"]] += sign
+        if event["t"] in MAX_WAITING:
+            self._waiting[event["t"]] += sign
         if event["t"] == "message":
             self._bytes += sign * _size(event)
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from runtime.contracts import ActivityPort, End, HttpRequest, HttpResponse
-from runtime.errors import CANCELED, Error, canceled, internal, timed_out
+from runtime.errors import CANCELED, Error, internal, timed_out
 from runtime.lua.protocol import Event
 from runtime.modules.queue.delivery import QueueDelivery
-from runtime.payload import Payload
+from runtime.payload import NOTHING, Payload
 from runtime.principal import NOBODY, Principal
 from runtime.registry import Entry
 
@@ -48,6 +48,9 @@ class Execution:
         self.call = call
         self._task: asyncio.Task[Payload] | None = None
         self._stopped: str | None = None
+        self._end: End | None = None
+        self._told: Callable[[End], None] | None = None
+        self._waiters: list[asyncio.Future[None]] = []
         self.started_at = time.time_ns()
 
     @property
@@ -65,19 +68,37 @@ class Execution:
         """Asks it to end. What it makes of that is up to it. Raises `Error` RATE_LIMITED when a sender has asked very often."""
         raise NotImplementedError
 
-    def start(self) -> asyncio.Task[Payload]:
-        self._task = asyncio.create_task(self._executed(), name=self.pid)
-        self._task.add_done_callback(_observed)
-        return self._task
+    def start(self, told: Callable[[End], None]) -> None:
+        """`told` is called with its end, before anybody who waits for that goes on."""
+        self._told = told
+        self._go_on(self.execute())
 
-    async def _executed(self) -> Payload:
-        try:
-            return await self.execute()
-        except Error:
-            raise
-        except Exception as error:
-            _log.exception("%s: the host failed", self.pid)
-            raise internal(f"the host failed while it ran {self.call.entry.id}") from error
+    def _go_on(self, execution: Coroutine[Any, Any, Payload]) -> None:
+        self._task = asyncio.create_task(execution, name=self.pid)
+        self._task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[Payload]) -> None:
+        if task.cancelled():
+            self._finish(error=canceled(self._stopped or "process canceled"))
+        elif (error := task.exception()) is not None:
+            self._finish(error=self._failure(error))
+        else:
+            self._finish(task.result())
+
+    def _failure(self, error: BaseException) -> Error:
+        if isinstance(error, Error):
+            return error
+        _log.error("%s: the host failed", self.pid, exc_info=error)
+        failure = internal(f"the host failed while it ran {self.call.entry.id}")
+        failure.__cause__ = error
+        return failure
+
+    def _finish(self, value: Payload | None = None, error: Error | None = None) -> None:
+        end = self._end = End(time.time_ns(), value, error)
+        if self._told is not None:
+            self._told(end)
+        for waiter in self._waiters:
+            _release(waiter)
 
     def terminate(self, reason: str) -> None:
         """Ends it without asking; whoever waits for it gets CANCELED."""
@@ -90,57 +111,58 @@ class Execution:
 
         An activity that answers within the grace is taken at its word, as Temporal does; anybody else's answer is dropped.
         """
-        task = self._task or self.start()
         try:
-            await asyncio.wait({task}, timeout=timeout)
+            await self.ended(timeout)
         except asyncio.CancelledError:
-            await self._wind_down(task, "canceled", grace)
-            if self.call.activity is None or task.cancelled() or _is_canceled(task.exception()):
+            await self.wind_down("canceled", grace)
+            if self.call.activity is None or self._end is None or _is_canceled(self._end.error):
                 raise
-        if not task.done():
-            await self._wind_down(task, "timeout", grace)
+        if self._end is None:
+            await self.wind_down("timeout", grace)
             raise timed_out(f"{self.call.entry.id} did not end within {timeout:g} s", timeout_type="start_to_close")
         return self.result()
 
     def result(self) -> Payload:
         """Of an execution that is over. Raises `Error`."""
-        task = self._task
-        if task is None or not task.done():
+        end = self._end
+        if end is None:
             raise internal(f"{self.pid} has not ended")
-        if task.cancelled():
-            raise canceled(self._stopped or "process canceled")
-        return task.result()
+        if end.error is not None:
+            raise end.error
+        return end.value or NOTHING
 
-    def end(self) -> End:
-        """As `result`, as something to keep."""
+    async def ended(self, timeout: float | None = None) -> None:
+        """Returns when it is over, however it ended, or when so many seconds have passed; never raises for that."""
+        if self._end is not None:
+            return
+        loop = asyncio.get_running_loop()
+        waiter = loop.create_future()
+        self._waiters.append(waiter)
+        late = loop.call_later(timeout, _release, waiter) if timeout is not None else None
         try:
-            return End(time.time_ns(), value=self.result())
-        except Error as error:
-            return End(time.time_ns(), error=error)
-
-    async def ended(self) -> None:
-        """Returns when it is over, however it ended; never raises for that."""
-        await asyncio.wait({self._task or self.start()})
+            await waiter
+        finally:
+            self._waiters.remove(waiter)
+            if late is not None:
+                late.cancel()
 
     async def wind_down(self, reason: str, grace: float) -> None:
-        if self._task is not None:
-            await self._wind_down(self._task, reason, grace)
-
-    async def _wind_down(self, task: asyncio.Task[Payload], reason: str, grace: float) -> None:
+        """Asks it to end, and after `grace` seconds ends it."""
+        if self._end is not None:
+            return
         self.cancel(reason)
         try:
-            await asyncio.wait({task}, timeout=grace)
+            await self.ended(grace)
         except asyncio.CancelledError:
             pass  # asked a second time: no more grace
-        if not task.done():
+        if self._end is None:
             self.terminate("abandoned")
-            await asyncio.wait({task}, timeout=_LAST_MOMENTS)
+            await self.ended(_LAST_MOMENTS)
 
 
-def _observed(task: asyncio.Task[Payload]) -> None:
-    """An execution nobody waits for any longer may fail without asyncio complaining."""
-    if not task.cancelled():
-        task.exception()
+def _release(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
 
 
 def _is_canceled(error: BaseException | None) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from runtime.contracts import ActivityPort, End, HttpRequest, HttpResponse, LinkedWorkflows, StartRequest
@@ -262,14 +263,14 @@ class ProcessHost:
     def _begin(self, run: Execution) -> None:
         """Registered before anything else waits for it: whoever hears of its end finds it ended."""
         self._runs[run.pid] = run
-        run.start().add_done_callback(lambda _: self._ended(run))
+        run.start(partial(self._ended, run))
         if run.call.host is not None:
             about = {"entry": run.call.entry.id, "host": run.call.host, "sender": run.call.sender}
             self.events.tell("process.started", run.pid, about)
 
-    def _ended(self, run: Execution) -> None:
+    def _ended(self, run: Execution, end: End) -> None:
         """Before anybody hears of its end, its names are free."""
-        pid, end = run.pid, run.end()
+        pid = run.pid
         self.names.forget(pid)
         self._runs.pop(pid, None)
         if run.call.host is not None:
@@ -326,7 +327,7 @@ class ProcessHost:
         """Each program it becomes is of the registry as it is then."""
 
         def opened(call: Call) -> Session:
-            return Session(self.programs.latest(call.entry.id, former), {**boot_of(call), "waits": self.waits})
+            return Session(self.programs.latest(call.entry.id, former), {**boot_of(call), "waits": lambda: self.waits})
 
         return LuaRun(call, self, permit, opened)
 

@@ -22,9 +22,9 @@ from runtime.registry import ProcessLua
 from runtime.resources import Handles, Resources
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from runtime.contracts import ActivityPort, HttpRequest, HttpResponse
+    from runtime.contracts import ActivityPort, End, HttpRequest, HttpResponse
     from runtime.modules.queue.delivery import QueueDelivery
     from runtime.principal import Principal
     from runtime.process.concurrency import Permit
@@ -135,49 +135,96 @@ class LuaRun(Execution):
         else:
             self.terminate("canceled before it began")
 
+    def start(self, told: Callable[[End], None]) -> None:
+        """A function's first step is taken at once where a permit is free: most have ended after it, and those cost no task.
+
+        Not a process's: that is given messages first.
+        """
+        if self.call.host is not None or not self._permit.hold_now():
+            return super().start(told)
+        self._told = told
+        self._begun = True
+        self.services.threads.begin(self._first, self._queue.take(), then=self._went)
+        return None
+
+    def terminate(self, reason: str) -> None:
+        super().terminate(reason)
+        if self._task is None and self._end is None:  # its first step is abandoned
+            self._over()
+            self._finish(error=canceled(self._stopped or ""))
+
     async def execute(self) -> Payload:
         await self._permit.hold()
         self._begun = True
+        return await self._executed()
+
+    async def _executed(self, batch: Batch | None = None) -> Payload:
+        """`batch`: what its first step gave, where that has been taken."""
         try:
-            batch = await self._life()
+            batch = await self._life(batch)
             while batch.state == "continue":
                 self._become(batch.continuation or {})
-                batch = await self._life()
+                batch = await self._life(None)
             self._ended = True
             self.settled.set()
             await self._commands.finish()
             return _value(batch)
         finally:
-            self._ended = True
-            self.settled.set()
-            self._permit.give_back()
-            self._commands.abandon()
-            self._leave()
+            self._over()
+
+    def _went(self, batch: Batch | None, error: BaseException | None) -> None:
+        """The first step has been taken, and was the last of most functions."""
+        if self._end is not None:  # it was terminated meanwhile
+            return self._leave()
+        if batch is not None and (batch.state in ("running", "continue") or any(_is_asked(batch.commands))):
+            return self._go_on(self._executed(batch))
+        try:
+            if batch is None:
+                raise error or internal("a step gave no answer")
+            self._commands.carry_out(batch.commands, final=True)
+            value = _value(batch)
+        except Exception as raised:
+            self._over()
+            self._finish(error=self._failure(raised))
+        else:
+            self._over()
+            self._finish(value)
+        return None
+
+    def _over(self) -> None:
+        self._ended = True
+        self.settled.set()
+        self._permit.give_back()
+        self._commands.abandon()
+        self._leave()
 
     async def stack(self) -> Any:
         """Where each coroutine waits, as the query `__lua_stack` tells it; empty before it begins and after it has ended."""
         session = self._session
         return await self.services.threads.run(self._ask, session) if session is not None else []
 
-    async def _life(self) -> Batch:
-        """One program from its start to its end, or to its upgrade."""
-        session = self._session = await self.services.threads.run(self._open_session, self.call)
-        while True:
-            if not self._canceled:
-                await self._permit.hold()
-            events = self._queue.take()
-            self._woken.clear()
-            batch = await self.services.threads.run(self._step, session, events)
-            final = batch.state != "running"
-            self._commands.carry_out(batch.commands, final=final)
-            if final:
-                return batch
+    async def _life(self, batch: Batch | None) -> Batch:
+        """One program from its start, or from what its first step gave, to its end, or to its upgrade."""
+        if batch is None:
+            batch = await self._next(self._first)
+        while batch.state == "running":
+            self._commands.carry_out(batch.commands, final=False)
             if not self._queue:
                 if self._commands.is_settled:
                     self.settled.set()
                 if self._commands.waits_for_functions:
                     self._permit.give_back()
                 await self._woken.wait()
+            if not self._canceled:
+                await self._permit.hold()
+            batch = await self._next(self._step)
+        self._commands.carry_out(batch.commands, final=True)
+        return batch
+
+    async def _next(self, step: Callable[[list[Event]], Batch]) -> Batch:
+        events = self._queue.take()
+        self._woken.clear()
+        return await self.services.threads.run(step, events)
 
     def _become(self, continuation: Mapping[str, Any]) -> None:
         """The next program of a process that is upgraded: same PID, watches and names, unread messages, nothing else."""
@@ -194,10 +241,21 @@ class LuaRun(Execution):
         self.call = replace(self.call, entry=entry, args=continuation.get("args") or [], context=context)
         self._queue.begin_again(protocol.start(self.call.args), protocol.unread(continuation))
 
-    def _step(self, session: SessionPort, events: list[Event]) -> Batch:
+    def _first(self, events: list[Event]) -> Batch:
+        self._session = self._open_session(self.call)
+        return self._step(events)
+
+    def _step(self, events: list[Event]) -> Batch:
+        """On a thread. The session of a program that has ended is closed there and then."""
+        session = self._session
+        if session is None:
+            raise internal(f"{self.pid} has no session")
         with self._stepping:
             begun = time.monotonic()
             batch = session.step(events, Clock(now=time.time_ns()))
+            if batch.state != "running" or self._ended:
+                self._session = None
+                session.close()
         self._queue.took(time.monotonic() - begun)
         return batch
 
@@ -239,6 +297,11 @@ class LuaRun(Execution):
         if command.data.get("logger"):
             about["logger"] = command.data["logger"]
         self.services.log(level, message, about)
+
+
+def _is_asked(commands: Sequence[Command]) -> Iterator[bool]:
+    """Of each command, whether something is to be done about it, other than to write it down."""
+    return (command.seq is not None for command in commands)
 
 
 def _value(batch: Batch) -> Payload:

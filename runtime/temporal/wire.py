@@ -258,17 +258,32 @@ def context_of(headers: Mapping[str, Proto]) -> dict[str, Any]:
 
 
 def sender_of(headers: Mapping[str, Proto]) -> str:
-    value = read_header(headers, SENDER)
-    return value if isinstance(value, str) else ""
+    return _text_of(headers, SENDER)
 
 
 def bundle_of(headers: Mapping[str, Proto]) -> str:
-    value = read_header(headers, BUNDLE)
+    return _text_of(headers, BUNDLE)
+
+
+def _text_of(headers: Mapping[str, Proto], name: str) -> str:
+    proto = headers.get(name)
+    return _text(from_proto(proto)) if proto is not None else ""
+
+
+@lru_cache(maxsize=1024)
+def _text(payload: Payload) -> str:
+    """The same for all that a run sends, and every call of it."""
+    try:
+        value = payload.value()
+    except Error:
+        return ""
     return value if isinstance(value, str) else ""
 
 
 def principal_of(headers: Mapping[str, Proto]) -> Principal:
     """A scope that is there but cannot be read allows nothing, rather than everything."""
+    if SCOPE not in headers and ACTOR not in headers:
+        return NOBODY
     scope = read_header(headers, SCOPE)
     if scope is None and SCOPE in headers:
         scope = []

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -390,3 +392,51 @@ async def test_a_name_stands_for_a_pid_until_its_process_ends(tmp_path: Path) ->
         await eventually(lambda: h.names.get("desk"))
         assert await call(h, "tell", "desk", pid) == [ALREADY_EXISTS, True, True, NOT_FOUND, False]
         assert await waiting == "by name"
+
+
+async def test_a_function_that_ends_at_once_leaves_nothing_behind(tmp_path: Path) -> None:
+    """It has no task of its own, gives its turn back, and what it said before its end is heard."""
+    sources = {
+        "says.lua": "return function(n) logger:info('said', { n = n }) return n end",
+        "fails.lua": "return function() logger:info('about to fail') error('no') end",
+    }
+    entries = [function(name, pool={"size": 1}) for name in ("says", "fails")]
+    lines = Lines()
+    async with host(load(tmp_path, sources, entries), log=lines) as h:
+        before = asyncio.all_tasks()
+        assert [await call(h, "says", n) for n in range(3)] == [0, 1, 2]
+        with pytest.raises(Error, match="no"):
+            await call(h, "fails")
+        with pytest.raises(Error, match="no"):
+            await call(h, "fails")
+        assert asyncio.all_tasks() == before
+        assert h.running == []
+    assert [about["fields"] for _, _, about in lines.seen[:3]] == [{"n": 0}, {"n": 1}, {"n": 2}]
+    assert [message for _, message, _ in lines.seen[3:]] == ["about to fail", "about to fail"]
+
+
+async def test_a_first_step_that_is_terminated_is_over_at_once(tmp_path: Path) -> None:
+    """Whoever waits hears of it, its PID is nobody's any more, and the next one has its turn."""
+    sources = {"add.lua": "return function(a, b) return a + b end"}
+    async with host(load(tmp_path, sources, [function("add", pool={"size": 1})])) as h:
+        calling = asyncio.create_task(call(h, "add", 1, 2))
+        await asyncio.sleep(0)  # the step has been handed to a thread, and its outcome not yet to this loop
+        (pid,) = h.running
+        h.terminate(pid, "enough")
+        assert h.running == []
+        with pytest.raises(Error, match="enough") as ended:
+            await calling
+        assert ended.value.kind == CANCELED
+        assert await call(h, "add", 1, 2) == 3
+
+
+async def test_a_log_that_fails_ends_the_function_and_not_the_host(tmp_path: Path) -> None:
+    def failing(level: str, message: str, about: Mapping[str, Any], /) -> None:
+        raise RuntimeError("the disk is full")
+
+    sources = {"says.lua": "return function() logger:info('said') end", "add.lua": "return function() return 3 end"}
+    async with host(load(tmp_path, sources, []), log=failing) as h:
+        with pytest.raises(Error) as failed:
+            await call(h, "says")
+        assert failed.value.kind == INTERNAL
+        assert await call(h, "add") == 3

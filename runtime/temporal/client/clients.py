@@ -18,6 +18,7 @@ from runtime.errors import Error
 from runtime.registry import Registry, TemporalClient, placeholders
 from runtime.temporal.client import rpc
 from runtime.temporal.client.interceptor import ClientInterceptor
+from runtime.temporal.converting import PLAIN
 from runtime.temporal.payloads import Travel, travel
 from runtime.temporal.search_attributes import INDEXED
 
@@ -116,7 +117,7 @@ class Clients:
 
     def _options(self, client_id: str) -> dict[str, Any]:
         if client_id == _NO_ENTRY:
-            return {"target_host": self._address, "namespace": self._namespace}
+            return {"target_host": self._address, "namespace": self._namespace, **_converting(Travel())}
         entry = self.entry(client_id)
         options = _profile(entry.profile) if entry.profile else {"target_host": entry.address}
         if entry.profile is None or "namespace" not in options:
@@ -181,7 +182,7 @@ def _said(registry: Registry, client_id: str) -> Any:
 
 def _converting(how: Travel) -> dict[str, Any]:
     if how.converter is None:
-        return {}
+        return {"data_converter": PLAIN}
     headers = {"header_codec_behavior": HeaderCodecBehavior.CODEC} if how.encrypts else {}
     return {"data_converter": how.converter, **headers}
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Any
 
 from temporalio.client import Client, WorkflowHandle
@@ -44,10 +46,11 @@ class Starter:
         self._registry = registry
         self._clients = clients
         self._programs = programs
+        self._target = lru_cache(maxsize=256)(partial(_place, registry))
 
     async def start(self, request: StartRequest) -> Started:
         """See `runtime.contracts.Workflows.start`. Raises `Error`; ALREADY_EXISTS has the ids in its details."""
-        plan = _StartPlan(self._registry, self._programs, request, self._clients)
+        plan = _StartPlan(self._registry, self._programs, request, self._clients, self._target)
         client = await self._clients.get(plan.target.client)
         for _ in range(_ATTEMPTS):
             started = await plan.attempt(client)
@@ -70,6 +73,15 @@ def target(registry: Registry, entry: WorkflowLua, worker: str | None) -> Target
     return Target(_default_client(registry), name, name)
 
 
+def _place(registry: Registry, entry_id: str, worker: str | None, queue: str | None) -> Target:
+    """Where a start goes that names this worker, or this queue among its options. Raises `Error` as `check_host` does."""
+    entry = registry[entry_id]
+    assert isinstance(entry, WorkflowLua)
+    if worker:
+        check_host(registry, entry_id, worker)
+    return target(registry, entry, worker or queue)
+
+
 def _default_client(registry: Registry) -> str:
     return Clients(registry).default
 
@@ -77,7 +89,14 @@ def _default_client(registry: Registry) -> str:
 class _StartPlan:
     """A start as it will be sent. Everything that can be refused is refused while it is made."""
 
-    def __init__(self, registry: Registry, programs: Programs | None, request: StartRequest, clients: Clients) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        programs: Programs | None,
+        request: StartRequest,
+        clients: Clients,
+        target: Callable[[str, str | None, str | None], Target],
+    ) -> None:
         entry = registry.find_workflow(request.entry)
         if entry is None:
             hint = did_you_mean(request.entry, [known.id for known in registry.of_kind(WorkflowLua)])
@@ -87,9 +106,7 @@ class _StartPlan:
         named = self.options.get("id") or request.id
         self.id: str = without_controls(named, "workflow id") if named else f"{entry.name}-{uuid.uuid4()}"
         self.type = registry.workflow_type(entry)
-        if request.worker:
-            check_host(registry, entry.id, request.worker)
-        self.target = target(registry, entry, request.worker or self.options.get("task_queue"))
+        self.target = target(entry.id, request.worker, self.options.get("task_queue"))
         self.queue = self.options.get("task_queue") or self.target.queue
         self.pid = str(Pid(self.target.worker, self.id))
         self.conflict = sdk_options.conflict(self.options, named=bool(named))
@@ -174,7 +191,8 @@ class _StartPlan:
 
     def _arguments(self, policy: str, memo: dict[str, Any] | None = None) -> dict[str, Any]:
         chosen = self.options
-        remembered = {wire.MEMO_BUNDLE: self.bundle, **(chosen.get("memo") or {}), **(memo or {})}
+        bundle = None if self.bundle is None else RawValue(wire.summary(self.bundle))
+        remembered = {wire.MEMO_BUNDLE: bundle, **(chosen.get("memo") or {}), **(memo or {})}
         return {
             "workflow": self.type,
             "args": wire.raws(self.request.args),

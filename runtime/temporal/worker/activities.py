@@ -10,6 +10,7 @@ import asyncio
 import contextvars
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from temporalio import activity
@@ -34,18 +35,23 @@ class ActivityContext:
 
     def __init__(self) -> None:
         self._context = contextvars.copy_context()  # the SDK keeps the attempt in a context variable
-        info = activity.info()
-        chain = wire.read_header(activity_headers(), wire.CHAIN) or info.workflow_run_id
-        self._key = f"{info.workflow_id}/{chain}/{info.activity_id}"
-        self._info = _described(info, wire.sender_of(activity_headers()))
+        self._attempt = activity.info()
+        self._headers = activity_headers()
 
     @property
+    def type(self) -> str:
+        """The id of the function."""
+        return self._attempt.activity_type
+
+    @cached_property
     def info(self) -> Mapping[str, Any]:
-        return self._info
+        return _described(self._attempt, wire.sender_of(self._headers))
 
-    @property
+    @cached_property
     def idempotency_key(self) -> str:
-        return self._key
+        attempt = self._attempt
+        chain = wire.read_header(self._headers, wire.CHAIN) or attempt.workflow_run_id
+        return f"{attempt.workflow_id}/{chain}/{attempt.activity_id}"
 
     def heartbeat(self, details: Any) -> None:
         self._call(activity.heartbeat, details)
@@ -98,16 +104,17 @@ def lua_activities(
 
 async def _function(host: ProcessHost, args: Sequence[RawValue], stored: int | None) -> RawValue:
     headers, surroundings = activity_headers(), ActivityContext()
+    entry = surroundings.type
     try:
         value = await host.call(
-            activity.info().activity_type,
+            entry,
             wire.unraws(args),
             context=wire.context_of(headers),
             sender=wire.sender_of(headers),
             activity=surroundings,
             principal=wire.principal_of(headers),
         )
-        wire.check_size(f"the result of {activity.info().activity_type}", [value], stored)
+        wire.check_size(f"the result of {entry}", [value], stored)
     except Error as error:
         raise _raised(error) from None
     except asyncio.CancelledError:

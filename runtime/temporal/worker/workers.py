@@ -97,6 +97,9 @@ class Workers:
         await self._clients.prepare(entry.client)
         host.stored = self._clients.travel(entry.client).threshold
         client = await self._clients.get(entry.client)
+        arguments = worker_options(self._registry, entry)
+        if host.stored is None:  # the SDK would make a task for each value all the same, to store several at once
+            arguments["max_workflow_task_external_storage_concurrency"] = 1
         worker = Worker(
             client,
             workflows=[LuaWorkflow],
@@ -104,7 +107,7 @@ class Workers:
             unsandboxed_workflow_runner=LuaRunner(host),
             activities=lua_activities(self._process_host, self._workflows, host.stored),
             workflow_task_executor=self._threads,
-            **worker_options(self._registry, entry),
+            **arguments,
         )
         leave_time_to(worker)
         outlive_warnings(worker)
