@@ -58,7 +58,9 @@ def prepare(files: Sequence[Path], tests: Tests) -> None:
         "process_isolation": "forkserver",
     }
     lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
-    (PLACE / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text() + "\n".join(["", "[tool.mutmut]", *lines]))
+    (PLACE / "pyproject.toml").write_text(
+        (ROOT / "pyproject.toml").read_text() + "\n".join(["", "[tool.mutmut]", *lines])
+    )
 
 
 def mutmut(*arguments: str) -> str:

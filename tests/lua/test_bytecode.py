@@ -107,7 +107,12 @@ def test_powers_that_are_no_squares() -> None:
 
 
 def test_texts_are_names_and_literals_of_all_functions() -> None:
-    assert texts(compiled("one.two = 'three' local function f() return 'four', 5 end")) >= {"one", "two", "three", "four"}
+    assert texts(compiled("one.two = 'three' local function f() return 'four', 5 end")) >= {
+        "one",
+        "two",
+        "three",
+        "four",
+    }
     assert 5 not in texts(compiled("return 5.5, 5"))  # type: ignore[comparison-overlap]
 
 

@@ -32,7 +32,7 @@ def get(*texts: str, whole: bool = True, line: int = 1, function: str = "get", m
         ('env.get("A", "B" .. x)', get("A", "B", whole=False)),
         ('env.get("A", x .. "B")', get("A")),
         ('env.get("")', get("")),
-        ('env.set("it\'s", \'"\')', get("it's", '"', function="set")),
+        ("env.set(\"it's\", '\"')", get("it's", '"', function="set")),
         ('env.get("A").x', get("A")),
         ('env.get("A"):upper()', get("A")),
         ('local x = 1 + env.get("A")', get("A")),
@@ -65,9 +65,11 @@ def test_a_call_has_the_line_of_the_module_s_name() -> None:
 
 
 def test_comments_and_texts_end_where_they_end() -> None:
-    source = "local a, b = \"--\", '--[[' env.get('A') -- \"\nenv.get('B') --[[ ']] env.get('C') --[=[ ]] ]=] env.get('D')"
+    source = (
+        "local a, b = \"--\", '--[[' env.get('A') -- \"\nenv.get('B') --[[ ']] env.get('C') --[=[ ]] ]=] env.get('D')"
+    )
     assert [literal.texts for literal in found(source)] == [("A",), ("B",), ("C",), ("D",)]
-    assert found("local a = \"\\\"\" env.get('A')") == [get("A")]
+    assert found('local a = "\\"" env.get(\'A\')') == [get("A")]
     assert found("x = a[1] env.get('A') y = b[c[1]] --[ env.get('B')\nenv.get('C')") == [get("A"), get("C", line=2)]
 
 

@@ -52,7 +52,9 @@ def test_commands_keep_their_order_and_have_their_values() -> None:
 
 
 def test_values_inside_lists_are_put_in_their_places() -> None:
-    [spawn] = read("running", commands=[{"op": "spawn", "messages": [{"topic": "a", "args": [0]}, {"topic": "b"}]}]).commands
+    [spawn] = read(
+        "running", commands=[{"op": "spawn", "messages": [{"topic": "a", "args": [0]}, {"topic": "b"}]}]
+    ).commands
     assert spawn.data == {"messages": [{"topic": "a", "args": [ONE]}, {"topic": "b"}]}
     batch = read("continue", **{"continue": {"id": None, "args": [2], "events": [{"kind": "pid.exit", "value": 1}]}})
     assert batch.continuation == {"id": None, "args": [THREE], "events": [{"kind": "pid.exit", "value": TWO}]}

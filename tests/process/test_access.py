@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from runtime.errors import PERMISSION_DENIED, Error
 from runtime.lua.protocol import Command
 from runtime.modules.catalogue import COMMANDS
-from runtime.process.authorization import OWN, asked, of_pid
+from runtime.principal import Actor, Principal
+from runtime.process.authorization import OWN, Asked, asked, check, of_pid
 from runtime.process.command_handlers import OPERATIONS
 from runtime.temporal.workflow.commands.handlers import HANDLERS
+from tests.process.support import load
 
 #: Commands with which nobody can do anything to anybody else.
 HARMLESS = {
@@ -41,8 +45,84 @@ def test_what_is_harmless_is_not() -> None:
 
 
 def test_a_command_that_nobody_has_thought_of_is_asked_about() -> None:
-    [item] = asked(Command("novel.thing", 1, None, {}), of_pid)
-    assert (item.action, list(item.resources)) == ("novel.thing", ["novel.thing"])
+    for data, resource in (
+        ({}, "novel.thing"),
+        ({"system": "s"}, "s"),
+        ({"system": "s", "name": "n"}, "n"),
+        ({"name": "n", "id": "i"}, "i"),
+    ):
+        [item] = asked(Command("novel.thing", 1, None, data), of_pid)
+        assert item == Asked("novel.thing", [resource])
+
+
+def every_name(to: str) -> list[str]:
+    return [to, f"also {to}"]
+
+
+NAMES = ["x", "also x"]
+STARTED = [Asked("process.spawn", ["app:f"])]
+
+
+@pytest.mark.parametrize(
+    ("op", "fields", "items"),
+    [
+        ("call", {}, [Asked("funcs.call", ["app:f"])]),
+        ("exec", {}, [Asked("process.exec", ["app:f"])]),
+        ("spawn", {"host": "app:h"}, [Asked("process.spawn", ["app:f"], {"host": "app:h"})]),
+        ("spawn", {"host": ""}, STARTED),
+        ("call", {"scope": []}, [Asked("funcs.security", ["scope"]), Asked("funcs.call", ["app:f"])]),
+        ("spawn", {"actor": {}, "scope": []}, [Asked("process.security", ["actor"]), Asked("process.security", ["scope"]), *STARTED]),
+        ("call", {"name": "x", "messages": [{}]}, [Asked("funcs.call", ["app:f"])]),
+        ("spawn", {"messages": [{}], "monitor": True, "link": True}, STARTED),
+        ("spawn", {"name": "x", "messages": [{}]}, [*STARTED, Asked("process.send", NAMES)]),
+        ("spawn", {"name": "x", "monitor": True}, [*STARTED, Asked("process.monitor", NAMES)]),
+        ("spawn", {"name": "x", "link": True}, [*STARTED, Asked("process.link", NAMES)]),
+        ("spawn", {"name": "y", "options": {"id": "x"}, "link": True}, [*STARTED, Asked("process.link", NAMES)]),
+        ("spawn", {"name": "x", "link": True, "options": {"id_conflict_policy": "use_existing"}}, [*STARTED, Asked("process.link", NAMES)]),
+        ("spawn", {"name": "x", "link": True, "options": {"id_conflict_policy": "fail"}}, STARTED),
+        (
+            "spawn", {"name": "x", "messages": [{}], "link": True, "options": {"id_conflict_policy": "terminate_existing"}},
+            [*STARTED, Asked("process.terminate", NAMES)],
+        ),
+        ("send", {"to": "x", "topic": "t"}, [Asked("process.send", NAMES, {"topic": "t"})]),
+        ("query", {"to": "x", "name": "n"}, [Asked("process.query", NAMES, {"name": "n"})]),
+        ("cancel_process", {"to": "x"}, [Asked("process.cancel", NAMES)]),
+        ("terminate", {"to": "x"}, [Asked("process.terminate", NAMES)]),
+        ("monitor", {"to": "x"}, [Asked("process.monitor", NAMES)]),
+        ("link", {"to": "x"}, [Asked("process.link", NAMES)]),
+        ("registry.register", {"name": "n"}, [Asked("process.registry.register", ["n"])]),
+        ("registry.lookup", {"name": "n"}, [Asked("process.registry.lookup", ["n"])]),
+        ("registry.unregister", {"name": "n"}, [Asked("process.registry.unregister", ["n"])]),
+        ("timer", {"id": "app:f", "name": "n"}, []),
+    ],
+)  # fmt: skip
+def test_what_is_asked_names_all_that_it_is_done_to(op: str, fields: dict[str, Any], items: list[Asked]) -> None:
+    assert list(asked(Command(op, 1, None, {"id": "app:f", **fields}), every_name)) == items
+
+
+def test_a_command_is_refused_unless_all_that_it_asks_is_allowed(tmp_path: Path) -> None:
+    """The policy says of which action, thing and topic; without a scope nobody is asked."""
+    policy = {
+        "name": "sends",
+        "kind": "security.policy",
+        "policy": {
+            "actions": "process.send",
+            "resources": "*",
+            "effect": "allow",
+            "conditions": [{"field": "meta.topic", "operator": "eq", "value": "open"}],
+        },
+    }
+    registry = load(tmp_path, {}, [policy])
+    nobody, somebody = Principal(), Principal(Actor("ann"), ("app:sends",))
+    send = Command("send", 1, None, {"to": "x", "topic": "open"})
+    check(registry, somebody, send, every_name)
+    for command in (send._replace(data={"to": "x", "topic": "closed"}), send._replace(op="terminate")):
+        check(registry, nobody, command, every_name)
+        with pytest.raises(Error) as refused:
+            check(registry, somebody, command, every_name)
+        assert refused.value.kind == PERMISSION_DENIED
+    with pytest.raises(Error):
+        check(registry, Principal(scope=()), send, every_name)
 
 
 @pytest.mark.parametrize(
