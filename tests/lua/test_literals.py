@@ -90,6 +90,7 @@ def test_each_module_is_told_by_its_own_name() -> None:
         "local e = require('env')", 'local e = require"env"', "local e = require[[env]]",
         "local other, more = 1, 2 local e = require('env')", "local e = require('env') local function g(x) return x end",
         "local e = require('env') x.e = 1", "local e = require('env') x:e()", "local e = require('env') if e == 1 then end",
+        "local e = require('env') f(e, 1)", "local e = require('env') f(e, e)", "local e = require('env') x = y",
     ],
 )  # fmt: skip
 def test_a_local_that_is_required_stands_for_the_module(binding: str) -> None:

@@ -24,7 +24,9 @@ def test_a_pid_is_read_as_it_was_written(text: str, pid: Pid) -> None:
     assert str(pid) == text
 
 
-@pytest.mark.parametrize("text", ["", "{", "}", "{}", "name", "{name}", "{|x}", "{x|}", "x|y", "{x|y", "x|y}", "[x|y]"])
+@pytest.mark.parametrize(
+    "text", ["", "{", "}", "{}", "name", "{name}", "{|x}", "{x|}", "x|y", "{x|y", "x|y}", "[x|y]", "{x|yz", "xy|z}"]
+)
 def test_other_text_is_none(text: str) -> None:
     assert Pid.parse(text) is None
 
