@@ -10,7 +10,7 @@ from temporalio.bridge.proto.workflow_commands import UpdateResponse, WorkflowCo
 
 from runtime.payload import Payload
 from runtime.temporal import wire
-from tests.temporal.activated import Job, activated, init
+from tests.temporal.workflow.activated import Job, activated, init
 from tests.temporal.stage import Files
 
 MAIN = """return { main = function()

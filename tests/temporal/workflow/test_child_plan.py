@@ -12,7 +12,7 @@ from temporalio.bridge.proto.workflow_commands import WorkflowCommand
 
 from runtime.errors import INVALID, NOT_FOUND
 from runtime.temporal import wire
-from tests.temporal.activated import activated, init
+from tests.temporal.workflow.activated import activated, init
 from tests.temporal.stage import Files
 
 CHILD = "return { main = function() end }"
