@@ -31,7 +31,7 @@ def test_a_name_belongs_to_one_until_it_is_given_up() -> None:
         names.lookup("a")
     assert (gone.value.kind, str(gone.value), gone.value.retryable) == (NOT_FOUND, "name not found: a", False)
     assert gone.value.details == {"name": "a"}
-    assert names._pids == names._names == {}
+    assert (names._pids, names._names) == ({}, {})
 
 
 def test_a_name_that_cannot_be_is_refused() -> None:
@@ -40,7 +40,7 @@ def test_a_name_that_cannot_be_is_refused() -> None:
         names.register("a\0b", "one")
     assert refused.value.kind == INVALID
     assert str(refused.value).startswith("name ")
-    assert names._pids == names._names == {}
+    assert (names._pids, names._names) == ({}, {})
 
 
 def test_one_may_have_only_so_many() -> None:

@@ -12,8 +12,8 @@ from temporalio.bridge.proto.workflow_commands import WorkflowCommand
 
 from runtime.errors import INVALID, NOT_FOUND
 from runtime.temporal import wire
-from tests.temporal.workflow.activated import activated, init
 from tests.temporal.stage import Files
+from tests.temporal.workflow.activated import activated, init
 
 CHILD = "return { main = function() end }"
 
@@ -57,8 +57,10 @@ def test_a_child_without_options_is_as_its_parent_and_its_entry_say(files: Files
     assert start.parent_close_policy == ParentClosePolicy.PARENT_CLOSE_POLICY_TERMINATE
     assert start.workflow_id_reuse_policy == WorkflowIdReusePolicy.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
     assert start.cancellation_type == ChildWorkflowCancellationType.TRY_CANCEL
-    unset = ("workflow_execution_timeout", "workflow_run_timeout", "workflow_task_timeout", "retry_policy")
-    assert not any(start.HasField(field) for field in unset)
+    assert not start.HasField("workflow_execution_timeout")
+    assert not start.HasField("workflow_run_timeout")
+    assert not start.HasField("workflow_task_timeout")
+    assert not start.HasField("retry_policy")
     assert start.cron_schedule == ""
     assert set(start.memo) == {wire.MEMO_BUNDLE}
     assert not start.search_attributes.indexed_fields

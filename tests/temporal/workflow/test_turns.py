@@ -11,8 +11,8 @@ from temporalio.bridge.proto.workflow_activation import WorkflowActivationJob
 from runtime.payload import Payload
 from runtime.temporal import wire
 from runtime.temporal.workflow.turns import Turns
-from tests.temporal.workflow.activated import Job, activated, init
 from tests.temporal.stage import Files
+from tests.temporal.workflow.activated import Job, activated, init
 
 _TAKEN = StartChildWorkflowExecutionFailedCause.START_CHILD_WORKFLOW_EXECUTION_FAILED_CAUSE_WORKFLOW_ALREADY_EXISTS
 

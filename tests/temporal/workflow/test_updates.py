@@ -10,8 +10,8 @@ from temporalio.bridge.proto.workflow_commands import UpdateResponse, WorkflowCo
 
 from runtime.payload import Payload
 from runtime.temporal import wire
-from tests.temporal.workflow.activated import Job, activated, init
 from tests.temporal.stage import Files
+from tests.temporal.workflow.activated import Job, activated, init
 
 MAIN = """return { main = function()
   local total = 0
