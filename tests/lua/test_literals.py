@@ -25,6 +25,8 @@ def get(*texts: str, whole: bool = True, line: int = 1, function: str = "get", m
         ("env.get([[\nA\n]])", get("A\n")),
         ("env.get([==[a]]b]==])", get("a]]b")),
         ('env . get ( "A" )', get("A")),
+        ('env --[[ c ]] . get( -- c\n"A")', get("A")),
+        ("env.get([[a[b]])", get("a[b")),
         ('env.get("A", "B", "C")', get("A", "B", "C")),
         ('env.get("A", 1)', get("A")),
         ('env.get("A", "B", x, "C")', get("A", "B")),
@@ -90,7 +92,7 @@ def test_each_module_is_told_by_its_own_name() -> None:
         "local e = require('env')", 'local e = require"env"', "local e = require[[env]]",
         "local other, more = 1, 2 local e = require('env')", "local e = require('env') local function g(x) return x end",
         "local e = require('env') x.e = 1", "local e = require('env') x:e()", "local e = require('env') if e == 1 then end",
-        "local e = require('env') f(e, 1)", "local e = require('env') f(e, e)", "local e = require('env') x = y",
+        "local e = require('env') f(e, 1)", "local e = require('env') f(e, e)", "local e = require('env') x = y", "local e = require('env') for i in x do end",
     ],
 )  # fmt: skip
 def test_a_local_that_is_required_stands_for_the_module(binding: str) -> None:
@@ -107,6 +109,7 @@ def test_a_local_that_is_required_stands_for_the_module(binding: str) -> None:
         "local e = require('env') local function f(a, e) end", "local e = require('env') x = function(e) end",
         "local e = require('env') function x.y(e) end", "local e = require('env') function x:y(e) end", "e = require('env')",
         "local e = require('env') local a, e = 1", "local e = require('env') local a <const>, e = 1",
+        "local e = require('env') local a <const>, e f()", "local e = require('env') local a, e f()",
         "local e = require('env') a, b, e = x()", "local e = require('env') local t = { e = 1 }",
     ],
 )  # fmt: skip

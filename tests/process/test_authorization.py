@@ -9,7 +9,7 @@ import pytest
 
 from runtime.errors import PERMISSION_DENIED, Error
 from runtime.lua.protocol import Command
-from runtime.modules.catalogue import COMMANDS
+from runtime.modules.catalogue import ASKED, COMMANDS
 from runtime.principal import Actor, Principal
 from runtime.process.authorization import OWN, Asked, asked, check, of_pid
 from runtime.process.command_handlers import OPERATIONS
@@ -53,6 +53,11 @@ def test_a_command_that_nobody_has_thought_of_is_asked_about() -> None:
     ):
         [item] = asked(Command("novel.thing", 1, None, data), of_pid)
         assert item == Asked("novel.thing", [resource])
+
+
+def test_a_module_s_command_that_names_nothing_is_asked_about_by_what_the_module_has() -> None:
+    for op, resource in ASKED.items():
+        assert list(asked(Command(op, 1, None, {}), of_pid)) == [Asked(op, [resource])]
 
 
 def every_name(to: str) -> list[str]:

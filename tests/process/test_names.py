@@ -25,7 +25,7 @@ def test_a_name_belongs_to_one_until_it_is_given_up() -> None:
     names.register("a", "two")
     names.forget("one")
     names.forget("one")
-    assert (names.get("b"), names.lookup("a")) == (None, "two")
+    assert (names.get("b"), names.get("a"), names.lookup("a")) == (None, "two", "two")
     names.forget("two")
     with pytest.raises(Error) as gone:
         names.lookup("a")
