@@ -23,6 +23,10 @@ def test_constants_are_read_as_they_were_written() -> None:
     assert [type(value) for value in kinds if not isinstance(value, str)] == [bool, bool, type(None), float, int]
 
 
+def test_negative_integers_are_read() -> None:
+    assert -7_000_000_000 in compiled("return x + -7000000000").constants
+
+
 def test_text_that_is_not_utf8_is_read_all_the_same() -> None:
     assert "\ufffd" in texts(compiled("return '\\255'"))
 
