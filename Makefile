@@ -5,7 +5,7 @@ PYTHON ?= python3
 PIP := -m pip --quiet --disable-pip-version-check
 LOCK := requirements.lock
 
-.PHONY: setup update newest demo demo-approvals dev check test test-servers fuzz soak bench bench-quick clean
+.PHONY: setup update newest demo demo-approvals dev check test mutants test-servers fuzz soak bench bench-quick clean
 
 setup: $(VENV)/.ready
 
@@ -51,6 +51,11 @@ check: setup
 
 test: setup
 	$(BIN)/python -m pytest -n 4 --dist loadfile
+
+# Which small changes of the source no test notices: of the three rooms, which takes hours, or of the files and folders in MUTANTS.
+MUTANTS ?=
+mutants: setup
+	$(BIN)/python -m tests.mutants $(MUTANTS)
 
 # Installs the database servers that tests start for themselves, where it can; never fails.
 test-servers:

@@ -26,10 +26,11 @@ _LOADK, _SETUPVAL, _GETTABUP, _GETFIELD, _SETTABUP, _SETTABLE, _SETFIELD, _NEWTA
 )
 _POWK, _POW, _MMBIN, _MMBINK, _CONCAT, _CLOSE, _JMP, _TEST = 26, 38, 46, 48, 53, 54, 56, 66
 _CALL, _TAILCALL, _RETURN, _RETURN1, _SETLIST, _CLOSURE = 68, 69, 70, 72, 78, 79
+_VARARGPREP, _EXTRAARG = 81, 82
 #: Instructions whose A is no register that they set.
 _NO_TARGET = frozenset(
-    {_SETUPVAL, *range(_SETTABUP, _SETFIELD + 1), *range(_MMBIN, _MMBINK + 1), *range(_CLOSE, _TEST + 1), _SETLIST}
-    | set(range(_TAILCALL, _RETURN1 + 1))
+    {_SETUPVAL, *range(_SETTABUP, _SETFIELD + 1), *range(_MMBIN, _MMBINK + 1), *range(_CLOSE, _TEST + 1)}
+    | {*range(_TAILCALL, _RETURN1 + 1), _SETLIST, _VARARGPREP, _EXTRAARG}
 )
 _HEADER = 4 + 1 + 1 + 6 + 3 + 8 + 8 + 1
 _NIL, _FALSE, _TRUE, _FLOAT, _INTEGER, _SHORT, _LONG = 0, 1, 17, 19, 3, 4, 20

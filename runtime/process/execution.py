@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runtime.contracts import ActivityPort, End, HttpRequest, HttpResponse
-from runtime.errors import CANCELED, Error, internal, timed_out
+from runtime.errors import CANCELED, Error, canceled, internal, timed_out
 from runtime.lua.protocol import Event
 from runtime.modules.queue.delivery import QueueDelivery
 from runtime.payload import NOTHING, Payload

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from runtime.errors import Error, internal, invalid, rate_limited
+from runtime.errors import Error, canceled, internal, invalid, rate_limited
 from runtime.lua import protocol
 from runtime.lua.protocol import Batch, Clock, Command, Event
 from runtime.modules.security.rules import refuse

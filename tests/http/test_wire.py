@@ -46,7 +46,7 @@ async def test_a_line_break_in_a_header_is_refused(tmp_path: Path, value: str) -
 
 
 PYTHON = """
-from runtime.process.current import current
+from runtime.process import current
 
 def evil() -> dict:
     current().response.headers["X-Said"] = "a\\r\\nX-Evil: 1"

@@ -10,8 +10,9 @@ import pytest
 from runtime.errors import ALREADY_EXISTS, CANCELED, INTERNAL, INVALID, NOT_FOUND, TIMEOUT, Error
 from runtime.lua.program import Programs
 from runtime.payload import Payload
+from runtime.process import lua_run
 from runtime.process.lua_run import MAX_LINES
-from tests.process.support import Lines, call, function, host, load, pids
+from tests.process.support import PROCESSES, Lines, call, function, host, load, pids, process, result, spawn
 from tests.waiting import eventually
 
 WAITS = "return function() return process.inbox():receive():payload():data() end"
@@ -354,6 +355,38 @@ async def test_a_script_that_logs_without_end_is_cut_short(tmp_path: Path) -> No
         assert await call(h, "talk") is True
     assert len(lines.seen) == MAX_LINES
     assert lines.seen[-1][:2] == ("warn", f"more than {MAX_LINES} lines: the rest is dropped")
+
+
+async def test_the_lines_of_a_function_are_counted_for_its_life_and_of_a_process_for_a_minute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = """
+        return function()
+          for i = 1, 5 do print(i) end
+          process.inbox():receive()
+          for i = 6, 10 do print(i) end
+        end
+    """
+    monkeypatch.setattr(lua_run, "MAX_LINES", 3)
+    dropped = "more than 3 lines: the rest is dropped"
+    for entry, said in (
+        (function("talk"), ["1", "2", dropped]),
+        (process("talk"), ["1", "2", dropped, "6", "7", dropped]),
+    ):
+        lines = Lines()
+        async with host(load(tmp_path, {"talk.lua": source}, [PROCESSES, entry]), log=lines) as h:
+            if entry["kind"] == "process.lua":
+                ends = asyncio.create_task(result(h, spawn(h, "talk")))
+            else:
+                ends = asyncio.create_task(call(h, "talk"))
+            [pid] = await pids(h)
+            run = h.find(pid)
+            assert isinstance(run, lua_run.LuaRun)
+            await run.settled.wait()
+            run._lines_since -= 61
+            h.send(pid, "on", [])
+            await ends
+        assert [message for _, message, _ in lines.seen] == said
 
 
 async def test_another_registry_serves_the_next_call(tmp_path: Path) -> None:

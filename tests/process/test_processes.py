@@ -140,13 +140,14 @@ async def test_a_name_is_spawned_once_and_messaged_after(tmp_path: Path) -> None
         local first = spawner:spawn("app:counter", "app:processes", 1)
         local second = spawner:spawn("app:counter", "app:processes", 100)
         local refused, err = spawner:with_options({ ["workflow.id_conflict_policy"] = "fail" }):spawn("app:counter", "app:processes")
+        local _, same = spawner:with_options({ ["workflow.execution_error_when_already_started"] = true }):spawn("app:counter", "app:processes")
         process.send("the counter", "stop")
-        return { first, second, process.registry.lookup("the counter") or "", err:kind(), err:details().pid }
+        return { first, second, same:details().pid, err:kind(), err:details().pid, same:kind() }
     """
     async with host(registry(tmp_path, body)) as h:
-        first, second, _, kind, existing = await call(h, "calls")
-        assert first == second == existing
-        assert kind == ALREADY_EXISTS
+        first, second, same, kind, existing, same_kind = await call(h, "calls")
+        assert first == second == existing == same
+        assert kind == same_kind == ALREADY_EXISTS
         assert await result(h, first) == 11
 
 

@@ -16,8 +16,8 @@ from runtime.lua.program import Programs
 from runtime.temporal.dev_server import DevServer
 from runtime.temporal.payloads import travel
 from runtime.temporal.replay.replayer import replay
+from tests.temporal.schedules.test_schedules import described
 from tests.temporal.stage import Files, Stage, staged
-from tests.temporal.test_schedules import described
 from tests.waiting import eventually
 
 KEY = base64.b64encode(bytes(range(32))).decode()

@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from temporalio import workflow
-from temporalio.api.common.v1 import Payloads
 from temporalio.bridge.proto.child_workflow import StartChildWorkflowExecutionFailedCause
-from temporalio.bridge.proto.workflow_activation import WorkflowActivation, WorkflowActivationJob
-from temporalio.common import Priority, TypedSearchAttributes
-from temporalio.converter import DataConverter
-from temporalio.worker import WorkflowInstanceDetails
+from temporalio.bridge.proto.workflow_activation import WorkflowActivationJob
 
-from runtime.lua.program import Programs
 from runtime.payload import Payload
 from runtime.temporal import wire
-from runtime.temporal.workflow import LuaRunner, LuaWorkflow, WorkflowHost
+from runtime.temporal.workflow.turns import Turns
 from tests.temporal.stage import Files
+from tests.temporal.workflow.activated import Job, activated, init
 
-Job = Callable[[WorkflowActivationJob], Any]
-_START = datetime(2026, 1, 1, tzinfo=UTC)
 _TAKEN = StartChildWorkflowExecutionFailedCause.START_CHILD_WORKFLOW_EXECUTION_FAILED_CAUSE_WORKFLOW_ALREADY_EXISTS
 
 DELAYED = """return { main = function()
   process.with_options({ ['workflow.start_delay'] = '5s' }):spawn('t:child', 't:worker')
   time.sleep('20s')
 end }"""
-
-
-def init(job: WorkflowActivationJob) -> None:
-    job.initialize_workflow.workflow_id = "run"
 
 
 def fire(number: int) -> Job:
@@ -66,37 +53,8 @@ def commands(files: Files, source: str, *activations: list[Job], first: tuple[Jo
     """What each of the activations leads to: `complete` with the result, other commands with their number."""
     files.workflow("main", source).workflow("child", "return { main = function() end }")
     files.activity("near", "return { main = function() end }", local=True)
-    registry = files.load()
-    host = WorkflowHost(registry, Programs(registry, files.bundles), "t:worker")
-    converter = DataConverter.default
-    info = workflow.Info(
-        attempt=1, continued_run_id=None, cron_schedule=None, execution_timeout=None, first_execution_run_id="r",
-        headers=wire.headers(bundle="latest"), namespace="default", original_execution_run_id="r", parent=None, root=None, raw_memo={},
-        retry_policy=None, run_id="r", run_timeout=None, search_attributes={}, start_time=_START, workflow_start_time=_START,
-        task_queue=files.queue, task_timeout=timedelta(seconds=10), typed_search_attributes=TypedSearchAttributes.empty,
-        workflow_id="run", workflow_type="t:main", priority=Priority.default,
-    )  # fmt: skip
-    instance = LuaRunner(host).create_instance(
-        WorkflowInstanceDetails(
-            payload_converter_factory=converter.payload_converter_class, failure_converter_class=converter.failure_converter_class,
-            interceptor_classes=[], defn=workflow._Definition.must_from_class(LuaWorkflow), info=info, randomness_seed=7,
-            extern_functions={}, disable_eager_activity_execution=False, worker_level_failure_exception_types=[],
-            patch_activation_callback=None, last_completion_result=Payloads(), last_failure=None,
-        )
-    )  # fmt: skip
-    try:
-        return [_told(instance, jobs) for jobs in ([init, *first], *activations)]
-    finally:
-        host.close()
-
-
-def _told(instance: Any, jobs: list[Job]) -> list[str]:
-    act = WorkflowActivation(run_id="r")
-    for fill in jobs:
-        fill(act.jobs.add())
-    completion = instance.activate(act)
-    assert not completion.HasField("failed"), completion.failed.failure.message
-    return [_named(command) for command in completion.successful.commands]
+    with activated(files) as run:
+        return [[_named(command) for command in run.activate(*jobs)] for jobs in ([init, *first], *activations)]
 
 
 def _named(command: Any) -> str:
@@ -181,3 +139,32 @@ def test_a_child_that_starts_in_the_task_of_a_cancellation_is_asked_to_end_befor
     end }"""
     _, told = commands(files, source, [cancel, started])
     assert told == ["cancel_child_workflow_execution", "request_cancel_local_activity 1", "complete null"]
+
+
+def test_work_is_done_in_its_turn() -> None:
+    """What is added meanwhile comes behind all that waits."""
+    turns, done = Turns(), list[str]()
+
+    def adds(name: str) -> None:
+        done.append(name)
+        turns.soon(done.append, f"of {name}")
+
+    turns.soon(adds, "first")
+    turns.after(3, done.append, "third turn")
+    turns.after(2, done.append, "second turn")
+    turns.after(1, done.append, "first turn")
+    turns.soon(adds, "last")
+    assert done == []
+    turns.run()
+    assert done == ["first", "first turn", "last", "of first", "second turn", "of last", "third turn"]
+    turns.run()
+    assert len(done) == 7
+
+
+def test_work_that_raises_leaves_the_rest_undone() -> None:
+    turns, done = Turns(), list[int]()
+    for work in (lambda: done.append(1), lambda: done[7], lambda: done.append(2)):
+        turns.soon(work)
+    with pytest.raises(IndexError):
+        turns.run()
+    assert done == [1]

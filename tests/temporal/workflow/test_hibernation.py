@@ -14,7 +14,7 @@ from runtime.lua.hibernation import Counts
 from runtime.temporal.dev_server import DevServer
 from tests.lua.holes import BORDERS
 from tests.temporal.stage import Files, Stage, staged
-from tests.temporal.test_load import open_sessions
+from tests.temporal.workflow.test_load import open_sessions
 from tests.waiting import eventually
 
 RUNS, LIVE = 200, 10

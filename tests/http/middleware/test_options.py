@@ -10,7 +10,7 @@ from runtime.http.middleware.options import MODELS
 from runtime.registry import RegistryError
 from tests.http.serving import entries, load
 
-PAGE = (Path(__file__).parents[2] / "docs" / "http.md").read_text()
+PAGE = (Path(__file__).parents[3] / "docs" / "http.md").read_text()
 
 
 def router(directory: Path, middleware: str, options: str, *more: str) -> list[str]:

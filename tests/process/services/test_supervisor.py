@@ -117,12 +117,30 @@ async def test_one_that_does_not_end_in_time_is_ended(tmp_path: Path) -> None:
         assert not h.running
 
 
-async def test_a_start_that_takes_too_long_is_a_failure(tmp_path: Path) -> None:
-    slow = "return function() while true do end end"
+async def test_a_start_that_takes_too_long_is_a_failure(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It is busy with its names, so it is not up, and each lookup has the budget for itself: only the time limit ends it."""
+    lines = Lines()
+    slow = "return function() for i = 1, 2000 do process.registry.lookup('nobody') end print('up') end"
     entry = service("a", source="slow", start_timeout="1ms", restart={**SOON, "max_attempts": 1})
-    async with host(registry(tmp_path, entry, slow=slow)) as h:
+    async with host(registry(tmp_path, entry, slow=slow), log=lines) as h:
         await h.services.start()
-        await eventually(lambda: not h.running)
+        await eventually(lambda: "stays down" in caplog.text or lines.seen)
+        assert h.running == []
+    assert lines.seen == []
+    assert "app:a has failed 2 times and stays down: app:a did not start within 0.001 s" in caplog.text
+
+
+async def test_a_service_that_lived_long_is_not_given_up_for_failures_of_long_ago(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each life is longer than `max_delay`, so each failure is the first one."""
+    lines = Lines()
+    lasts = "return function() time.sleep('50ms') print('failing') error('not for ever') end"
+    entry = service("a", source="lasts", restart={**SOON, "max_attempts": 1})
+    async with host(registry(tmp_path, entry, lasts=lasts), log=lines) as h:
+        await h.services.start()
+        await eventually(lambda: len(lines.seen) >= 4 or "stays down" in caplog.text)
+    assert "stays down" not in caplog.text
 
 
 async def test_a_reload_starts_stops_and_renews_what_has_changed(tmp_path: Path) -> None:

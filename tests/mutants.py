@@ -1,0 +1,111 @@
+"""Mutation tests: `python -m tests.mutants [source ...]` changes sources in small ways and says which changes no test notices.
+
+A file's mutants are tried on the tests that mirror it: its own test file or folder, else those of the folder it is in. `--tests` names
+others. All of it happens in copies, in `.evermoon/mutants`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PLACE = ROOT / ".evermoon" / "mutants"
+ROOMS = ("runtime/process", "runtime/lua", "runtime/temporal/workflow")
+#: A mutant that a test ends by its time limit would have hung somebody: it counts as noticed.
+NOTICED = ("killed", "timeout")
+
+Tests = tuple[str, ...]
+
+
+def mirrors(source: Path) -> Tests:
+    """The tests of a source file, both from the root."""
+    folder = Path("tests", *source.parts[1:-1])
+    for own in (folder / f"test_{source.name}", folder / source.stem):
+        if (ROOT / own).exists():
+            return (str(own),)
+    while not (ROOT / folder).exists():
+        folder = folder.parent
+    return (str(folder),)
+
+
+def sources(names: Iterable[str]) -> list[Path]:
+    paths = [ROOT / name for name in names]
+    files = [file for path in paths for file in (sorted(path.rglob("*.py")) if path.is_dir() else [path])]
+    return [file.relative_to(ROOT) for file in files]
+
+
+def prepare(files: Sequence[Path], tests: Tests) -> None:
+    """A place with links to all that is here, and the project's settings with those of `mutmut`, which copies it from there."""
+    shutil.rmtree(PLACE, ignore_errors=True)
+    PLACE.mkdir(parents=True)
+    linked = [path for path in ROOT.iterdir() if not path.name.startswith(".") and path.name != "pyproject.toml"]
+    for path in linked:
+        (PLACE / path.name).symlink_to(path)
+    settings = {
+        "source_paths": ["runtime"],
+        "only_mutate": list(map(str, files)),
+        "also_copy": [path.name for path in linked if path.name != "runtime"],
+        "pytest_add_cli_args": ["-p", "no:cacheprovider"],
+        "pytest_add_cli_args_test_selection": list(tests),
+        "do_not_mutate_patterns": [r"_log\.\w+\("],
+        "process_isolation": "forkserver",
+    }
+    lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
+    (PLACE / "pyproject.toml").write_text(
+        (ROOT / "pyproject.toml").read_text() + "\n".join(["", "[tool.mutmut]", *lines])
+    )
+
+
+def mutmut(*arguments: str) -> str:
+    """What it prints. Raises `CalledProcessError`."""
+    command = [str(Path(sys.executable).with_name("mutmut")), *arguments]
+    return subprocess.run(command, cwd=PLACE, check=True, capture_output=True, text=True).stdout
+
+
+def tried(files: Sequence[Path], tests: Tests) -> dict[str, str]:
+    """What became of each mutant of these files, by its name."""
+    prepare(files, tests)
+    mutmut("run")
+    pairs = (line.strip().rpartition(": ") for line in mutmut("results", "--all", "true").splitlines())
+    return {name: outcome for name, _, outcome in pairs}
+
+
+def tell(outcomes: Mapping[str, str]) -> None:
+    for name, outcome in sorted(outcomes.items()):
+        if outcome not in NOTICED:
+            print(mutmut("show", name))
+    counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for name, outcome in outcomes.items():
+        counts[name.rpartition(".")[0]][outcome] += 1
+    for module, count in sorted(counts.items()):
+        noticed = sum(count[outcome] for outcome in NOTICED)
+        print(f"{noticed / count.total():6.1%} {module}: {noticed} of {count.total()} ({dict(count)})", flush=True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Says which small changes of sources no test notices.")
+    parser.add_argument("sources", nargs="*", default=ROOMS, help="files or folders below runtime/")
+    parser.add_argument("--tests", nargs="+", help="test files or folders, instead of those that mirror the sources")
+    options = parser.parse_args()
+    groups: defaultdict[Tests, list[Path]] = defaultdict(list)
+    for file in sources(options.sources):
+        groups[tuple(options.tests) if options.tests else mirrors(file)].append(file)
+    failed = False
+    for tests, files in groups.items():
+        try:
+            tell(tried(files, tests))
+        except subprocess.CalledProcessError as error:
+            print(f"{' '.join(map(str, files))}: not tried: {error.stdout}{error.stderr}", file=sys.stderr)
+            failed = True
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
