@@ -10,6 +10,7 @@ _.get_thread_id
 _.get_serialization_context
 _.get_external_store_context
 _.retrieve
+_.with_context
 _.list_commands
 _.get_command
 _.format_commands
@@ -31,6 +32,7 @@ _.cancellation_type
 _.do_not_eagerly_execute
 _.log_errors
 _.max_mem
+_.never_capture
 
 # Held so that Lua has room for an error of its own.
 _._padding
@@ -45,3 +47,16 @@ _.skipped
 _.is_asleep
 _.watchdog_pid
 _.alone
+
+# Options of calls: the models are dumped, and their fields read by key.
+_.wait_for_cancellation
+_.disable_eager_execution
+_.execution_timeout
+_.task_timeout
+_.id_conflict_policy
+_.id_reuse_policy
+_.execution_error_when_already_started
+_.enable_eager_start
+
+# Shown by a traceback.
+_.__cause__
