@@ -37,11 +37,12 @@ PUBLIC = ["Error", "LuaPlugin", "Registry", "Runtime"]
 
 @dataclass(frozen=True)
 class Import:
+    """One import, also one for type checkers only, or one that comes late: an arrow is an arrow."""
+
     importer: str  # module name without "runtime.", "" for the package itself
     target: str
     line: int
     in_function: bool
-    type_only: bool
 
     def __str__(self) -> str:
         return f"runtime.{self.importer}:{self.line} imports {self.target}"
@@ -64,15 +65,14 @@ MODULES = modules()
 
 
 def imports_of(module: str, tree: ast.Module) -> Iterator[Import]:
-    def walk(node: ast.AST, in_function: bool, type_only: bool) -> Iterator[Import]:
+    def walk(node: ast.AST, in_function: bool) -> Iterator[Import]:
         for child in ast.iter_child_nodes(node):
             function = in_function or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-            types = type_only or (isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test))
             for target in targets(child):
-                yield Import(module, target, child.lineno, function, types)  # type: ignore[attr-defined]
-            yield from walk(child, function, types)
+                yield Import(module, target, child.lineno, function)  # type: ignore[attr-defined]
+            yield from walk(child, function)
 
-    return walk(tree, False, False)
+    return walk(tree, False)
 
 
 def targets(node: ast.AST) -> list[str]:
@@ -111,7 +111,7 @@ def test_arrows_never_point_back() -> None:
         here, there = layer(found.importer), layer(target_module(found))
         return here != there and RANK[there] >= RANK[here]
 
-    assert [str(found) for found in FIRST_PARTY if is_back(found) and not found.type_only] == []
+    assert [str(found) for found in FIRST_PARTY if is_back(found)] == []
 
 
 def test_no_first_party_import_inside_a_function() -> None:
@@ -150,7 +150,7 @@ def test_the_environment_is_only_read_in_settings() -> None:
 def test_no_import_cycles() -> None:
     graph: dict[str, set[str]] = {name: set() for name in MODULES}
     for found in FIRST_PARTY:
-        if not found.type_only and target_module(found) != found.importer:
+        if target_module(found) != found.importer:
             graph[found.importer].add(target_module(found))
     done: set[str] = set()
 

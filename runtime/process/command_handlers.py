@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from runtime.errors import invalid
 from runtime.lua import protocol
@@ -13,13 +13,11 @@ from runtime.modules.options import activity_options
 from runtime.payload import NOTHING, Payload
 from runtime.process import spawn as spawning
 from runtime.process.authorization import of_pid
+from runtime.process.execution import Execution
+from runtime.process.lua_run import LuaRun
 from runtime.process.pids import Pid, no_process
 from runtime.process.watches import Watch
 from runtime.registry import ProcessLua, WorkflowLua
-
-if TYPE_CHECKING:
-    from runtime.process.execution import Execution
-    from runtime.process.lua_run import LuaRun
 
 Operation = Callable[["LuaRun", Command], Awaitable[Any]]
 
@@ -36,7 +34,7 @@ async def call(run: LuaRun, command: Command) -> Payload:
     own = activity_options(entry.meta.get("options") or {}) if entry is not None else {}
     options = {**own, **(command.data.get("options") or {})}
     milliseconds = options.get("start_to_close_timeout")
-    return await run.services.call(
+    return await run.host.call(
         entry_id,
         command.args,
         context=spawning.context(run, command),
@@ -67,12 +65,12 @@ async def deliver(run: LuaRun, to: str, topic: str, command: Command) -> None:
 async def spawn(run: LuaRun, command: Command) -> str:
     """Nothing is awaited between the start and the watch, so that no end is missed."""
     if command.data.get("monitor") or command.data.get("link"):
-        run.services.watches.refuse_when_full(run.pid)
+        run.host.watches.refuse_when_full(run.pid)
     pid = await spawning.start(run, command, command.data.get("host"), command.data.get("options") or {})
     if command.data.get("monitor"):
-        run.services.watches.monitor(run.pid, pid)
+        run.host.watches.monitor(run.pid, pid)
     if command.data.get("link"):
-        run.services.watches.link(run.pid, pid)
+        run.host.watches.link(run.pid, pid)
     return pid
 
 
@@ -116,36 +114,36 @@ async def link(run: LuaRun, command: Command) -> bool:
 
 
 async def unmonitor(run: LuaRun, command: Command) -> bool:
-    run.services.watches.unmonitor(run.pid, _named(run, command))
+    run.host.watches.unmonitor(run.pid, _named(run, command))
     return True
 
 
 async def unlink(run: LuaRun, command: Command) -> bool:
-    run.services.watches.unlink(run.pid, _named(run, command))
+    run.host.watches.unlink(run.pid, _named(run, command))
     return True
 
 
 async def register(run: LuaRun, command: Command) -> bool:
     pid = str(command.data.get("pid") or run.pid)
-    if run.services.find(pid) is None:
+    if run.host.find(pid) is None:
         raise no_process(pid)
-    run.services.names.register(str(command.data["name"]), pid)
+    run.host.names.register(str(command.data["name"]), pid)
     return True
 
 
 async def lookup(run: LuaRun, command: Command) -> str:
-    return run.services.names.lookup(str(command.data["name"]))
+    return run.host.names.lookup(str(command.data["name"]))
 
 
 async def unregister(run: LuaRun, command: Command) -> bool:
-    return run.services.names.unregister(str(command.data["name"]))
+    return run.host.names.unregister(str(command.data["name"]))
 
 
 async def _watch(run: LuaRun, command: Command, watch: Watch) -> bool:
     """What has ended already is told of at once."""
-    pid, watches = _named(run, command), run.services.watches
-    if run.services.find(pid) is None:
-        end = run.services.end_of(pid)
+    pid, watches = _named(run, command), run.host.watches
+    if run.host.find(pid) is None:
+        end = run.host.end_of(pid)
         if end is not None:
             watches.tell(run.pid, pid, end, watch)
             return True
@@ -165,25 +163,25 @@ async def _watch(run: LuaRun, command: Command, watch: Watch) -> bool:
 def _named(run: LuaRun, command: Command) -> str:
     """The PID that a destination stands for."""
     to = str(command.data["to"])
-    return run.services.names.get(to) or to
+    return run.host.names.get(to) or to
 
 
 def known_as(run: LuaRun, to: str) -> list[str]:
     """Every name of a destination: a rule about any of them is a rule about it."""
-    found = run.services.find(run.services.names.get(to) or to)
+    found = run.host.find(run.host.names.get(to) or to)
     if found is None:
         return of_pid(to)
-    return [to, found.pid, found.call.entry.id, *run.services.names.of(found.pid)]
+    return [to, found.pid, found.call.entry.id, *run.host.names.of(found.pid)]
 
 
 def _target(run: LuaRun, to: str) -> Execution | Pid:
     """A running function here, by PID or name, or the PID of a workflow. Raises `Error` NOT_FOUND for anything else."""
-    found = run.services.find(run.services.names.get(to) or to)
+    found = run.host.find(run.host.names.get(to) or to)
     if found is not None:
         return found
     pid = Pid.parse(to)
     if pid is None or pid.node is not None:
-        raise no_process(to, here=run.services.node)
+        raise no_process(to, here=run.host.node)
     return pid
 
 

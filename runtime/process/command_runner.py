@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from runtime.errors import Error, canceled, internal
 from runtime.lua import protocol
@@ -16,10 +16,8 @@ from runtime.modules.definition import HostCall
 from runtime.payload import Payload
 from runtime.process.authorization import check
 from runtime.process.command_handlers import OPERATIONS, Operation, known_as
-
-if TYPE_CHECKING:
-    from runtime.process.host_port import HostPort
-    from runtime.process.lua_run import LuaRun
+from runtime.process.host_port import HostPort
+from runtime.process.lua_run import LuaRun
 
 _host_log = logging.getLogger("evermoon.host")
 
@@ -44,9 +42,9 @@ class _Turn:
 class CommandRunner:
     """The commands of one execution that are under way."""
 
-    def __init__(self, run: LuaRun, services: HostPort) -> None:
+    def __init__(self, run: LuaRun, host: HostPort) -> None:
         self._run = run
-        self._services = services
+        self._host = host
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._lasting: set[asyncio.Task[None]] = set()
         self._functions: set[int] = set()
@@ -80,7 +78,7 @@ class CommandRunner:
         if self._lasting:
             _, late = await asyncio.wait(self._lasting, timeout=LINGER)
             if late:
-                self._run.services.log("warn", f"{len(late)} messages were not delivered", self._about())
+                self._host.log("warn", f"{len(late)} messages were not delivered", self._about())
 
     def abandon(self) -> None:
         for task in [*self._tasks.values(), *self._lasting]:
@@ -103,7 +101,7 @@ class CommandRunner:
             self._lasting.add(task)
             task.add_done_callback(self._lasting.discard)
         said = (command.data.get("options") or {}).get("wait_for_cancellation")
-        if said or (said is None and command.op in ("call", "exec") and command.data["id"] in self._services.waits):
+        if said or (said is None and command.op in ("call", "exec") and command.data["id"] in self._host.waits):
             self._waiting.add(seq)
 
     def _cancel(self, seq: int | None) -> None:

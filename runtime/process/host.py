@@ -20,6 +20,7 @@ from runtime.modules.queue.delivery import QueueDelivery
 from runtime.payload import NOTHING, Payload
 from runtime.principal import NOBODY, Principal
 from runtime.process.booting import boot_of
+from runtime.process.command_runner import CommandRunner
 from runtime.process.concurrency import Concurrency, Permit
 from runtime.process.describe import ProcessDescription, describe
 from runtime.process.execution import Call, Execution
@@ -329,7 +330,7 @@ class ProcessHost:
         def opened(call: Call) -> Session:
             return Session(self.programs.latest(call.entry.id, former), {**boot_of(call), "waits": lambda: self.waits})
 
-        return LuaRun(call, self, permit, opened)
+        return LuaRun(call, self, permit, opened, CommandRunner)
 
     def _python(self, entry: FunctionPy) -> PythonFunction:
         known = self._functions.get(entry.id)

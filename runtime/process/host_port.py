@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
+from runtime.contracts import End, LinkedWorkflows, StartRequest
+from runtime.lua.program import Programs
+from runtime.modules.events.bus import EventBus
+from runtime.modules.queue.delivery import QueueDelivery
 from runtime.payload import Payload
-
-if TYPE_CHECKING:
-    from runtime.contracts import End, LinkedWorkflows, StartRequest
-    from runtime.principal import Principal
-    from runtime.process.execution import Execution
-    from runtime.process.names import Names
-    from runtime.process.threads import Threads
-    from runtime.process.watches import Watches
-    from runtime.registry import ProcessLua, Registry
-    from runtime.resources import Resources
+from runtime.principal import Principal
+from runtime.process.execution import Execution
+from runtime.process.names import Names
+from runtime.process.threads import Threads
+from runtime.process.watches import Watches
+from runtime.registry import ProcessLua, Registry
+from runtime.resources import Resources
 
 _log = logging.getLogger("evermoon.script")
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
@@ -34,18 +35,21 @@ class HostPort(Protocol):
     @property
     def registry(self) -> Registry: ...
     @property
+    def programs(self) -> Programs: ...
+    @property
     def workflows(self) -> LinkedWorkflows | None: ...
     @property
     def resources(self) -> Resources: ...
     @property
     def threads(self) -> Threads: ...
     @property
+    def events(self) -> EventBus: ...
+    @property
     def log(self) -> LogPort: ...
     @property
     def names(self) -> Names: ...
     @property
     def node(self) -> str: ...
-
     @property
     def watches(self) -> Watches: ...
     @property
@@ -65,6 +69,7 @@ class HostPort(Protocol):
         *,
         context: Mapping[str, Any] = ...,
         sender: str = ...,
+        message: QueueDelivery | None = ...,
         timeout: float | None = ...,
         principal: Principal = ...,
     ) -> Payload: ...

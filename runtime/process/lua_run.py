@@ -5,32 +5,25 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
+from runtime.contracts import ActivityPort, End, HttpRequest, HttpResponse
 from runtime.errors import Error, canceled, internal, invalid, rate_limited
 from runtime.lua import protocol
 from runtime.lua.protocol import Batch, Clock, Command, Event
+from runtime.modules.queue.delivery import QueueDelivery
 from runtime.modules.security.rules import refuse
 from runtime.payload import NOTHING, Payload
+from runtime.principal import Principal
 from runtime.process.authorization import UPGRADE
-from runtime.process.command_runner import CommandRunner
+from runtime.process.concurrency import Permit
 from runtime.process.event_queue import EventQueue
 from runtime.process.execution import Call, Execution
-from runtime.registry import ProcessLua
+from runtime.process.host_port import HostPort
+from runtime.registry import Entry, ProcessLua, Registry
 from runtime.resources import Handles, Resources
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from runtime.contracts import ActivityPort, End, HttpRequest, HttpResponse
-    from runtime.modules.queue.delivery import QueueDelivery
-    from runtime.principal import Principal
-    from runtime.process.concurrency import Permit
-    from runtime.process.host_port import HostPort
-    from runtime.registry import Entry, Registry
-
 
 #: How much one execution may log: lines, and characters in a line.
 MAX_LINES = 10_000
@@ -47,14 +40,32 @@ class SessionPort(Protocol):
     def close(self) -> None: ...
 
 
+class CommandRunnerPort(Protocol):
+    """The part of `runtime.process.command_runner.CommandRunner` that an execution needs."""
+
+    @property
+    def waits_for_functions(self) -> bool: ...
+    @property
+    def is_settled(self) -> bool: ...
+    def carry_out(self, commands: Sequence[Command], *, final: bool) -> None: ...
+    async def finish(self) -> None: ...
+    def abandon(self) -> None: ...
+    def disown(self) -> None: ...
+
+
 class LuaRun(Execution):
     """An execution of Lua, which host modules see as `HostCall.process`."""
 
     def __init__(
-        self, call: Call, services: HostPort, permit: Permit, open_session: Callable[[Call], SessionPort]
+        self,
+        call: Call,
+        host: HostPort,
+        permit: Permit,
+        open_session: Callable[[Call], SessionPort],
+        command_runner: Callable[[LuaRun, HostPort], CommandRunnerPort],
     ) -> None:
         super().__init__(call)
-        self.services = services
+        self.host = host
         self.handles = Handles()
         self._permit = permit
         self._open_session = open_session
@@ -66,7 +77,8 @@ class LuaRun(Execution):
         self._lines, self._lines_since = 0, time.monotonic()
         self._session: SessionPort | None = None
         self._stepping = threading.Lock()
-        self._commands = CommandRunner(self, services)
+        self._command_runner = command_runner
+        self._commands = command_runner(self, host)
         self.settled = asyncio.Event()
         """Set when its main has first waited, or has ended."""
 
@@ -100,11 +112,11 @@ class LuaRun(Execution):
 
     @property
     def registry(self) -> Registry:
-        return self.services.registry
+        return self.host.registry
 
     @property
     def resources(self) -> Resources:
-        return self.services.resources
+        return self.host.resources
 
     @property
     def is_over(self) -> bool:
@@ -144,7 +156,7 @@ class LuaRun(Execution):
             return super().start(told)
         self._told = told
         self._begun = True
-        self.services.threads.begin(self._first, self._queue.take(), then=self._went)
+        self.host.threads.begin(self._first, self._queue.take(), then=self._went)
         return None
 
     def terminate(self, reason: str) -> None:
@@ -201,7 +213,7 @@ class LuaRun(Execution):
     async def stack(self) -> Any:
         """Where each coroutine waits, as the query `__lua_stack` tells it; empty before it begins and after it has ended."""
         session = self._session
-        return await self.services.threads.run(self._ask, session) if session is not None else []
+        return await self.host.threads.run(self._ask, session) if session is not None else []
 
     async def _life(self, batch: Batch | None) -> Batch:
         """One program from its start, or from what its first step gave, to its end, or to its upgrade."""
@@ -224,7 +236,7 @@ class LuaRun(Execution):
     async def _next(self, step: Callable[[list[Event]], Batch]) -> Batch:
         events = self._queue.take()
         self._woken.clear()
-        return await self.services.threads.run(step, events)
+        return await self.host.threads.run(step, events)
 
     def _become(self, continuation: Mapping[str, Any]) -> None:
         """The next program of a process that is upgraded: same PID, watches and names, unread messages, nothing else."""
@@ -233,10 +245,10 @@ class LuaRun(Execution):
         entry_id = str(continuation.get("id") or self.entry.id)
         if entry_id != self.entry.id:
             refuse(self.registry, self.call.principal, UPGRADE, entry_id)
-        entry = self.services.process_entry(entry_id)
+        entry = self.host.process_entry(entry_id)
         self._commands.disown()
         self._leave()
-        self._commands = CommandRunner(self, self.services)
+        self._commands = self._command_runner(self, self.host)
         context = continuation.get("ctx") or {}
         self.call = replace(self.call, entry=entry, args=continuation.get("args") or [], context=context)
         self._queue.begin_again(protocol.start(self.call.args), protocol.unread(continuation))
@@ -280,7 +292,7 @@ class LuaRun(Execution):
             with self._stepping:
                 session.close()
 
-        self.services.threads.submit(close)
+        self.host.threads.submit(close)
 
     def log(self, command: Command) -> None:
         """A line of the script's; one that writes without end is cut short, a process's every minute anew."""
@@ -296,7 +308,7 @@ class LuaRun(Execution):
         about: dict[str, Any] = {"pid": self.pid, "entry": self.entry.id, "at": command.at, "fields": fields}
         if command.data.get("logger"):
             about["logger"] = command.data["logger"]
-        self.services.log(level, message, about)
+        self.host.log(level, message, about)
 
 
 def _is_asked(commands: Sequence[Command]) -> Iterator[bool]:

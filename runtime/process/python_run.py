@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from runtime.lua.protocol import Event
 from runtime.payload import Payload
+from runtime.process.concurrency import Permit
 from runtime.process.execution import Call, Execution
 from runtime.process.execution_context import ExecutionContext, enter
 from runtime.process.python_function import PythonFunction
-
-if TYPE_CHECKING:
-    from runtime.process.concurrency import Permit
 
 
 class PythonRun(Execution):

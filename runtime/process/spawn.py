@@ -5,19 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from runtime.contracts import Message, Started, StartRequest, Workflows
 from runtime.errors import Error, invalid, not_found, unavailable
 from runtime.lua.protocol import Command
 from runtime.payload import Payload
 from runtime.process import await_workflow
-from runtime.registry import ProcessLua, WorkflowLua
-
-if TYPE_CHECKING:
-    from runtime.process.execution import Execution
-    from runtime.process.lua_run import LuaRun
-    from runtime.registry import Entry
+from runtime.process.execution import Execution
+from runtime.process.lua_run import LuaRun
+from runtime.registry import Entry, ProcessLua, WorkflowLua
 
 
 async def start(run: LuaRun, command: Command, host: str | None, options: Mapping[str, Any]) -> str:
@@ -27,7 +24,7 @@ async def start(run: LuaRun, command: Command, host: str | None, options: Mappin
         return _spawned(run, command, host, options).pid
     started = await _start(run, command, entry.id, host, options)
     if command.data.get("monitor") or command.data.get("link"):
-        run.services.watches.follow(started.pid, started.id)
+        run.host.watches.follow(started.pid, started.id)
     return started.pid
 
 
@@ -52,9 +49,9 @@ def context(run: LuaRun, command: Command) -> dict[str, Any]:
 
 def workflows(run: LuaRun) -> Workflows:
     """Raises `Error` UNAVAILABLE where there are none."""
-    if run.services.workflows is None:
+    if run.host.workflows is None:
         raise unavailable("this host has no connection to Temporal")
-    return run.services.workflows
+    return run.host.workflows
 
 
 _GIVEN_UP = "canceled by its caller"
@@ -71,7 +68,7 @@ def _entry(run: LuaRun, command: Command) -> Entry:
 
 
 def _spawned(run: LuaRun, command: Command, host: str | None, options: Mapping[str, Any]) -> Execution:
-    return run.services.spawn(_request(run, command, host, options))
+    return run.host.spawn(_request(run, command, host, options))
 
 
 async def _process_value(run: Execution, caller: str) -> Payload:
@@ -84,7 +81,7 @@ async def _process_value(run: Execution, caller: str) -> Payload:
 
 
 async def _start(run: LuaRun, command: Command, entry_id: str, host: str | None, options: Mapping[str, Any]) -> Started:
-    if host is not None and run.services.is_process_host(host):
+    if host is not None and run.host.is_process_host(host):
         raise invalid(f"{entry_id} is a workflow: it runs on a temporal.worker, not on {host}", id=entry_id, host=host)
     return await workflows(run).start(_request(run, command, host, options))
 

@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from runtime.backoff import Backoff
-from runtime.contracts import End
+from runtime.contracts import End, LinkedWorkflows
 from runtime.errors import NOT_FOUND, RATE_LIMITED, TIMEOUT, UNAVAILABLE, Error, rate_limited
 from runtime.lua import protocol
 from runtime.process import await_workflow
+from runtime.process.execution import Execution
 from runtime.process.pids import Pid
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from runtime.process.host_port import HostPort
 
 _log = logging.getLogger("evermoon.host")
 
@@ -35,11 +32,19 @@ class Watch:
     links: bool = False
 
 
+class WatchPort(Protocol):
+    """The part of a host that its watches need: whom they watch, here and on Temporal."""
+
+    @property
+    def workflows(self) -> LinkedWorkflows | None: ...
+    def find(self, pid: str) -> Execution | None: ...
+
+
 class Watches:
     """The monitors and links of all executions on a host. They watch executions here, or workflows."""
 
-    def __init__(self, services: HostPort) -> None:
-        self._services = services
+    def __init__(self, host: WatchPort) -> None:
+        self._host = host
         self._watchers: dict[str, dict[str, Watch]] = {}  # by whom they watch
         self._watched: dict[str, set[str]] = {}
         self._followed: dict[str, asyncio.Task[None]] = {}
@@ -91,13 +96,13 @@ class Watches:
 
     def tell(self, watcher: str, pid: str, end: End, watch: Watch) -> None:
         """Posts what a watch makes of an end."""
-        run = self._services.find(watcher)
+        run = self._host.find(watcher)
         if run is not None:
             for kind in _events(end, watch):
                 run.post(protocol.process_exit(pid, end.at, end.value, end.error, kind))
             return
         workflow = Pid.parse(watcher)
-        if workflow is not None and workflow.node is None and self._services.workflows is not None:
+        if workflow is not None and workflow.node is None and self._host.workflows is not None:
             for kind in _events(end, watch):
                 task = asyncio.create_task(self._tell_workflow(workflow.id, kind, pid, end), name=f"tell {watcher}")
                 self._telling.add(task)
@@ -118,11 +123,11 @@ class Watches:
 
     async def _tell_workflow(self, workflow_id: str, kind: str, pid: str, end: End) -> None:
         """A run that has ended meanwhile needs to hear nothing."""
-        assert self._services.workflows is not None
+        assert self._host.workflows is not None
         backoff = Backoff(longest=await_workflow.LONGEST_DELAY)
         while True:
             try:
-                return await self._services.workflows.tell_end(workflow_id, kind, pid, end)
+                return await self._host.workflows.tell_end(workflow_id, kind, pid, end)
             except Error as error:
                 if error.kind not in (UNAVAILABLE, TIMEOUT, RATE_LIMITED):
                     if error.kind != NOT_FOUND:
@@ -131,7 +136,7 @@ class Watches:
             await backoff.pause()
 
     async def _follow(self, pid: str, workflow_id: str) -> None:
-        workflows = self._services.workflows
+        workflows = self._host.workflows
         assert workflows is not None
         end = await await_workflow.end_of(workflows, workflow_id)
         self._followed.pop(pid, None)

@@ -13,6 +13,7 @@ from runtime.errors import ALREADY_EXISTS, CANCELED, INVALID, LIMIT_EXCEEDED, NO
 from runtime.lua.program import Programs
 from runtime.payload import Payload
 from runtime.process import event_queue, watches
+from runtime.process.command_runner import CommandRunner
 from runtime.process.host import ProcessHost
 from runtime.process.lua_run import LuaRun
 from runtime.registry import Registry
@@ -417,8 +418,10 @@ async def test_what_a_process_did_is_forgotten(tmp_path: Path) -> None:
         spawn(h, "counter", id="counter")
         run = h.find(spawn(h, "busy"))
         assert isinstance(run, LuaRun)
-        await eventually(lambda: run._commands.is_settled and not run._commands._tasks and run.settled.is_set())
-        assert run._commands._order == {}
+        commands = run._commands
+        assert isinstance(commands, CommandRunner)
+        await eventually(lambda: commands.is_settled and not commands._tasks and run.settled.is_set())
+        assert commands._order == {}
 
 
 async def test_closing_cancels_processes_and_leaves_none(tmp_path: Path) -> None:

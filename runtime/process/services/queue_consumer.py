@@ -6,16 +6,14 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from runtime.errors import Error
 from runtime.modules.queue.delivery import QueueDelivery
 from runtime.modules.queue.memory import MemoryQueue, QueueMessage, queues_of
+from runtime.process.host_port import HostPort
 from runtime.process.services.base import ServiceKeeper
 from runtime.registry import QueueConsumer
-
-if TYPE_CHECKING:
-    from runtime.process.host import ProcessHost
 
 _log = logging.getLogger("evermoon.queues")
 
@@ -26,7 +24,7 @@ _LAST_MOMENTS = 2.0
 class QueueConsumerKeeper(ServiceKeeper):
     """A consumer of one queue. It takes messages ahead of its handlers, `prefetch` at most with those that are handled, and gives back what it has not begun."""
 
-    def __init__(self, host: ProcessHost, entry: QueueConsumer, mark: Any, needed: Sequence[ServiceKeeper]) -> None:
+    def __init__(self, host: HostPort, entry: QueueConsumer, mark: Any, needed: Sequence[ServiceKeeper]) -> None:
         super().__init__(entry, mark, needed)
         self._host = host
         self._func = entry.func
