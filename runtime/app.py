@@ -21,7 +21,7 @@ from runtime.lua.program import Programs
 from runtime.modules.queue.memory import QueueMessage
 from runtime.modules.queue.module import put
 from runtime.payload import Payload
-from runtime.principal import Principal
+from runtime.principal import Caller, Principal
 from runtime.process.host import ProcessHost
 from runtime.process.pids import new_node
 from runtime.process.task_queues import queue_of
@@ -128,8 +128,7 @@ class Runtime(Remote):
                 id=id,
                 worker=worker,
                 options=options,
-                context=context or {},
-                principal=Principal.of(actor, scope),
+                caller=Caller(context or {}, Principal.of(actor, scope)),
             )
             return self._host.spawn(request).pid
         started = await self.start(
@@ -175,8 +174,8 @@ class Runtime(Remote):
         """Runs a function on this host and gives back what it returns. Raises its failure, or TIMEOUT; seconds."""
         self._node.start()
         payloads = [Payload.of(arg) for arg in args]
-        principal = Principal.of(actor, scope)
-        value = await self._host.call(entry, payloads, context=context or {}, timeout=timeout, principal=principal)
+        caller = Caller(context or {}, Principal.of(actor, scope))
+        value = await self._host.call(entry, payloads, caller=caller, timeout=timeout)
         return value.value()
 
     async def publish(

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 from runtime.errors import Error, invalid
 from runtime.payload import Payload
-from runtime.principal import NOBODY, Principal
+from runtime.principal import ANYBODY, Caller, Principal
 from runtime.registry import Entry, Registry
 from runtime.resources import Handles, Resources
 
@@ -43,7 +43,7 @@ class StartRequest:
     """A run to start. `entry` is an entry id; `worker` a `temporal.worker` id or a task-queue name (None: the entry's own worker).
 
     `options` are normalised workflow options (`modules/options.py`); `messages` are delivered in order, the first as
-    signal-with-start where the policy allows it; `sender` is the starter's PID or "".
+    signal-with-start where the policy allows it.
     """
 
     entry: str
@@ -51,10 +51,8 @@ class StartRequest:
     id: str | None = None
     worker: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
-    context: Mapping[str, Any] = field(default_factory=dict)
     messages: Sequence[Message] = ()
-    sender: str = ""
-    principal: Principal = NOBODY
+    caller: Caller = ANYBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +186,29 @@ class HttpResponse:
 class DeliveryPort(Protocol):
     """A message of a queue in the hands of its handler. It is settled once: both raise `Error` INVALID when it is settled already."""
 
+    @property
+    def id(self) -> str: ...
+    @property
+    def headers(self) -> Mapping[str, Any]: ...
+    @property
+    def attempt(self) -> int: ...
     def ack(self) -> None: ...
     def nack(self, reason: str = "") -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """What a function is called by, where that is more than another program: the task of an activity, an HTTP request with the
+    response to it, or a message of a queue."""
+
+    activity: ActivityPort | None = None
+    request: HttpRequest | None = None
+    response: HttpResponse | None = None
+    message: DeliveryPort | None = None
+
+
+#: What another program calls.
+NO_TRIGGER = Trigger()
 
 
 class ExecutionPort(Protocol):

@@ -72,3 +72,16 @@ def read_scope(value: Any) -> tuple[str, ...] | None:
 
 #: Nobody in particular, and not restricted.
 NOBODY = Principal()
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The caller of something: the context that travels with the call, the principal it acts for, and its PID, "" for nobody's."""
+
+    context: Mapping[str, Any] = field(default_factory=dict)
+    principal: Principal = NOBODY
+    sender: str = ""
+
+
+#: Somebody without a PID, who is not restricted and says nothing more.
+ANYBODY = Caller()

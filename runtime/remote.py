@@ -18,7 +18,7 @@ from runtime.loading import load_registry
 from runtime.lua.program import Programs
 from runtime.modules.options import workflow_options
 from runtime.payload import Payload
-from runtime.principal import Principal
+from runtime.principal import Caller, Principal
 from runtime.registry import (
     BundleStore,
     DirectoryStore,
@@ -172,8 +172,7 @@ class Remote:
             id=id,
             worker=worker,
             options=workflow_options({f"workflow.{name}": value for name, value in options.items()}),
-            context=context or {},
-            principal=Principal.of(actor, scope),
+            caller=Caller(context or {}, Principal.of(actor, scope)),
         )
         return await self._runs.start(request)
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
-from runtime.contracts import HttpRequest, HttpResponse, Workflows
+from runtime.contracts import Trigger, Workflows
 from runtime.http.guarded import Guarded
 from runtime.http.hibernation_metrics import Hibernation, no_hibernation
 from runtime.payload import Payload
-from runtime.principal import Principal
+from runtime.principal import Caller, Principal
 from runtime.process.describe import ProcessDescription
 from runtime.registry import Registry
 
@@ -24,12 +24,10 @@ class Functions(Protocol):
         entry_id: str,
         args: Sequence[Payload],
         *,
-        context: Mapping[str, Any] = ...,
-        request: HttpRequest | None = ...,
-        response: HttpResponse | None = ...,
+        caller: Caller = ...,
+        trigger: Trigger = ...,
         timeout: float | None = ...,
         former: Registry | None = ...,
-        principal: Principal = ...,
     ) -> Payload: ...
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from runtime.contracts import HttpResponse
+from runtime.contracts import HttpResponse, Trigger
 from runtime.errors import CANCELED, Error
 from runtime.http.backend import Backend
 from runtime.http.body import Arriving, read
@@ -16,6 +16,7 @@ from runtime.http.exchange import AT_ONCE, Streamed, as_answer, as_seen
 from runtime.http.paths import join
 from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route
+from runtime.principal import Caller
 from runtime.registry import FunctionPy, HttpEndpoint, HttpRouter, Registry
 
 _log = logging.getLogger("evermoon.http")
@@ -53,10 +54,9 @@ class Endpoint:
             value = await self._backend.functions.call(
                 self._function,
                 [],
-                request=as_seen(request, params, body, arriving),
-                response=answer,
+                caller=Caller(principal=principal_of(request)),
+                trigger=Trigger(request=as_seen(request, params, body, arriving), response=answer),
                 timeout=self._times.write,
-                principal=principal_of(request),
                 **self._kept(),
             )
             if stream.response is None:

@@ -18,6 +18,7 @@ from runtime.http.problem import refuse
 from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route
 from runtime.http.starting import Starting, accepted, digest, once_only, started_document, times
+from runtime.principal import Caller
 from runtime.registry import inputs
 
 _TEXTS = ("domain", "event_type", "biz_key", "idem_key")
@@ -49,7 +50,7 @@ class Operations:
             id=f"op-{key[:32]}",
             worker=request.query.get("worker") or None,
             options={"id_conflict_policy": "fail", **times(request), **once_only(memo)},
-            principal=principal_of(request),
+            caller=Caller(principal=principal_of(request)),
         )
         begun = await self._starting.once(start, memo, "idem_key was used before in its domain, with another command")
         document = {

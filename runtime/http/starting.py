@@ -23,6 +23,7 @@ from runtime.http.paths import API
 from runtime.http.problem import refuse
 from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route
+from runtime.principal import Caller
 from runtime.registry import WorkflowLua, inputs
 
 #: Memo field of a run that was started with a key: {"key": digest of entry and key, "body": digest of the JSON value}.
@@ -65,7 +66,7 @@ class Starting:
 
     async def once(self, start: StartRequest, memo: Mapping[str, str] | None, other: str) -> Begun:
         """Starts a run, or finds the one that was started with this key. Answers 422, saying `other`, when that had another body."""
-        workflows = self._backend.workflows_for(start.principal)
+        workflows = self._backend.workflows_for(start.caller.principal)
         try:
             started = await workflows.start(start)
         except Error as error:
@@ -113,7 +114,7 @@ def _start_request(
         id=run_id,
         worker=request.query.get("worker") or None,
         options=options,
-        principal=principal_of(request),
+        caller=Caller(principal=principal_of(request)),
     )
 
 

@@ -18,28 +18,28 @@ def boot_of(call: Call) -> dict[str, Any]:
         "pid": call.pid,
         "entry": call.entry.id,
         "seed": int.from_bytes(os.urandom(8)) >> 1,
-        "ctx": call.context,
+        "ctx": call.caller.context,
         "info": partial(_info, call),
-        **call.principal.boot(),
+        **call.caller.principal.boot(),
     }
 
 
 def _class(call: Call) -> str:
-    if call.request is not None:
+    if call.trigger.request is not None:
         return "handler"
-    if call.activity is not None:
+    if call.trigger.activity is not None:
         return "activity"
     return "process" if call.host is not None else "function"
 
 
 def _info(call: Call) -> dict[str, Any]:
-    info: dict[str, Any] = {"sender": call.sender}
-    if call.activity is not None:
-        info["activity"] = {**call.activity.info, "idempotency_key": call.activity.idempotency_key}
-    if call.request is not None:
-        info["request"] = _request(call.request)
-    if call.message is not None:
-        message = call.message
+    info: dict[str, Any] = {"sender": call.caller.sender}
+    if call.trigger.activity is not None:
+        info["activity"] = {**call.trigger.activity.info, "idempotency_key": call.trigger.activity.idempotency_key}
+    if call.trigger.request is not None:
+        info["request"] = _request(call.trigger.request)
+    if call.trigger.message is not None:
+        message = call.trigger.message
         info["message"] = {"id": message.id, "attempt": message.attempt, "headers": dict(message.headers)}
     return info
 

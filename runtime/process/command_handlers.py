@@ -37,10 +37,8 @@ async def call(run: LuaRun, command: Command) -> Payload:
     return await run.host.call(
         entry_id,
         command.args,
-        context=spawning.context(run, command),
-        sender=run.pid,
+        caller=spawning.caller(run, command),
         timeout=milliseconds / 1000 if milliseconds else None,
-        principal=run.call.principal.changed_by(command.data),
     )
 
 

@@ -135,7 +135,7 @@ class CommandRunner:
 
     async def _outcome(self, command: Command) -> Any:
         run = self._run
-        check(run.registry, run.call.principal, command, lambda to: known_as(run, to))
+        check(run.registry, run.call.caller.principal, command, lambda to: known_as(run, to))
         operation = OPERATIONS.get(command.op)
         if operation is not None:
             return await self._in_order(operation, command) if "to" in command.data else await operation(run, command)

@@ -41,7 +41,7 @@ async def describe(run: Execution, names: Names, watches: Watches, *, stack: boo
         pid=run.pid,
         entry=run.call.entry.id,
         host=run.call.host,
-        sender=run.call.sender,
+        sender=run.call.caller.sender,
         names=names.of(run.pid),
         started_at=datetime.fromtimestamp(run.started_at / 1e9, UTC).isoformat().replace("+00:00", "Z"),
         waiting=run.waiting if isinstance(run, LuaRun) else 0,

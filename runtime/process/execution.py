@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from runtime.contracts import ActivityPort, End, HttpRequest, HttpResponse
+from runtime.contracts import NO_TRIGGER, End, Trigger
 from runtime.errors import CANCELED, Error, canceled, internal, timed_out
 from runtime.lua.protocol import Event
-from runtime.modules.queue.delivery import QueueDelivery
 from runtime.payload import NOTHING, Payload
-from runtime.principal import NOBODY, Principal
+from runtime.principal import ANYBODY, Caller
 from runtime.registry import Entry
 
 _log = logging.getLogger("evermoon.host")
@@ -31,14 +30,9 @@ class Call:
     entry: Entry
     pid: str
     args: Sequence[Payload] = ()
-    context: Mapping[str, Any] = field(default_factory=dict)
-    sender: str = ""
-    activity: ActivityPort | None = None
-    request: HttpRequest | None = None
-    response: HttpResponse | None = None
-    message: QueueDelivery | None = None
+    caller: Caller = ANYBODY
+    trigger: Trigger = NO_TRIGGER
     host: str | None = None
-    principal: Principal = NOBODY
 
 
 class Execution:
@@ -115,7 +109,7 @@ class Execution:
             await self.ended(timeout)
         except asyncio.CancelledError:
             await self.wind_down("canceled", grace)
-            if self.call.activity is None or self._end is None or _is_canceled(self._end.error):
+            if self.call.trigger.activity is None or self._end is None or _is_canceled(self._end.error):
                 raise
         if self._end is None:
             await self.wind_down("timeout", grace)

@@ -7,9 +7,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
-from runtime.contracts import ActivityPort, HttpRequest, HttpResponse
+from runtime.contracts import ActivityPort, DeliveryPort, HttpRequest, HttpResponse
 from runtime.errors import invalid
-from runtime.modules.queue.delivery import QueueDelivery
 from runtime.principal import NOBODY, Principal
 
 
@@ -29,7 +28,7 @@ class ExecutionContext:
     activity: ActivityPort | None = None
     request: HttpRequest | None = None
     response: HttpResponse | None = None
-    message: QueueDelivery | None = None
+    message: DeliveryPort | None = None
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     principal: Principal = NOBODY
 

@@ -5,20 +5,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
-from runtime.contracts import ActivityPort, End, HttpRequest, HttpResponse, LinkedWorkflows, StartRequest
+from runtime.contracts import NO_TRIGGER, End, LinkedWorkflows, StartRequest, Trigger
 from runtime.errors import invalid, not_deployed, rate_limited, timed_out, unavailable
 from runtime.lua import protocol
 from runtime.lua.program import Programs
 from runtime.lua.session import Session
 from runtime.modules.calls import waits
 from runtime.modules.events.bus import bus_of
-from runtime.modules.queue.delivery import QueueDelivery
 from runtime.payload import NOTHING, Payload
-from runtime.principal import NOBODY, Principal
+from runtime.principal import ANYBODY, Caller
 from runtime.process.booting import boot_of
 from runtime.process.command_runner import CommandRunner
 from runtime.process.concurrency import Concurrency, Permit
@@ -100,14 +98,9 @@ class ProcessHost:
         entry_id: str,
         args: Sequence[Payload],
         *,
-        context: Mapping[str, Any] | None = None,
-        sender: str = "",
-        activity: ActivityPort | None = None,
-        request: HttpRequest | None = None,
-        response: HttpResponse | None = None,
-        message: QueueDelivery | None = None,
+        caller: Caller = ANYBODY,
+        trigger: Trigger = NO_TRIGGER,
         timeout: float | None = None,
-        principal: Principal = NOBODY,
         former: Registry | None = None,
     ) -> Payload:
         """Runs a function and waits for its result; seconds. Raises `Error` and nothing else, but for cancellation.
@@ -118,20 +111,9 @@ class ProcessHost:
         the entry's own. Cancelling the call, like the timeout, cancels the function and gives it a grace to end in.
         """
         self._refuse_when_closing()
-        entry = self._function(entry_id, former, activity)
+        entry = self._function(entry_id, former, is_activity=trigger.activity is not None)
         pid = str(Pid(f"{entry.id}@{self.node}", self._number()))
-        call = Call(
-            entry,
-            pid,
-            list(args),
-            dict(context or {}),
-            sender,
-            activity,
-            request,
-            response,
-            message,
-            principal=principal,
-        )
+        call = Call(entry, pid, list(args), caller, trigger)
         run = self._run(call, former)
         self._begin(run)
         return await run.outcome(timeout if timeout is not None else _own_timeout(entry), self._grace)
@@ -149,22 +131,14 @@ class ProcessHost:
         if run is None:
             self._refuse_when_full(host)
             pid = str(Pid(f"{host.id}@{self.node}", self._number()))
-            call = Call(
-                entry,
-                pid,
-                list(request.args),
-                dict(request.context),
-                request.sender,
-                host=host.id,
-                principal=request.principal,
-            )
+            call = Call(entry, pid, list(request.args), request.caller, host=host.id)
             run = self._lua_run(call, Permit(None))
             if request.id:
                 self.names.register(request.id, pid)
             self._processes[host.id] += 1
             self._begin(run)
         for message in request.messages:
-            run.post(protocol.message(message.topic, request.sender, message.args, time.time_ns()))
+            run.post(protocol.message(message.topic, request.caller.sender, message.args, time.time_ns()))
         return run
 
     @property
@@ -266,7 +240,7 @@ class ProcessHost:
         self._runs[run.pid] = run
         run.start(partial(self._ended, run))
         if run.call.host is not None:
-            about = {"entry": run.call.entry.id, "host": run.call.host, "sender": run.call.sender}
+            about = {"entry": run.call.entry.id, "host": run.call.host, "sender": run.call.caller.sender}
             self.events.tell("process.started", run.pid, about)
 
     def _ended(self, run: Execution, end: End) -> None:
@@ -302,13 +276,13 @@ class ProcessHost:
                 f"{host.id} runs {host.max_processes} processes already", host=host.id, max_processes=host.max_processes
             )
 
-    def _function(self, entry_id: str, former: Registry | None, activity: ActivityPort | None) -> Entry:
+    def _function(self, entry_id: str, former: Registry | None, *, is_activity: bool) -> Entry:
         """A process is one to a workflow, which calls it as an activity."""
         registry = former if former is not None and entry_id not in self.registry else self.registry
         entry = registry.get(entry_id)
         if entry is None:
             raise not_deployed("function", entry_id)
-        callable_kinds = ActivityEntry if activity is not None else FunctionLua | FunctionPy
+        callable_kinds = ActivityEntry if is_activity else FunctionLua | FunctionPy
         if not isinstance(entry, callable_kinds):
             raise invalid(f"{entry_id} is a {entry.kind}, not a function", id=entry_id)
         return registry.resolve(entry)
@@ -344,7 +318,7 @@ def _pool_size(call: Call) -> int | None:
     """An activity is limited by its worker's slots, which Temporal knows of, unless the entry asks for fewer."""
     entry = call.entry
     assert isinstance(entry, ActivityEntry)
-    if call.activity is not None and "pool" not in entry.model_fields_set:
+    if call.trigger.activity is not None and "pool" not in entry.model_fields_set:
         return None
     return entry.pool.size
 

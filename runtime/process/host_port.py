@@ -6,12 +6,11 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from runtime.contracts import End, LinkedWorkflows, StartRequest
+from runtime.contracts import End, LinkedWorkflows, StartRequest, Trigger
 from runtime.lua.program import Programs
 from runtime.modules.events.bus import EventBus
-from runtime.modules.queue.delivery import QueueDelivery
 from runtime.payload import Payload
-from runtime.principal import Principal
+from runtime.principal import Caller
 from runtime.process.execution import Execution
 from runtime.process.names import Names
 from runtime.process.threads import Threads
@@ -67,11 +66,9 @@ class HostPort(Protocol):
         entry_id: str,
         args: Sequence[Payload],
         *,
-        context: Mapping[str, Any] = ...,
-        sender: str = ...,
-        message: QueueDelivery | None = ...,
+        caller: Caller = ...,
+        trigger: Trigger = ...,
         timeout: float | None = ...,
-        principal: Principal = ...,
     ) -> Payload: ...
 
 

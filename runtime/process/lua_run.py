@@ -9,11 +9,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-from runtime.contracts import ActivityPort, End, HttpRequest, HttpResponse
+from runtime.contracts import ActivityPort, DeliveryPort, End, HttpRequest, HttpResponse
 from runtime.errors import Error, canceled, internal, invalid, rate_limited
 from runtime.lua import protocol
 from runtime.lua.protocol import Batch, Clock, Command, Event
-from runtime.modules.queue.delivery import QueueDelivery
 from runtime.modules.security.rules import refuse
 from runtime.payload import NOTHING, Payload
 from runtime.principal import Principal
@@ -88,27 +87,27 @@ class LuaRun(Execution):
 
     @property
     def context(self) -> Mapping[str, Any]:
-        return self.call.context
+        return self.call.caller.context
 
     @property
-    def message(self) -> QueueDelivery | None:
-        return self.call.message
+    def message(self) -> DeliveryPort | None:
+        return self.call.trigger.message
 
     @property
     def activity(self) -> ActivityPort | None:
-        return self.call.activity
+        return self.call.trigger.activity
 
     @property
     def request(self) -> HttpRequest | None:
-        return self.call.request
+        return self.call.trigger.request
 
     @property
     def response(self) -> HttpResponse | None:
-        return self.call.response
+        return self.call.trigger.response
 
     @property
     def principal(self) -> Principal:
-        return self.call.principal
+        return self.call.caller.principal
 
     @property
     def registry(self) -> Registry:
@@ -244,13 +243,18 @@ class LuaRun(Execution):
             raise invalid("only a workflow or process can be upgraded")
         entry_id = str(continuation.get("id") or self.entry.id)
         if entry_id != self.entry.id:
-            refuse(self.registry, self.call.principal, UPGRADE, entry_id)
+            refuse(self.registry, self.call.caller.principal, UPGRADE, entry_id)
         entry = self.host.process_entry(entry_id)
         self._commands.disown()
         self._leave()
         self._commands = self._command_runner(self, self.host)
         context = continuation.get("ctx") or {}
-        self.call = replace(self.call, entry=entry, args=continuation.get("args") or [], context=context)
+        self.call = replace(
+            self.call,
+            entry=entry,
+            args=continuation.get("args") or [],
+            caller=replace(self.call.caller, context=context),
+        )
         self._queue.begin_again(protocol.start(self.call.args), protocol.unread(continuation))
 
     def _first(self, events: list[Event]) -> Batch:

@@ -11,6 +11,7 @@ from runtime.contracts import Message, Started, StartRequest, Workflows
 from runtime.errors import Error, invalid, not_found, unavailable
 from runtime.lua.protocol import Command
 from runtime.payload import Payload
+from runtime.principal import Caller
 from runtime.process import await_workflow
 from runtime.process.execution import Execution
 from runtime.process.lua_run import LuaRun
@@ -42,9 +43,10 @@ async def execute(run: LuaRun, command: Command, host: str | None, options: Mapp
         raise
 
 
-def context(run: LuaRun, command: Command) -> dict[str, Any]:
-    """A callee sees its caller's context, overlaid by what the call adds."""
-    return {**run.call.context, **(command.data.get("ctx") or {})}
+def caller(run: LuaRun, command: Command) -> Caller:
+    """A callee sees its caller's context, overlaid by what the call adds; and acts as its caller, but for what the call says otherwise."""
+    context = {**run.call.caller.context, **(command.data.get("ctx") or {})}
+    return Caller(context, run.call.caller.principal.changed_by(command.data), run.pid)
 
 
 def workflows(run: LuaRun) -> Workflows:
@@ -93,8 +95,6 @@ def _request(run: LuaRun, command: Command, host: str | None, options: Mapping[s
         id=options.get("id") or command.data.get("name"),
         worker=host or None,
         options=options,
-        context=context(run, command),
         messages=[Message(item["topic"], item.get("args") or ()) for item in command.data.get("messages") or ()],
-        sender=run.pid,
-        principal=run.call.principal.changed_by(command.data),
+        caller=caller(run, command),
     )

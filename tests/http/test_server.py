@@ -10,7 +10,6 @@ import aiohttp
 import pytest
 
 from runtime.app import Runtime
-from runtime.contracts import HttpRequest, HttpResponse
 from runtime.errors import INVALID, PERMISSION_DENIED, UNAVAILABLE, Error
 from runtime.http import Backend, HttpOptions, HttpServer, http_checks
 from runtime.payload import Payload
@@ -35,12 +34,10 @@ class Functions:
         entry_id: str,
         args: Sequence[Payload],
         *,
-        context: Any = None,
-        request: HttpRequest | None = None,
-        response: HttpResponse | None = None,
+        caller: Any = None,
+        trigger: Any = None,
         timeout: float | None = None,
         former: Any = None,
-        principal: Any = None,
     ) -> Payload:
         self.called.set()
         await self.go_on.wait()

@@ -19,6 +19,7 @@ from runtime.contracts import StartRequest
 from runtime.errors import Error
 from runtime.lua.program import Programs
 from runtime.payload import Payload
+from runtime.principal import Caller
 from runtime.process.host import ProcessHost
 from runtime.registry import Registry
 from runtime.temporal.client import rpc
@@ -145,7 +146,7 @@ class TemporalSite:
 
     async def _run(self, file: LuaFile, cases: Sequence[Case]) -> list[Outcome]:
         argument = Payload.of(request(file, cases, "temporal"))
-        run = await self.runs.start(StartRequest(file.id, [argument], context=CONTEXT))
+        run = await self.runs.start(StartRequest(file.id, [argument], caller=Caller(CONTEXT)))
         try:
             answer = outcomes(cases, (await self.runs.result(run.id, FOR_EVER)).value())
         except Error as error:
@@ -194,7 +195,7 @@ class ProcessSite:
     async def outcome(self, case: Case) -> Outcome:
         argument = Payload.of(request(case.file, [case], "process"))
         try:
-            answer = await self.host.call(case.file.id, [argument], context=CONTEXT)
+            answer = await self.host.call(case.file.id, [argument], caller=Caller(CONTEXT))
         except Error as error:
             return Outcome(case, False, *failure_of(case, error))
         return outcomes([case], answer.value())[0]

@@ -13,6 +13,7 @@ import yaml
 from runtime.contracts import StartRequest
 from runtime.lua.program import Programs
 from runtime.payload import Payload
+from runtime.principal import Caller
 from runtime.process.host import ProcessHost
 from runtime.registry import Registry
 from tests.waiting import eventually
@@ -85,7 +86,8 @@ async def pids(target: ProcessHost, count: int = 1) -> list[str]:
 
 async def call(target: ProcessHost, name: str, *args: Any, **options: Any) -> Any:
     """Calls `app:<name>` with Python values and gives the result as one."""
-    payload = await target.call(f"app:{name}", [Payload.of(arg) for arg in args], **options)
+    caller = Caller(options.pop("context", {}), sender=options.pop("sender", ""))
+    payload = await target.call(f"app:{name}", [Payload.of(arg) for arg in args], caller=caller, **options)
     return payload.value()
 
 

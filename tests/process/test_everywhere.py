@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runtime.contracts import HttpRequest, HttpResponse
+from runtime.contracts import HttpRequest, HttpResponse, Trigger
 from runtime.payload import Payload
 from runtime.temporal.dev_server import DevServer
 from tests.process.support import PROCESSES, host, load, process, result, spawn
@@ -131,7 +131,9 @@ async def test_in_a_function_a_process_and_a_handler(tmp_path: Path) -> None:
     async with host(load(tmp_path, sources, entries)) as target:
         arguments = [Payload.of(each) for each in where]
         function = await target.call("app:everything", arguments)
-        handler = await target.call("app:everything", arguments, request=REQUEST, response=HttpResponse())
+        handler = await target.call(
+            "app:everything", arguments, trigger=Trigger(request=REQUEST, response=HttpResponse())
+        )
         for value in (function.value(), handler.value(), await result(target, spawn(target, "as_process", *where))):
             assert value == SEEN
         assert target.running == []

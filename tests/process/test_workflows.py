@@ -111,9 +111,9 @@ async def test_spawn_starts_a_run_with_all_that_was_said(tmp_path: Path) -> None
     assert (request.entry, request.worker, request.id) == ("app:order", "app:worker", "o|1")
     assert [arg.value() for arg in request.args] == [{"id": "o"}, 5]
     assert request.options == {"execution_timeout": 60_000}
-    assert request.context == {"tenant": "a", "step": 2}
+    assert request.caller.context == {"tenant": "a", "step": 2}
     assert [(m.topic, [arg.value() for arg in m.args]) for m in request.messages] == [("hello", [1, "two"])]
-    assert request.sender.startswith("{app:calls@n1|")
+    assert request.caller.sender.startswith("{app:calls@n1|")
 
 
 async def test_a_refused_start_is_an_error(tmp_path: Path) -> None:

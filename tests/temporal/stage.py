@@ -15,6 +15,7 @@ from temporalio.client import Client
 from runtime.contracts import Message, RunDescription, Started, StartRequest
 from runtime.lua.program import Programs
 from runtime.payload import Payload
+from runtime.principal import Caller
 from runtime.process.host import ProcessHost
 from runtime.process.pids import new_node
 from runtime.registry import BundleStore, DirectoryStore, Registry
@@ -96,7 +97,10 @@ class Stage:
 
     async def start(self, name: str, *args: Any, **fields: Any) -> Started:
         messages = [Message(topic, [Payload.of(arg)]) for topic, arg in fields.pop("messages", [])]
-        request = StartRequest(f"t:{name}", [Payload.of(arg) for arg in args], messages=messages, **fields)
+        caller = Caller(fields.pop("context", {}), sender=fields.pop("sender", ""))
+        request = StartRequest(
+            f"t:{name}", [Payload.of(arg) for arg in args], messages=messages, caller=caller, **fields
+        )
         return await self.runs.start(request)
 
     async def result(self, run: Started) -> Any:

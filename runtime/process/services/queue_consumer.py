@@ -8,9 +8,11 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from runtime.contracts import Trigger
 from runtime.errors import Error
 from runtime.modules.queue.delivery import QueueDelivery
 from runtime.modules.queue.memory import MemoryQueue, QueueMessage, queues_of
+from runtime.principal import Caller
 from runtime.process.host_port import HostPort
 from runtime.process.services.base import ServiceKeeper
 from runtime.registry import QueueConsumer
@@ -129,10 +131,8 @@ class QueueConsumerKeeper(ServiceKeeper):
             await self._host.call(
                 self._func,
                 [message.body],
-                context=message.context,
-                sender=message.sender,
-                message=delivery,
-                principal=message.principal,
+                caller=Caller(message.context, message.principal, message.sender),
+                trigger=Trigger(message=delivery),
             )
         except Error as error:
             problem = error

@@ -114,8 +114,9 @@ class _StartPlan:
             declared(registry, self.target.client), self.options.get("search_attributes") or {}
         )
         self.bundle = programs.pin(entry.id) if programs is not None else None
+        caller = request.caller
         self.headers = wire.headers(
-            context=request.context, principal=request.principal, sender=request.sender, bundle=self.bundle
+            context=caller.context, principal=caller.principal, sender=caller.sender, bundle=self.bundle
         )
         stored = clients.travel(self.target.client).threshold
         wire.check_size(f"arguments of {entry.id}", request.args, stored)
@@ -185,7 +186,7 @@ class _StartPlan:
         return Started(self.id, handle.result_run_id or "", self.pid, created=created)
 
     async def _send(self, client: Client, started: Started, message: Message) -> None:
-        with rpc.mapped(self.id), outgoing(wire.headers(sender=self.request.sender)):
+        with rpc.mapped(self.id), outgoing(wire.headers(sender=self.request.caller.sender)):
             handle = client.get_workflow_handle(self.id, run_id=started.run_id or None)
             await handle.signal(message.topic, args=wire.raws(message.args), rpc_timeout=rpc.TIMEOUT)
 

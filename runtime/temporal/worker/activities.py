@@ -18,9 +18,10 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError, CancelledError
 
 from runtime import errors
-from runtime.contracts import Workflows
+from runtime.contracts import Trigger, Workflows
 from runtime.errors import Error
 from runtime.payload import Payload
+from runtime.principal import Caller
 from runtime.process.host import ProcessHost
 from runtime.process.pids import Pid
 from runtime.temporal import failures, wire
@@ -109,10 +110,8 @@ async def _function(host: ProcessHost, args: Sequence[RawValue], stored: int | N
         value = await host.call(
             entry,
             wire.unraws(args),
-            context=wire.context_of(headers),
-            sender=wire.sender_of(headers),
-            activity=surroundings,
-            principal=wire.principal_of(headers),
+            caller=Caller(wire.context_of(headers), wire.principal_of(headers), wire.sender_of(headers)),
+            trigger=Trigger(activity=surroundings),
         )
         wire.check_size(f"the result of {entry}", [value], stored)
     except Error as error:
