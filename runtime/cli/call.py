@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -16,7 +17,7 @@ from runtime.temporal.core_log import forward_core_log
 @click.argument("args", metavar="[JSON]...", nargs=-1, callback=json_argument)
 @with_principal
 @command
-def call(cli: Cli, entry: str, args: tuple[Any, ...], actor: Any, scope: tuple[str, ...]) -> None:
+def call(cli: Cli, entry: str, args: tuple[Any, ...], whom: Mapping[str, Any]) -> None:
     """Run the function ENTRY on this machine, each JSON one argument, and print what it returns."""
 
     async def work() -> Any:
@@ -25,6 +26,6 @@ def call(cli: Cli, entry: str, args: tuple[Any, ...], actor: Any, scope: tuple[s
         settings = cli.settings.with_environ(dev.env) if dev else cli.settings
         options = RuntimeOptions(temporal=dev.address if dev else None, workers=False)
         async with Runtime.from_settings(settings, options) as runtime:
-            return await runtime.call(entry, *args, actor=actor, scope=scope or None)
+            return await runtime.call(entry, *args, **whom)
 
     cli.emit(run_async(work()))

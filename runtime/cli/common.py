@@ -144,12 +144,17 @@ def actor_argument(
 
 
 def with_principal(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Options: for whom something is started, and what that may do."""
+    """Options: for whom something is started, and what that may do; together the argument `whom` of `function`."""
+
+    @functools.wraps(function)
+    def run(*args: Any, actor: Any, scope: tuple[str, ...], **rest: Any) -> None:
+        function(*args, whom={"actor": actor, "scope": scope or None}, **rest)
+
     scope = click.option(
         "--scope", metavar="NAME", multiple=True, help="What limits it: a policy, or a group; repeatable."
     )
     who = 'For whom: an id, or {"id": …, "meta": {…}}.'
-    return click.option("--actor", metavar="ID", callback=actor_argument, help=who)(scope(function))
+    return click.option("--actor", metavar="ID", callback=actor_argument, help=who)(scope(run))
 
 
 #: What an optional JSON argument is when it was not given; `null` is a value.

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -39,8 +40,7 @@ def start(
     worker: str | None,
     wait: bool,
     timeout: str | None,
-    actor: Any,
-    scope: tuple[str, ...],
+    whom: Mapping[str, Any],
 ) -> None:
     """Start a run of the workflow ENTRY with JSON as its argument."""
     seconds = durations.parse(timeout).total_seconds() if timeout else None
@@ -49,7 +49,6 @@ def start(
         workflow = runtime.registry.get(entry)
         if isinstance(workflow, WorkflowLua) and workflow.input_schema is not None:
             inputs.check(workflow.id, workflow.input_schema, None if input is MISSING else input)
-        whom: dict[str, Any] = {"actor": actor, "scope": scope or None}
         started = await runtime.start(entry, *given(input), id=run_id, worker=worker, id_conflict_policy="fail", **whom)
         if wait:
             cli.say(f"{started.id} started")

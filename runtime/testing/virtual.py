@@ -53,7 +53,7 @@ class VirtualHost:
     are not the same bytes. Time starts at `now` (nanoseconds) and moves only in `run` and `advance`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a test may say of a run, each by its name
         self,
         program: Program,
         *,
