@@ -16,7 +16,7 @@ from temporalio.client import Client, WorkflowHandle
 from bench.contestants import node
 from bench.contestants.process import Process, python, started
 from bench.contestants.served import REGISTRY
-from runtime.app import Runtime
+from runtime.app.runtime import Runtime
 from runtime.registry.kinds.temporal import WorkerOptions
 from runtime.temporal.dev_server import DevServer
 

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from runtime.app import Runtime
+    from runtime.app.runtime import Runtime
     from runtime.errors import Error
     from runtime.registry import Registry
     from runtime.temporal.worker.plugin import LuaPlugin
@@ -18,7 +18,7 @@ _HOMES = {
     "Error": "runtime.errors",
     "LuaPlugin": "runtime.temporal.worker.plugin",
     "Registry": "runtime.registry",
-    "Runtime": "runtime.app",
+    "Runtime": "runtime.app.runtime",
 }
 
 

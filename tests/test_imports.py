@@ -1,4 +1,4 @@
-"""The arrows of the architecture: `cli → app → {http, temporal, testing} → process → {lua, kernel} → modules → registry → errors`."""
+"""The arrows of the architecture: `cli → app → {http, temporal, testing} → process → {lua, kernel} → modules → contracts → registry → errors`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ RANKS = (
     {"process"},
     {"http", "temporal", "testing"},
     {"loading"},
-    {"remote"},
     {"app"},
     {"", "cli"},
 )

@@ -9,7 +9,7 @@ import lupa.lua54 as lupa
 
 from bench.contestants import lines
 from bench.contestants.served import REGISTRY
-from runtime.app import Runtime
+from runtime.app.runtime import Runtime
 
 
 class Host:

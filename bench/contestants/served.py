@@ -19,7 +19,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from bench.contestants import lines
 from bench.contestants.workflows import WORKFLOWS, add
-from runtime.app import Runtime
+from runtime.app.runtime import Runtime
 
 REGISTRY = Path(__file__).parent.parent / "entries"
 CACHED = 60_000

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.contestants import lines
 from bench.contestants.served import REGISTRY
-from runtime.app import Runtime
+from runtime.app.runtime import Runtime
 
 
 async def main(address: str, queue: str, directory: str) -> None:

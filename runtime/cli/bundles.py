@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 import click
 
+from runtime.app.remote import Remote
 from runtime.cli.common import Cli, command
 from runtime.cli.connect import with_runtime
 from runtime.durations import parse
 from runtime.errors import NOT_FOUND, Error
 from runtime.registry import BundleStore, Listed, Releases, Stored, open_store
-from runtime.remote import Remote
 
 
 @dataclass(frozen=True, slots=True)

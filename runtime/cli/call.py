@@ -5,10 +5,10 @@ from typing import Any
 
 import click
 
-from runtime.app import Runtime
+from runtime.app.options import RuntimeOptions
+from runtime.app.runtime import Runtime
 from runtime.cli.common import Cli, command, json_argument, run_async, with_principal
 from runtime.cli.dev_state import DevState
-from runtime.remote import RuntimeOptions
 from runtime.temporal.core_log import forward_core_log
 
 

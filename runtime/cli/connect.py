@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from runtime.app.options import RuntimeOptions
+from runtime.app.remote import Remote
 from runtime.cli.common import Cli, run_async
 from runtime.cli.dev_state import FILE, DevState
 from runtime.errors import UNAVAILABLE, Error
-from runtime.remote import Remote, RuntimeOptions
 from runtime.temporal.core_log import forward_core_log
 
 T = TypeVar("T")

@@ -15,7 +15,7 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from runtime.app import Runtime
+from runtime.app.runtime import Runtime
 from runtime.errors import UNAVAILABLE, Error
 from runtime.loading import load_registry
 from runtime.registry import REPORT_EVERY, FileSet, RegistryError, Releases, Report, open_store

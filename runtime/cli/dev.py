@@ -12,7 +12,8 @@ from pathlib import Path
 
 import click
 
-from runtime.app import Runtime
+from runtime.app.options import RuntimeOptions
+from runtime.app.runtime import Runtime
 from runtime.cli.common import Cli, command
 from runtime.cli.dev_processes import DevProcesses, companions_of
 from runtime.cli.dev_state import DevState
@@ -22,7 +23,6 @@ from runtime.errors import Error, conflict
 from runtime.http import HttpOptions
 from runtime.loading import load_registry
 from runtime.registry import DirectoryStore, RegistryError, TemporalClient
-from runtime.remote import RuntimeOptions
 from runtime.temporal.core_log import forward_core_log
 
 _log = logging.getLogger("evermoon.dev")

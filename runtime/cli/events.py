@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
+from runtime.app.remote import Remote
 from runtime.cli.common import Cli, command, escape
 from runtime.cli.connect import with_runtime
 from runtime.cli.output import to_json
 from runtime.contracts import Cursor, RunEvent
 from runtime.errors import Error
-from runtime.remote import Remote
 
 #: What is said of an event besides its name, time and id comes in this order; the rest is for `--json`.
 _SHOWN = ("activity", "topic", "type", "id", "attempt", "seconds", "from", "next_run_id", "why", "reason", "summary")

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from runtime.app.remote import Remote
 from runtime.cli.common import Cli, command
 from runtime.cli.connect import with_runtime
 from runtime.cli.show import run_document
 from runtime.late import late
-from runtime.remote import Remote
 
 if TYPE_CHECKING:
     from runtime.cli import processes

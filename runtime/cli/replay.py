@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from runtime.app.remote import Remote
 from runtime.cli.common import Cli, command
 from runtime.cli.connect import with_runtime
 from runtime.cli.dev_state import DevState
@@ -17,7 +18,6 @@ from runtime.cli.output import DONE, FAILED
 from runtime.loading import load_registry
 from runtime.lua.program import Programs
 from runtime.registry import open_store
-from runtime.remote import Remote
 from runtime.settings import Settings
 from runtime.temporal.core_log import forward_core_log
 from runtime.temporal.replay.replayer import ReplayResult

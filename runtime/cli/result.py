@@ -5,9 +5,9 @@ from typing import Any
 import click
 
 from runtime import durations
+from runtime.app.remote import Remote
 from runtime.cli.common import Cli, command
 from runtime.cli.connect import with_runtime
-from runtime.remote import Remote
 
 
 @click.command("result")

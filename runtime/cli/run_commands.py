@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
+from runtime.app.remote import Remote
 from runtime.cli.common import Cli, command, given, json_argument
 from runtime.cli.connect import with_runtime
-from runtime.remote import Remote
 
 _RUN = click.argument("run", metavar="ID")
 _VALUE = click.argument("value", metavar="[JSON]", required=False, callback=json_argument)

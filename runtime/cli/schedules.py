@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
+from runtime.app.remote import Remote
 from runtime.cli.common import Cli, command
 from runtime.cli.connect import with_runtime
-from runtime.remote import Remote
 
 _ACTIONS = ("list", "pause", "resume", "trigger", "backfill", "delete")
 

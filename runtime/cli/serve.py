@@ -8,13 +8,13 @@ from dataclasses import replace
 
 import click
 
-from runtime.app import Runtime
+from runtime.app.options import RuntimeOptions
+from runtime.app.runtime import Runtime
 from runtime.cli.common import Cli, command
 from runtime.cli.deploy_follower import DeployFollower
 from runtime.cli.lifetime import run_until_stopped
 from runtime.cli.process_slots import ProcessSlot
 from runtime.http import HttpOptions
-from runtime.remote import RuntimeOptions
 from runtime.settings import BUNDLES
 from runtime.temporal.core_log import forward_core_log
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from runtime.app.remote import Remote
 from runtime.cli.common import Cli, command, escape, run_async
 from runtime.cli.connect import with_runtime
 from runtime.cli.output import to_json
 from runtime.contracts import RunDescription
 from runtime.late import late
 from runtime.process.pids import Pid
-from runtime.remote import Remote
 
 if TYPE_CHECKING:
     from runtime.cli import processes

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runtime import durations
+from runtime.app.remote import Remote
 from runtime.cli.common import MISSING, Cli, command, given, json_argument, with_principal
 from runtime.cli.connect import with_runtime
 from runtime.errors import Error
 from runtime.late import late
 from runtime.registry import WorkflowLua
-from runtime.remote import Remote
 
 if TYPE_CHECKING:
     from runtime.registry import inputs

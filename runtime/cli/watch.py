@@ -8,7 +8,7 @@ from pathlib import Path
 
 from watchfiles import Change, DefaultFilter, awatch
 
-from runtime.app import Runtime
+from runtime.app.runtime import Runtime
 from runtime.registry import LibraryLua, RunnableLua
 
 _SUFFIXES = (".lua", ".yaml", ".yml")

@@ -17,7 +17,7 @@ from runtime.modules.calls import waits
 from runtime.modules.events.bus import bus_of
 from runtime.payload import NOTHING, Payload
 from runtime.principal import ANYBODY, Caller
-from runtime.process.booting import boot_of
+from runtime.process.boot_record import boot_of
 from runtime.process.command_runner import CommandRunner
 from runtime.process.concurrency import Concurrency, Permit
 from runtime.process.describe import ProcessDescription, describe
@@ -27,10 +27,9 @@ from runtime.process.host_port import LogPort, log_line
 from runtime.process.lua_run import LuaRun
 from runtime.process.names import Names
 from runtime.process.pids import Pid, no_process
-from runtime.process.placing import conflict_policy, process_entry, process_host, taken
-from runtime.process.python_function import PythonFunction
-from runtime.process.python_run import PythonRun
+from runtime.process.python_run import PythonFunction, PythonRun
 from runtime.process.services.supervisor import Supervisor
+from runtime.process.spawn import conflict_policy, process_entry, process_host, taken
 from runtime.process.threads import Threads
 from runtime.process.watches import Watches
 from runtime.registry import ActivityEntry, Entry, FunctionLua, FunctionPy, ProcessLua, Registry

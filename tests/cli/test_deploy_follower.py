@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from runtime.app import Runtime
+from runtime.app.options import RuntimeOptions
+from runtime.app.runtime import Runtime
 from runtime.cli.deploy_follower import DeployFollower
 from runtime.loading import load_registry
 from runtime.registry import DirectoryStore, FileSet, Releases
-from runtime.remote import RuntimeOptions
 from runtime.settings import Settings
 from tests.waiting import eventually
 

@@ -41,4 +41,4 @@ def test_listing_the_commands_imports_none_of_them() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     *listed, imported = done.stdout.splitlines()
     assert [line.split()[0] for line in listed[-len(COMMANDS) :]] == COMMANDS
-    assert {"runtime.app", "runtime.registry", "temporalio", "asyncio"}.isdisjoint(imported.split())
+    assert {"runtime.app.runtime", "runtime.registry", "temporalio", "asyncio"}.isdisjoint(imported.split())

@@ -25,7 +25,7 @@ HEAVY = frozenset(
     }
     | {"temporalio.client", "temporalio.testing", "temporalio.worker", "watchfiles", "yarl"}
     | {
-        "runtime.app",
+        "runtime.app.runtime",
         "runtime.http.server",
         "runtime.lua.check",
         "runtime.process.host",

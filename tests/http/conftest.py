@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from runtime.app import Runtime
+from runtime.app.runtime import Runtime
 from runtime.temporal.dev_server import DevServer
 from tests.http import site
 

@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from runtime.app import Runtime
+from runtime.app.runtime import Runtime
 
 SCRIPTS = {
     "echo.lua": "return function(...) return ... end",

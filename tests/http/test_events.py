@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from runtime.app import Runtime
+from runtime.app.runtime import Runtime
 from runtime.contracts import Cursor, RunEvent
 from runtime.http import Backend, HttpOptions, HttpServer, events
 from runtime.lua.program import Programs

@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from runtime.app import Runtime
+from runtime.app.runtime import Runtime
 from runtime.temporal.dev_server import DevServer
 from tests.http.site import Site
 

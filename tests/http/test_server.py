@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from runtime.app import Runtime
+from runtime.app.runtime import Runtime
 from runtime.errors import INVALID, PERMISSION_DENIED, UNAVAILABLE, Error
 from runtime.http import Backend, HttpOptions, HttpServer, http_checks
 from runtime.payload import Payload

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from runtime.app import Runtime
+from runtime.app.runtime import Runtime
 from tests.soak.sample import Sample, sample
 
 

@@ -16,7 +16,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from runtime.app import Runtime
+from runtime.app.runtime import Runtime
 from runtime.errors import INVALID, Error
 from runtime.temporal.dev_server import DevServer
 from tests.http.serving import entries, serving

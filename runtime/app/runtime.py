@@ -12,6 +12,8 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+from runtime.app.options import EMBEDDED, RuntimeOptions
+from runtime.app.remote import Remote, load_for
 from runtime.contracts import StartRequest
 from runtime.errors import Error, unavailable
 from runtime.http import Backend, HttpOptions, HttpServer
@@ -33,7 +35,6 @@ from runtime.registry import (
     TemporalClient,
     TemporalWorker,
 )
-from runtime.remote import EMBEDDED, Remote, RuntimeOptions, load_for
 from runtime.settings import Settings
 from runtime.temporal.dev_server import DevServer
 from runtime.temporal.schedules.reconciler import ScheduleReconciler
