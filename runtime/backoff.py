@@ -6,7 +6,15 @@ tried again here are loops: they count a long life or some progress as a success
 
 from __future__ import annotations
 
-import asyncio
+from typing import TYPE_CHECKING
+
+from runtime.late import late
+
+if TYPE_CHECKING:
+    import asyncio
+else:
+    asyncio = late("asyncio")
+
 
 #: Of what waits for a server: seconds before the second try, and the longest pause.
 FIRST_DELAY, LONGEST_DELAY = 0.2, 10.0
