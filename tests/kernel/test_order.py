@@ -121,7 +121,7 @@ def test_what_iteration_costs_does_not_depend_on_the_hash() -> None:
     def passes(limit: int) -> bool:
         try:
             return bool(run(body, instructions=limit) == 3000)
-        except Error:
+        except (Error, AssertionError):  # also a replay that needs a few comparisons more than there are left
             return False
 
     low, high = 1000, 1_000_000

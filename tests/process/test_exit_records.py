@@ -73,4 +73,4 @@ def test_one_that_is_no_longer_known_says_so() -> None:
     assert (end.at, end.value) == (42, None)
     assert end.error is not None
     assert (end.error.kind, end.error.retryable) == (NOT_FOUND, False)
-    assert str(end.error) == "how {app:processes@n|7} ended is no longer known"
+    assert str(end.error) == "end of process not found: {app:processes@n|7}; it is no longer known"

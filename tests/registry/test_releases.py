@@ -124,7 +124,7 @@ def test_the_newest_release_is_the_highest_number(store: BundleStore) -> None:
     assert releases.get(1) == first
     assert releases.files(second) == a_set("two")
     assert releases.files(back) == a_set("one")
-    with pytest.raises(Error, match="release 9") as missing:
+    with pytest.raises(Error, match="release not found: 9") as missing:
         releases.get(9)
     assert missing.value.kind == NOT_FOUND
 

@@ -12,9 +12,9 @@ from runtime.lua.session import Session
 from runtime.testing import program_from_source
 from tests.security.corpus import MODULES
 
-#: Run before the kernel's first chunk: keeps `debug`, and the environment that the script's chunk is loaded with.
+#: Run before the kernel's first chunk: keeps `debug`, and the environment that the script's file is given.
 SPY = b"""
-local getmetatable, getinfo, next, type, real_load = debug.getmetatable, debug.getinfo, next, type, load
+local getmetatable, getinfo, next, type, select = debug.getmetatable, debug.getinfo, next, type, select
 local allowed, env = {}, nil
 for _, f in next, { ipairs, select, tonumber, error, assert, rawequal, string.packsize, utf8.codes, coroutine.isyieldable } do
   allowed[f] = true
@@ -26,10 +26,10 @@ function coroutine.wrap(f) -- the kernel's own: what is loaded on demand is look
   allowed[wrapped] = true
   return wrapped
 end
-function load(code, name, mode, given)
-  if name == "@script.lua" then env = given end
-  if given then return real_load(code, name, mode, given) end
-  return real_load(code, name, mode)
+local join, getupvalue = debug.upvaluejoin, debug.getupvalue
+function debug.upvaluejoin(f, i, g, j) -- the kernel's own: a script's file is given its environment by one
+  if getinfo(f, "S").source == "@script.lua" then env = select(2, getupvalue(g, j)) end
+  return join(f, i, g, j)
 end
 return function()
   local seen, found, tables = {}, {}, 0
