@@ -156,7 +156,8 @@ return function(K)
     messages, err = messages_of(state.messages)
     if err then return nil, err end
     local fields = launching.fields(state, id, options, ...)
-    fields.host, fields.name, fields.messages, fields.spare_id = host, state.name, messages, K.uuid()
+    fields.host, fields.name, fields.messages = host, state.name, messages
+    K.uuid() -- for nobody: without it, open runs that take the newest code would draw other random numbers from here on
     for key, value in pairs(extra or {}) do fields[key] = value end
     return K.command(op, fields)
   end
