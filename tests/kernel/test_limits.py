@@ -5,13 +5,21 @@ from __future__ import annotations
 import pytest
 
 from runtime.errors import LIMIT_EXCEEDED, Error
-from runtime.lua import protocol
+from runtime.lua import protocol, session
 from runtime.lua.session import Session
 from runtime.payload import Payload
 from runtime.testing import program_from_source
 from tests.support import fail, host, main, run
 
 SPIN = "while true do end"
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Budgets are what is tried here. On a busy machine the limits of time, which go by a clock, would end an event before them."""
+    for name in ("MAX_SECONDS", "MAX_SECONDS_OF_A_WORKFLOW", "MAX_WALL_SECONDS"):
+        monkeypatch.setattr(session, name, 600.0)
+
 
 #: Calls itself in C until the hook's own call is one too many.
 DEEP = """
