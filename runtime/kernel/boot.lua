@@ -85,26 +85,37 @@ local K = {
 local loaded, boot -- of the program
 local names, missing, unopened = {}, {}, {} -- the metatables: of K, of such tables, and of libraries that nobody has looked into
 local files, held, MOST = {}, 0, 128 * 1024 -- of scripts: functions by the digest of their bytecode, of which so many bytes are kept
-local find, demand
+local find, demand, undo
 
 local function look_up_by(way) names.__index, missing.__index, unopened.__index = way, way, way end
 
+local start
 local function take(t, key)
   while true do
     local limits = rawget(K, "limits")
     local used, budget = limits and limits.used, limits and limits.instructions
     if limits then limits.used, limits.instructions = 0, math.maxinteger end
     look_up_by(find) -- a file looks up others
+    undo()
     local ok, value = pcall(find, t, key)
     if limits then limits.used, limits.instructions = used, budget end
     if not ok then
-      demand, renews, names.__newindex = wrap(take), nil, nil
-      look_up_by(demand)
+      undo()
+      -- At the end of the stack of C there is no place for another one, which nobody can go on without.
+      if not pcall(start) then limits.spend("memory") end
       error(value, 0)
     end
     look_up_by(demand)
     t, key = yield(value)
   end
+end
+
+-- It begins to run at once, where there is a place for it: where there is none, its first call would be its end.
+function start()
+  local fresh = wrap(function() return take(yield()) end)
+  fresh()
+  demand = fresh
+  look_up_by(demand)
 end
 
 local kept_names, kept_values = {}, {} -- of K, and of files: what lasts
@@ -116,19 +127,32 @@ function K.anew(renew)
   renew()
 end
 
+local given = {} -- the names that unfinished files have given
 local function keep_name(t, name, value)
   kept_names[name] = value
+  given[#given + 1] = name
   rawset(t, name, value)
+end
+
+-- What files gave that did not come to their end, as where the stack of C had no room for it: they will be run again.
+function undo()
+  for i = #given, 1, -1 do
+    kept_names[given[i]] = nil
+    rawset(K, given[i], nil)
+    given[i] = nil
+  end
+  renews, names.__newindex = nil, nil
 end
 
 -- The value of a file that lasts; its names in K last with it.
 local function made_to_last(file, make)
-  local outer, outer_names = renews, names.__newindex
+  local outer, outer_names, before = renews, names.__newindex, #given
   renews, names.__newindex = {}, keep_name
   local value = make(K)
   if value == nil then value = true end
   for i = 1, #renews do renewals[#renewals + 1] = renews[i] end
   renews, names.__newindex = outer, outer_names
+  for i = #given, before + 1, -1 do given[i] = nil end
   kept_values[file], chunks[file] = value, nil -- it is not run again
   return value
 end
@@ -187,7 +211,7 @@ function K.use(file) return loaded[file] end
 
 -- Once -----------------------------------------------------------------------------------------------------------------
 
-demand = wrap(take)
+start()
 look_up_by(find) -- what is loaded at once sets the hook of this coroutine, the kernel's own
 K.unopened, K.files = unopened, setmetatable(files, missing)
 loaded = setmetatable({}, missing)
@@ -219,9 +243,10 @@ end
 -- Leaves nothing that holds on to the program, whose entry point the host has let go, and answers how many KiB are held yet.
 local function clear()
   sethook()
+  undo()
   for key in next, K do K[key] = kept_names[key] end
-  loaded, boot, demand = nil, nil, wrap(take) -- the last one keeps on its stack what it gave last
-  look_up_by(demand)
+  loaded, boot = nil, nil
+  start() -- the last one keeps on its stack what it gave last
   for i = 1, #renewals do renewals[i]() end
   collect("incremental", 200)
   if tidy() then kept = collect("count") end

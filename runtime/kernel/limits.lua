@@ -50,13 +50,15 @@ return function(K)
     local function again()
       while true do yield(work()) end
     end
-    return wrap(function()
+    local begun = wrap(function()
       sethook()
       while true do
-        pcall(again)
         yield()
+        pcall(again)
       end
     end)
+    begun() -- at the end of the stack of C there is no place to begin in
+    return begun
   end
 
   -- The clock ----------------------------------------------------------------------------------------------------------

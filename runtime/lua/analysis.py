@@ -209,6 +209,8 @@ def module_calls(main: Function, modules: Sequence[str]) -> Iterator[ModuleCall]
     What is computed, or handed around, is left to the run.
     """
     rebound = writes(main)
+    if "require" in rebound or any(local.name == "_ENV" for function in main.all() for local in function.locals):
+        return  # its globals, or its modules, are not ours
     known = {module: module for module in modules if module not in rebound}
     assigned = {function.upvalues[step.b] for function in main.all() for step in function.code if step.op == _SETUPVAL}
     yield from _module_calls(main, known, [None] * len(main.upvalues), assigned)

@@ -433,3 +433,28 @@ def test_a_kernel_of_old_serves_one_program() -> None:
     assert interpreter.call(b"step") == b"step"
     interpreters.give_back(kernel, interpreter)
     assert interpreters._taken(kernel) is None
+
+
+@pytest.mark.parametrize("depth", range(180, 197))
+def test_a_file_that_did_not_come_to_its_end_is_run_again(depth: int) -> None:
+    """The stack of C had no room left for it: later, and in the next program, it is there as it always is."""
+    uses = "('x'):upper(), channel.new(1), errors.new('y'), json.encode({ 1 }), time.parse_duration('90s'), uuid.v4()"
+    body = f"""
+      local function nest(n, use)
+        if n == 0 then return use() end
+        return select(2, pcall(nest, n - 1, use))
+      end
+      local function all() logger:info('x') return {uses} end
+      nest({depth}, all)
+      nest({depth}, function() return ('x'):upper() end)
+      nest({depth}, function() return tostring(time.parse_duration('90s')) end)
+      return {{ pcall(function() return tostring(select(5, all())) end) }}
+    """
+    interpreters = Interpreters()
+    session = Session(program_from_source(main(body), modules=MODULES), BOOT, interpreters=interpreters)
+    frame = session.step([protocol.start([])], protocol.Clock(now=0)).frame
+    session.close()
+    at_the_very_end = b'"spent":"memory"' in frame  # not even what loads a file could begin anew
+    assert at_the_very_end or frame.endswith(b'[true,"1m30s"]')
+    assert count(interpreters) == (0 if at_the_very_end else 1)
+    assert sees(interpreters) == ALONE

@@ -128,3 +128,15 @@ def test_a_module_s_own_name_may_be_bound_as_any_other() -> None:
     assert found("env = env env.get('A')") == []
     assert found("local env = require('env') env.get('A')") == [get("A")]
     assert found("local env = require('json') env.get('A')", "env", "json") == [get("A", module="json")]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "local _ENV = { env = other } return function() return env.get('A') end",
+        "return function(_ENV) return function() return env.get('A') end end",
+        "function require() return other end local e = require('env') e.get('A')",
+    ],
+)
+def test_globals_of_the_script_s_own_are_left_to_the_run(source: str) -> None:
+    assert found(source) == []
