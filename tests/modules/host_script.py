@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime.payload import Payload
-from tests.process.support import MODULES, function, host, load
+from tests.process.support import MODULES, called, function, host, load
 
 
 async def run(
@@ -23,5 +23,5 @@ async def run(
     script = function("script", modules=[*MODULES, *(modules or [])], meta=meta or {})
     registry = load(directory, {"script.lua": f"return function(...) {body}\nend"}, [script, *(entries or [])], environ)
     async with host(registry) as target:
-        payload = await target.call("app:script", [Payload.of(arg) for arg in args], **options)
+        payload = await target.call("app:script", [Payload.of(arg) for arg in args], **called(options))
     return payload.value()

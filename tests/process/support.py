@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from runtime.contracts import StartRequest
+from runtime.contracts import StartRequest, Trigger
 from runtime.lua.program import Programs
 from runtime.payload import Payload
 from runtime.principal import Caller
@@ -84,16 +84,27 @@ async def pids(target: ProcessHost, count: int = 1) -> list[str]:
     return target.running
 
 
+def by(options: dict[str, Any]) -> dict[str, Any]:
+    """Options of a call or spawn, with what they say of the caller as its `caller`."""
+    said = {name: options.pop(name) for name in ("context", "principal", "sender") if name in options}
+    return {**options, "caller": Caller(**said)} if said else options
+
+
+def called(options: dict[str, Any]) -> dict[str, Any]:
+    """As `by`, with what a function is called by as its `trigger`."""
+    said = {name: options.pop(name) for name in ("activity", "request", "response", "message") if name in options}
+    return by({**options, "trigger": Trigger(**said)} if said else options)
+
+
 async def call(target: ProcessHost, name: str, *args: Any, **options: Any) -> Any:
     """Calls `app:<name>` with Python values and gives the result as one."""
-    caller = Caller(options.pop("context", {}), sender=options.pop("sender", ""))
-    payload = await target.call(f"app:{name}", [Payload.of(arg) for arg in args], caller=caller, **options)
+    payload = await target.call(f"app:{name}", [Payload.of(arg) for arg in args], **called(options))
     return payload.value()
 
 
 def spawn(target: ProcessHost, name: str, *args: Any, **options: Any) -> str:
     """Starts the process `app:<name>` on `app:processes`; its PID."""
-    request = StartRequest(f"app:{name}", [Payload.of(arg) for arg in args], worker="app:processes", **options)
+    request = StartRequest(f"app:{name}", [Payload.of(arg) for arg in args], worker="app:processes", **by(options))
     return target.spawn(request).pid
 
 
