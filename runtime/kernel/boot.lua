@@ -72,7 +72,7 @@ local K = {
   string_meta = raw.getmetatable(""),
   -- What is read often and mostly nil has a value, so that reading it loads nothing.
   current = false, readonly = false, loading = false, continuation = false, process_options = false,
-  events_wanted = false, updates_wanted = false, env = false,
+  events_wanted = false, updates_wanted = false, watching = false, env = false,
 }
 
 -- On demand ------------------------------------------------------------------------------------------------------------

@@ -179,8 +179,8 @@ return function(K)
       if how == "spent" then return K.spent() end
       if how == "failed" then return K.failed(a) end
       if how == "continue" then return { state = "continue" } end
-      local wake_watchers = rawget(K, "wake_watchers") -- nil while nothing watches
-      if not (wake_watchers and wake_watchers()) then return nil end
+      -- Asked of a name that is there from the beginning: this is counted, and whether a query has loaded what wakes them is not to count.
+      if not (K.watching and K.wake_watchers()) then return nil end
     end
   end
 

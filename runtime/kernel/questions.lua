@@ -113,7 +113,10 @@ return function(K)
   end
 
   -- workflow.wait: tasks that look again whenever everything else waits.
-  function K.watch(task) watchers[#watchers + 1] = task end
+  function K.watch(task)
+    K.watching = true
+    watchers[#watchers + 1] = task
+  end
   function K.wake_watchers()
     if #watchers == 0 or not K.changed then return false end
     K.changed = false

@@ -211,6 +211,8 @@ def module_calls(main: Function, modules: Sequence[str]) -> Iterator[ModuleCall]
     rebound = writes(main)
     if "require" in rebound or any(local.name == "_ENV" for function in main.all() for local in function.locals):
         return  # its globals, or its modules, are not ours
+    if any(named.path[0] == "_G" for named in reads(main)):
+        return  # it may set any of them by name
     known = {module: module for module in modules if module not in rebound}
     assigned = {function.upvalues[step.b] for function in main.all() for step in function.code if step.op == _SETUPVAL}
     yield from _module_calls(main, known, [None] * len(main.upvalues), assigned)
@@ -274,6 +276,8 @@ def _looked_up(
     if step.op != _GETFIELD:
         return None
     if before is not None and before.op == _GETTABUP and before.a == step.b and _is_global(function, before.b):
+        if at > 1 and function.code[at - 2].op == _JMP:
+            return None  # one of several values: `x or env`
         return known.get(str(_constant(function, before.c)))
     return _held(kept, step.b, at)
 

@@ -140,3 +140,15 @@ def test_a_module_s_own_name_may_be_bound_as_any_other() -> None:
 )
 def test_globals_of_the_script_s_own_are_left_to_the_run(source: str) -> None:
     assert found(source) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "local m = ... return (m or env).get('A')",
+        "_G.env = { get = print } return env.get('A')",
+        "rawset(_G, 'env', { get = print }) return env.get('A')",
+    ],
+)
+def test_what_may_be_something_else_is_not_accused(source: str) -> None:
+    assert found(source) == []
