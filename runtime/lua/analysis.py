@@ -24,7 +24,7 @@ _LOADK, _SETUPVAL, _GETTABUP, _GETFIELD, _SETTABUP, _SETTABLE, _SETFIELD, _NEWTA
     19,
     20,
 )
-_POWK, _POW, _MMBIN, _MMBINK, _CONCAT, _CLOSE, _JMP, _TEST = 26, 38, 46, 48, 53, 54, 56, 66
+_POWK, _POW, _MMBIN, _MMBINK, _CONCAT, _CLOSE, _JMP, _TEST, _TESTSET = 26, 38, 46, 48, 53, 54, 56, 66, 67
 _CALL, _TAILCALL, _RETURN, _RETURN1, _SETLIST, _CLOSURE = 68, 69, 70, 72, 78, 79
 _VARARGPREP, _EXTRAARG = 81, 82
 #: Instructions whose A is no register that they set.
@@ -276,7 +276,8 @@ def _looked_up(
     if step.op != _GETFIELD:
         return None
     if before is not None and before.op == _GETTABUP and before.a == step.b and _is_global(function, before.b):
-        if at > 1 and function.code[at - 2].op == _JMP:
+        tested = function.code[at - 3] if at > 2 and function.code[at - 2].op == _JMP else None
+        if tested is not None and tested.op in (_TEST, _TESTSET) and tested.a == step.b:
             return None  # one of several values: `x or env`
         return known.get(str(_constant(function, before.c)))
     return _held(kept, step.b, at)
