@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.errors import Error
-from runtime.lua import protocol
+from runtime.lua import protocol, session
 from runtime.lua.kernel import Kernel, current_kernel
 from runtime.lua.session import Session
 from runtime.payload import Payload
@@ -37,6 +37,13 @@ BODY = """
   local message = process.inbox():receive()
   return { given, value, failed:kind(), ctx.get('user'), message:topic(), message:payload():data(), tostring(time.now()) }
 """
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs that spend their budget are to do so on a busy machine too, where the limits of time would end them before."""
+    for name in ("MAX_SECONDS", "MAX_SECONDS_OF_A_WORKFLOW", "MAX_WALL_SECONDS"):
+        monkeypatch.setattr(session, name, 600.0)
 
 
 @pytest.fixture(params=KERNELS, ids=lambda path: path.stem[:8])
