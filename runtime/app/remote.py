@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 from runtime.app.options import EMBEDDED, RuntimeOptions
@@ -116,15 +117,14 @@ class Remote:
         With an `id`, an open run of that id is used and its PID given back, unless `id_conflict_policy` says otherwise.
         `actor` (an id, or {id, meta}) is for whom it acts, `scope` (ids of policies and groups) what it may do; None: anything.
         """
-        request = StartRequest(
-            entry,
-            [Payload.of(arg) for arg in args],
-            id=id,
-            worker=worker,
-            options=workflow_options({f"workflow.{name}": value for name, value in options.items()}),
-            caller=Caller(context or {}, Principal.of(actor, scope)),
-        )
-        return await self._runs.start(request)
+        caller = Caller(context or {}, Principal.of(actor, scope))
+        payloads = [Payload.of(arg) for arg in args]
+        return await self._start(StartRequest(entry, payloads, id=id, worker=worker, options=options, caller=caller))
+
+    async def _start(self, request: StartRequest) -> Started:
+        """Of a workflow, whose options are as somebody who writes Python gives them."""
+        given = {f"workflow.{name}": value for name, value in request.options.items()}
+        return await self._runs.start(replace(request, options=workflow_options(given)))
 
     async def send(self, run: str, topic: str, *args: Any) -> None:
         """A message to a run: a signal named `topic`."""

@@ -65,21 +65,12 @@ class Runtime(Lifecycle):
         **options: Any,
     ) -> str:
         """As `start`; the run's PID. A process of this host, when the entry is one: `worker` is its `process.host`."""
+        caller = Caller(context or {}, Principal.of(actor, scope))
+        payloads = [Payload.of(arg) for arg in args]
+        request = StartRequest(entry, payloads, id=id, worker=worker, options=options, caller=caller)
         if isinstance(self._registry.get(entry), ProcessLua):
-            args_of = [Payload.of(arg) for arg in args]
-            request = StartRequest(
-                entry,
-                args_of,
-                id=id,
-                worker=worker,
-                options=options,
-                caller=Caller(context or {}, Principal.of(actor, scope)),
-            )
             return self._host.spawn(request).pid
-        started = await self.start(
-            entry, *args, id=id, worker=worker, context=context, actor=actor, scope=scope, **options
-        )
-        return started.pid
+        return (await self._start(request)).pid
 
     async def send(self, run: str, topic: str, *args: Any) -> None:
         """A message to a run, a signal named `topic`; or to a process of this host."""

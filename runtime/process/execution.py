@@ -24,8 +24,7 @@ _LAST_MOMENTS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of an entry. `entry` is resolved; `sender` the caller's PID or ""; `host` the `process.host` of a process;
-    `message` what a `queue.consumer` calls it with."""
+    """One call of an entry. `entry` is resolved; `host` is the `process.host` of a process."""
 
     entry: Entry
     pid: str
