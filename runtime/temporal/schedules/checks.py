@@ -8,15 +8,21 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from typing import TYPE_CHECKING
 
 from runtime.errors import Error
+from runtime.late import late
 from runtime.modules import cron
-from runtime.modules.json.module import validate
 from runtime.modules.options import workflow_options
 from runtime.registry import Problem, Registry, TemporalSchedule, WorkflowLua
 from runtime.registry.placeholders import is_in
 from runtime.registry.problems import page_of
 from runtime.temporal.schedules.spec import args_of, worker_of
+
+if TYPE_CHECKING:
+    from runtime.registry import inputs
+else:
+    inputs = late("runtime.registry.inputs")
 
 
 def schedule_checks(registry: Registry) -> Iterable[Problem]:
@@ -38,9 +44,8 @@ def _faults(registry: Registry, entry: TemporalSchedule) -> Iterator[str]:
         yield from _raised(f"workflow: {workflow.id}", lambda: workflow_options(workflow.options))
     if workflow.input_schema is not None and not is_in(entry.input):
         args = args_of(entry)
-        schema = json.dumps(workflow.input_schema, default=dict).encode()
-        data = json.dumps(args[0] if args else None, default=str).encode()
-        yield from _raised(f"input is not what {workflow.id} takes", lambda: validate(schema, data))
+        value, schema = json.loads(json.dumps(args[0] if args else None, default=str)), workflow.input_schema
+        yield from _raised(f"input is not what {workflow.id} takes", lambda: inputs.check(workflow.id, schema, value))
 
 
 def _raised(field: str, check: Callable[[], object]) -> Iterator[str]:
