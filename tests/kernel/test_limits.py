@@ -204,3 +204,33 @@ def test_a_question_that_runs_out_of_memory_leaves_the_run_as_it_was(asked: str)
     assert set(failures) == {LIMIT_EXCEEDED}
     assert len(ends) == 1
     assert ends.pop().startswith(b"done\n")
+
+
+@pytest.mark.parametrize(
+    ("value", "bytes"),
+    [("('x'):rep(n)", 33_000_000), ("('\\n'):rep(n)", 17_000_000), ("{ ('x'):rep(n) }", 33_000_000)],
+    ids=["text", "escaped", "table"],
+)
+def test_a_value_is_limited_by_its_size_however_long_it_takes_to_write(
+    value: str, bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a machine that is busy with others: what the clock says while it is written does not count."""
+    monkeypatch.setattr(Session, "_is_overdue", lambda _: True)
+    program = program_from_source(f"return {{ main = function(n) return {value} end }}", memory=1 << 29)
+    session = Session(program, {"class": "activity", "seed": 1, "entry": "test:script", "pid": "p"})
+    batch = session.step([protocol.start([Payload.of(bytes)])], protocol.Clock(now=0))
+    session.close()
+    assert batch.error is not None
+    assert (batch.error.kind, batch.error.details) == ("LimitExceeded", {"limit": "values"})
+    assert batch.error.message.startswith("the values of a step are more than 32 MiB")
+
+
+def test_the_time_that_a_large_value_took_to_write_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    excused: list[int] = []
+    monkeypatch.setattr(Session, "_excuse", lambda _, size: excused.append(size))
+    program = program_from_source("return { main = function(n) return ('x'):rep(n) end }", memory=1 << 29)
+    for size in (1000, 3_000_000):
+        session = Session(program, {"class": "activity", "seed": 1, "entry": "test:script", "pid": "p"})
+        assert session.step([protocol.start([Payload.of(size)])], protocol.Clock(now=0)).state == "done"
+        session.close()
+    assert excused == [3_000_002]
