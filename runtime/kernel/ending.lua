@@ -37,6 +37,8 @@ return function(K)
     local message
     if limit == "values" then
       message = "the values of a step are more than 32 MiB" .. at .. ": hand over less at once, or where it is kept"
+    elseif limit == "stack" then
+      message = "calls in C (pcall, metamethods, callbacks) are nested too deeply" .. at .. ": nest them less"
     elseif limit == "time" or limit == "commands" then
       message = limit .. " limit of a step spent" .. at .. ": do less between two waits"
     else

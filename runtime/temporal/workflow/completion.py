@@ -42,10 +42,10 @@ def conclude(run: Run) -> None:
 
 def _only_task(run: Run, error: Error, spent: str | None) -> bool:
     """Time and memory are not deterministic: running out of memory while replaying says nothing about the run that was
-    recorded, and running out of time never does."""
+    recorded, and running out of time never does; nor does a stack that has no room for what another interpreter held already."""
     if run.on_error == "retry_task" and not (error.kind == errors.CANCELED and run.cancel_requested):
         return True
-    return spent == "time" or (spent == "memory" and run.replaying)
+    return spent in ("time", "stack") or (spent == "memory" and run.replaying)
 
 
 def _with_stack(error: Error) -> str:
