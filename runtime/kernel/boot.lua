@@ -101,8 +101,10 @@ local function take(t, key)
     if limits then limits.used, limits.instructions = used, budget end
     if not ok then
       undo()
-      -- At the end of the stack of C there is no place for another one, which nobody can go on without.
-      if not pcall(start) then limits.spend("memory") end
+      -- At the end of the stack of C there is no place for a file that others may have loaded before: that is no property of the script.
+      local is_overflow = limits and limits.is_overflow(value)
+      if is_overflow then limits.spend("stack") end
+      if not pcall(start) then limits.spend(is_overflow and "stack" or "memory") end -- nobody can go on without it
       error(value, 0)
     end
     look_up_by(demand)

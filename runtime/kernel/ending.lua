@@ -35,7 +35,11 @@ return function(K)
   function K.spent()
     local limit, at = limits.spent, limits.at and " at " .. K.plain(limits.at) or ""
     local message
-    if limit == "time" or limit == "commands" then
+    if limit == "values" then
+      message = "the values of a step are more than 32 MiB" .. at .. ": hand over less at once, or where it is kept"
+    elseif limit == "stack" then
+      message = "calls in C (pcall, metamethods, callbacks) are nested too deeply" .. at .. ": nest them less"
+    elseif limit == "time" or limit == "commands" then
       message = limit .. " limit of a step spent" .. at .. ": do less between two waits"
     else
       message = raw.string.format("%s of %s spent%s: raise limits.%s of %s, or do less between two waits",

@@ -22,6 +22,7 @@ return function(K)
   K.anew(function()
     limits.instructions, limits.used, limits.since, limits.thread = 20000000, 0, 0, false
     limits.spent, limits.at = nil, nil
+    limits.is_sizing = false -- while a value is written that is limited by its size
   end)
 
   -- The innermost line of the script, for the message; of `thread`, or where this is called.
@@ -67,7 +68,7 @@ return function(K)
   -- then now and again, since a call into Python may have to wait for other threads.
   local asked
   local function is_overdue()
-    if time() == limits.since then return false end
+    if time() == limits.since or limits.is_sizing then return false end
     local now = cpu()
     if now - asked < 0.1 then return false end
     asked = now
@@ -191,7 +192,7 @@ return function(K)
   -- A new event has a new budget. Where it is `hurried`, since little is left of the time it shares, the host is asked at once.
   function limits.begin(hurried)
     limits.used, asked, limits.thread = 0, 0, false
-    limits.since = hurried and 0 or time()
+    limits.since, limits.is_sizing = hurried and 0 or time(), false
     second, counts, crawling = time(), MANY, false
     sethook(main, count_in_shelter, "", TICK)
   end

@@ -1,8 +1,8 @@
 -- On first use of: decode encode take_blobs blob blobs_of
 -- Values at a boundary: each is an encoding and bytes (Temporal's payload form) outside, a Lua value or a Payload inside.
 return function(K)
-  local raw = K.raw
-  local find, sub, getmetatable, tointeger = raw.string.find, raw.string.sub, raw.getmetatable, raw.math.tointeger
+  local raw, limits, host = K.raw, K.limits, K.host_function
+  local type, find, sub, getmetatable, tointeger = raw.type, raw.string.find, raw.string.sub, raw.getmetatable, raw.math.tointeger
 
   -- Most values are a plain text, a number of a few digits or a boolean, for which the decoder need not be there.
   local TEXT, DIGITS, MOST = '^"[] !#-[^-~]*"$', "^[1-9]%d*$", 18
@@ -22,6 +22,15 @@ return function(K)
     return bytes
   end
 
+  local MAX_SIZE = 32 * 1024 * 1024 -- of all values of a step
+  local LARGE = 1024 * 1024 -- what took its time to be written
+  local excused
+  local function excuse(size)
+    if size > MAX_SIZE then limits.exceed("values") end
+    excused = excused + size
+    if excused <= MAX_SIZE then host("large", size) end -- else some were not handed over
+  end
+
   -- Encoding and bytes of `value`, or nil and what is wrong with it, naming the path.
   function K.encode(value, path)
     if getmetatable(value) and K.class_name(value) == "payload" then
@@ -30,23 +39,27 @@ return function(K)
       if problem then return nil, problem end
       value = inner
     end
+    -- How long that takes on a busy machine does not count: a value is limited by its size.
+    if type(value) == "string" and #value > MAX_SIZE then limits.exceed("values") end
+    limits.is_sizing = true
     local text, problem = K.json_text(value, path)
+    if text and #text > LARGE then excuse(#text) end
+    limits.is_sizing = false
     if not text then return nil, problem end
     return "json/plain", text
   end
 
   -- The values of the answer that is being made: list of {encoding, bytes}.
   local blobs, size
-  K.anew(function() blobs, size = {}, 0 end)
-  local MAX_SIZE = 32 * 1024 * 1024 -- of all values of a step
+  K.anew(function() blobs, size, excused = {}, 0, 0 end)
   function K.take_blobs()
     local taken = blobs
-    blobs, size = {}, 0
+    blobs, size, excused = {}, 0, 0
     return taken
   end
   function K.blob(encoding, bytes)
     size = size + #bytes
-    if size > MAX_SIZE then K.limits.exceed("commands") end
+    if size > MAX_SIZE then limits.exceed("values") end
     blobs[#blobs + 1] = { encoding, bytes }
     return #blobs - 1
   end

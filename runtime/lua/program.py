@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
+from typing import Any
 
 from runtime.errors import Error, invalid
 from runtime.lua.interpreter import compile_lua
@@ -49,6 +50,8 @@ class Program:
     kernel: Kernel = field(default_factory=current_kernel)
     calls: Calls | None = None
     """What the entries it may call said when it began; None of a program that goes by what they say."""
+    input_schema: Mapping[str, Any] | bool | None = None
+    """What the input of a run must match."""
 
 
 class Programs:
@@ -210,4 +213,5 @@ def _program(bundle: Bundle, kernel: Kernel) -> Program:
         units=units,
         kernel=kernel,
         calls=bundle.calls,
+        input_schema=bundle.input_schema,
     )

@@ -46,6 +46,7 @@ The state is "running", "done" (header: `value`, or `plain`, the text of a numbe
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -92,6 +93,14 @@ class Command(NamedTuple):
     def args(self) -> list[Payload]:
         args: list[Payload] = self.data.get("args") or []
         return args
+
+    def placed(self, error: Error) -> Error:
+        """What came of it, with the line of the script that asked for it where the error names no place."""
+        if error.stack is not None or not self.at:
+            return error
+        found = copy(error)  # others may be told the same
+        found.stack = f"{self.at}: in {self.op}"
+        return found
 
 
 @dataclass(slots=True)

@@ -114,7 +114,7 @@ class CommandRunner:
             value = await self._outcome(command)
             event = protocol.result(seq, value if isinstance(value, Payload) else Payload.of(value))
         except Error as error:
-            event = protocol.failure(seq, error)
+            event = protocol.failure(seq, command.placed(error))
         except asyncio.CancelledError:
             if seq not in self._waiting:
                 raise

@@ -14,8 +14,9 @@ from functools import cached_property
 from typing import Any
 
 from runtime.errors import invalid
-from runtime.registry.kinds.lua import LuaEntry, RunnableLua
+from runtime.registry.kinds.lua import LuaEntry, RunnableLua, WorkflowLua
 from runtime.registry.registry import Registry
+from runtime.registry.units import thawed
 
 #: Part of every bundle, so of every hash; changes with the shape of the stored form.
 FORMAT = 2
@@ -40,7 +41,7 @@ class Bundle:
     kernel: of those of its files that the scripts can load, so that a change of another module is none of the bundle's.
 
     `calls` is what the entries that a workflow may call said when it began (`runtime.modules.calls`); None where nothing of
-    the kind is kept.
+    the kind is kept. `input_schema` judges the input of its runs; None where there is none, and in bundles that are older than that.
     """
 
     entry: str
@@ -50,6 +51,7 @@ class Bundle:
     instructions: int
     scripts: Mapping[str, Script]
     calls: Mapping[str, Mapping[str, Any]] | None = None
+    input_schema: Mapping[str, Any] | bool | None = None
 
     @classmethod
     def of(
@@ -75,6 +77,7 @@ class Bundle:
             instructions=entry.limits.instructions,
             scripts=scripts,
             calls=calls,
+            input_schema=thawed(entry.input_schema) if isinstance(entry, WorkflowLua) else None,
         )
 
     @classmethod
@@ -94,6 +97,7 @@ class Bundle:
                 limits["instructions"],
                 scripts,
                 document.get("calls"),
+                document.get("input_schema"),
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise invalid(f"this is no bundle: {error!r}") from None
@@ -107,9 +111,11 @@ class Bundle:
     def data(self) -> bytes:
         """The stored form: canonical JSON, the same on every machine that has the same files."""
         calls = {} if self.calls is None else {"calls": self.calls}
+        schema = {} if self.input_schema is None else {"input_schema": self.input_schema}
         return canonical(
             {
                 **calls,
+                **schema,
                 "format": FORMAT,
                 "entry": self.entry,
                 "method": self.method,

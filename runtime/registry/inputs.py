@@ -1,8 +1,8 @@
-"""The check of a run's input against its entry's `input_schema`."""
+"""The check of a run's input against its entry's `input_schema`: the same at every door, and at a run's first task for those that have none."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -12,13 +12,28 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from runtime.errors import Error, internal, invalid
+from runtime.payload import JSON, NOTHING, Payload
+from runtime.registry.units import thawed
+
+Schema = Mapping[str, Any] | bool
 
 #: Knows no documents, so a `$ref` to another one is refused instead of fetched.
 _NOWHERE: Registry[Any] = Registry()
 
 
-def check(entry: str, schema: Mapping[str, Any] | bool, value: Any) -> None:
-    """Raises `Error` INVALID naming the path and the rule when `value` does not fit, INTERNAL when the schema is no schema."""
+def check_args(entry: str, schema: Schema | None, args: Sequence[Payload]) -> None:
+    """As `check`, of the arguments of a start as they travel: the first of them is the input, null where there is none."""
+    if schema is None:
+        return
+    given = args[0] if args else NOTHING
+    if given.encoding != JSON:
+        raise invalid(f"input of {entry}: bytes, where its input_schema is about JSON", path="", rule="type", schema="")
+    check(entry, schema, given.value())
+
+
+def check(entry: str, schema: Schema, value: Any) -> None:
+    """Raises `Error` INVALID naming the path in the value, and the rule by its path in the schema, when `value` does not fit; INTERNAL when
+    the schema is no schema."""
     try:
         found = best_match(_validator(_Same(schema)).iter_errors(value))
     except (SchemaError, Unresolvable) as error:
@@ -34,7 +49,7 @@ class _Same:
 
     __slots__ = ("schema",)
 
-    def __init__(self, schema: Mapping[str, Any] | bool) -> None:
+    def __init__(self, schema: Schema) -> None:
         self.schema = schema
 
     def __hash__(self) -> int:
@@ -52,21 +67,15 @@ def _validator(same: _Same) -> Draft202012Validator:
     return Draft202012Validator(plain, registry=_NOWHERE)
 
 
-def thawed(schema: Any) -> Any:
-    """Registry entries hold tuples where JSON Schema wants arrays."""
-    if isinstance(schema, Mapping):
-        return {key: thawed(item) for key, item in schema.items()}
-    if isinstance(schema, list | tuple):
-        return [thawed(item) for item in schema]
-    return schema
-
-
 def _unfit(entry: str, found: ValidationError) -> Error:
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in found.absolute_path)
-    rule = str(found.validator)
-    return invalid(
-        f"input of {entry}: {('at ' + path[:200] + ': ') if path else ''}{found.message[:500]}", path=path, rule=rule
-    )
+    path, rule = _path(found.absolute_path), _path(found.absolute_schema_path)
+    where = f"at {path[:200]}: " if path else ""
+    text = f"input of {entry}: {where}{found.message[:500]} (input_schema{rule[:200]})"
+    return invalid(text, path=path, rule=str(found.validator), schema=rule)
+
+
+def _path(parts: Iterable[str | int]) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
 
 
 def _first_line(error: Exception) -> str:

@@ -49,6 +49,15 @@ def freeze(value: Any) -> Any:
     return value
 
 
+def thawed(value: Any) -> Any:
+    """The inverse of `freeze`: JSON Schema wants arrays where entries hold tuples."""
+    if isinstance(value, dict):
+        return {key: thawed(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [thawed(item) for item in value]
+    return value
+
+
 def _size(value: object) -> int:
     """Bytes: ``KiB MiB GiB TiB`` are powers of 1024, ``KB MB GB TB`` of 1000, a bare number is bytes."""
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:

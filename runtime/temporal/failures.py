@@ -43,6 +43,10 @@ _ACTIVITY_CANCELED = "activity canceled"
 #: The server truncates or refuses larger failures; the chain is cut to its head then.
 _MAX_CHAIN = 512 * 1024
 _MAX_TEXT = 16 * 1024
+#: Texts of the causes are told as far as they fit; the chain has them all, where it is no longer than it may be.
+_MAX_CAUSES = 256 * 1024
+#: Bytes of a failure, at most.
+MAX_SIZE = 1024 * 1024
 
 
 def to_failure(error: Error) -> ApplicationError:
@@ -54,25 +58,31 @@ def to_failure(error: Error) -> ApplicationError:
     return raised
 
 
-def _message(error: Error) -> Failure:
-    failure = Failure(message=str(error)[:_MAX_TEXT], source=SOURCE, stack_trace=(error.stack or "")[:_MAX_TEXT])
+def _message(error: Error, room: int = _MAX_CAUSES) -> Failure:
+    failure = Failure(message=_cut(str(error)), source=SOURCE, stack_trace=_cut(error.stack or ""))
     info = failure.application_failure_info
     info.type = error.kind or wire.UNTYPED
     info.non_retryable = not error.is_retried
     delay = (error.details or {}).get("retry_after")
     if isinstance(delay, int | float) and not isinstance(delay, bool) and delay > 0:
         info.next_retry_delay.FromTimedelta(timedelta(milliseconds=delay))
-    if error.cause is not None:
-        failure.cause.CopyFrom(_message(error.cause))
+    room -= len(failure.message) + len(failure.stack_trace)
+    if error.cause is not None and room > 0:
+        failure.cause.CopyFrom(_message(error.cause, room))
     return failure
+
+
+def _cut(text: str) -> str:
+    """As UTF-8 has it, which half a surrogate pair is not."""
+    return text[:_MAX_TEXT].encode("utf-8", "replace").decode()
 
 
 def _chain(error: Error) -> Payload:
     chain = Payload.of({wire.ERROR_MARK: 1, **error.to_wire()})
     if len(chain.data) <= _MAX_CHAIN:
         return chain
-    head = {"kind": error.kind, "message": error.message[:_MAX_TEXT], "retryable": error.retryable}
-    return Payload.of({wire.ERROR_MARK: 1, **head, "stack": (error.stack or "")[:_MAX_TEXT]})
+    head = {"kind": error.kind, "message": _cut(error.message), "retryable": error.retryable}
+    return Payload.of({wire.ERROR_MARK: 1, **head, "stack": _cut(error.stack or "")})
 
 
 def told(failure: Failure) -> dict[str, Any]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from temporalio.api.common.v1 import SearchAttributes
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.common import SearchAttributeKey, SearchAttributePair, SearchAttributeUpdate, TypedSearchAttributes
+from temporalio.converter import encode_typed_search_attribute_value
 
 from runtime.errors import invalid
 
@@ -114,3 +116,9 @@ def updates(declared: Declared, values: Mapping[str, Any]) -> list[SearchAttribu
             key, checked = _checked(declared, name, value)
             changes.append(key.value_set(checked))
     return changes
+
+
+def put(found: Iterable[SearchAttributePair[Any] | SearchAttributeUpdate[Any]], attributes: SearchAttributes) -> None:
+    """Writes attributes, or changes of them, as the server has them."""
+    for item in found:
+        attributes.indexed_fields[item.key.name].CopyFrom(encode_typed_search_attribute_value(item.key, item.value))

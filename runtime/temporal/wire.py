@@ -24,6 +24,7 @@ from runtime.errors import Error, invalid
 from runtime.lua.protocol import EXIT, LINK_DOWN, Event, process_exit
 from runtime.payload import BINARY, JSON, NULL, Payload
 from runtime.principal import NOBODY, Actor, Principal, read_scope
+from runtime.temporal import limits
 
 #: Context of a call (`ctx.get`), a JSON object. On starts, children, continued runs and activities.
 CONTEXT = "evermoon-context"
@@ -79,6 +80,8 @@ REFUSED_MARKER = "evermoon.refused:{op}#{seq}"
 DENIED_MARKER = "evermoon.denied:{action}#{seq}.{number}"
 #: A value that no command would hold was let pass, because a payload store takes it; `at` is a command's number or a word.
 STORED_MARKER = "evermoon.stored:{at}"
+#: The task was full when this command's turn came, so it goes with a later one (`workflow/pacing.py`); `at` says which of those with values it is.
+FULL_MARKER = "evermoon.full:{at}"
 VERSION_MARKER = "{id}@{version}"
 PIN_MARKER = "evermoon.bundle:{hash}"
 #: Of a run that cancels others through the activity, which can tell an ended run from one that was asked to end; a run that
@@ -106,14 +109,8 @@ QUERY_INBOX = "__inbox"
 QUERY_STACK_TRACE = "__stack_trace"
 QUERY_METADATA = "__temporal_workflow_metadata"
 
-#: The server refuses a blob over 2 MiB; refusing it ourselves, a little earlier, lets the script know.
-MAX_BLOB = 2 * 1024 * 1024 - 16 * 1024
 _ENDS = {kind: kind for kind in (EXIT, LINK_DOWN)}
 _ROOM = 4 * 1024
-#: What a value may have that is kept in a payload store, and about what its reference takes.
-MAX_STORED = 64 * 1024 * 1024
-_REFERENCE = 512
-
 #: Encoding of the answer to a query that failed: the wire form of an `Error`, JSON.
 ANSWER_ERROR = "json/evermoon-error"
 
@@ -196,7 +193,7 @@ def answer(value: RawValue | None) -> Payload:
 
 def end(kind: str, end: End) -> list[Payload]:
     """The arguments of `PROCESS_ENDED`. A value that a signal cannot hold is left out."""
-    value = [end.value] if end.value is not None and len(end.value.data) <= MAX_BLOB - _ROOM else []
+    value = [end.value] if end.value is not None and len(end.value.data) <= limits.MAX_BLOB - _ROOM else []
     error = {} if end.error is None else {"error": end.error.to_wire()}
     return [Payload.of({"kind": kind, "at": end.at, **error}), *value]
 
@@ -210,20 +207,6 @@ def ended(args: Sequence[Payload], sender: str) -> Event | None:
         return process_exit(sender, int(told["at"]), value, error, _ENDS[told["kind"]])
     except (Error, IndexError, KeyError, TypeError, ValueError, AttributeError):
         return None
-
-
-def check_size(what: str, payloads: Sequence[Payload], stored: int | None = None) -> None:
-    """Raises `Error` INVALID when Temporal would refuse these values: a refused command never comes back to the script.
-
-    Values of more than `stored` bytes travel by reference, up to `MAX_STORED` each.
-    """
-    sizes = [len(payload.data) for payload in payloads]
-    if stored is not None and max(sizes, default=0) > MAX_STORED:
-        text = f"{what}: {max(sizes)} bytes are more than a payload store takes ({MAX_STORED} bytes)"
-        raise invalid(text, size=max(sizes))
-    size = sum(_REFERENCE if stored is not None and size >= stored else size for size in sizes)
-    if size > MAX_BLOB:
-        raise invalid(f"{what}: {size} bytes are more than Temporal takes at once ({MAX_BLOB} bytes)", size=size)
 
 
 def header(value: Any) -> Proto:
@@ -308,10 +291,11 @@ def headers(
     if principal.scope is not None:
         found[SCOPE] = header(list(principal.scope))
     size = sum(len(proto.data) for proto in found.values())
-    if size > MAX_BLOB:
-        raise invalid(
-            f"context, actor and scope of a call: {size} bytes are more than a header takes ({MAX_BLOB} bytes)"
+    if size > limits.MAX_BLOB:
+        text = (
+            f"context, actor and scope of a call: {size} bytes are more than a header takes ({limits.MAX_BLOB} bytes)"
         )
+        raise invalid(f"{text}: carry less with it", size=size, limit=limits.MAX_BLOB)
     return found
 
 
@@ -333,7 +317,7 @@ def carry(unread: Mapping[str, Any]) -> dict[str, Proto]:
     found: dict[str, Proto] = {}
     for name, items in ((CARRIED, messages), (CARRIED_EVENTS, events)):
         packed = Payload(JSON, json.dumps(items, separators=(",", ":")).encode())
-        check_size("unread messages of a continued run", [packed])
+        limits.check_size("unread messages of a continued run", [packed])
         if items:
             found[name] = to_proto(packed)
     return found

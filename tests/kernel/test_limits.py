@@ -6,6 +6,7 @@ import pytest
 
 from runtime.errors import LIMIT_EXCEEDED, Error
 from runtime.lua import protocol, session
+from runtime.lua.interpreters import Interpreters
 from runtime.lua.session import Session
 from runtime.payload import Payload
 from runtime.testing import program_from_source
@@ -204,3 +205,54 @@ def test_a_question_that_runs_out_of_memory_leaves_the_run_as_it_was(asked: str)
     assert set(failures) == {LIMIT_EXCEEDED}
     assert len(ends) == 1
     assert ends.pop().startswith(b"done\n")
+
+
+@pytest.mark.parametrize(
+    ("value", "bytes"),
+    [("('x'):rep(n)", 34_000_000), ("('\\n'):rep(n)", 17_000_000), ("{ ('x'):rep(n) }", 34_000_000)],
+    ids=["text", "escaped", "table"],
+)
+def test_a_value_is_limited_by_its_size(value: str, bytes: int) -> None:
+    program = program_from_source(f"return {{ main = function(n) return {value} end }}", memory=1 << 29)
+    session = Session(program, {"class": "activity", "seed": 1, "entry": "test:script", "pid": "p"})
+    batch = session.step([protocol.start([Payload.of(bytes)])], protocol.Clock(now=0))
+    session.close()
+    assert batch.error is not None
+    assert (batch.error.kind, batch.error.details) == ("LimitExceeded", {"limit": "values"})
+    assert batch.error.message.startswith("the values of a step are more than 32 MiB")
+
+
+def test_the_time_that_a_large_value_took_to_write_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    excused: list[int] = []
+    monkeypatch.setattr(Session, "_excuse", lambda _, size: excused.append(size))
+    program = program_from_source("return { main = function(n) return ('x'):rep(n) end }", memory=1 << 29)
+    for size in (1000, 3_000_000):
+        session = Session(program, {"class": "activity", "seed": 1, "entry": "test:script", "pid": "p"})
+        assert session.step([protocol.start([Payload.of(size)])], protocol.Clock(now=0)).state == "done"
+        session.close()
+    assert excused == [3_000_002]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "local function f(n) if n == 0 then return ('x'):upper() end return select(2, pcall(f, n - 1)) end return f(n)",
+        "local function f(n) if n == 0 then return ('x'):upper() end"
+        " return (setmetatable({}, { __index = function() return (f(n - 1)) end })).x end return f(n)",
+    ],
+    ids=["pcall", "metamethods"],
+)
+def test_a_stack_without_room_for_a_file_of_the_kernel_is_a_limit_of_its_own(body: str) -> None:
+    """At such a depth another interpreter, which has the file already, goes on."""
+    program = program_from_source(f"return {{ main = function(n) {body} end }}")
+    spent = set()
+    for depth in range(180, 200):
+        session = Session(
+            program, {"class": "workflow", "seed": 1, "entry": "test:script", "pid": "p"}, interpreters=Interpreters()
+        )
+        batch = session.step([protocol.start([Payload.of(depth)])], protocol.Clock(now=0))
+        session.close()
+        if batch.spent is not None and batch.error is not None:
+            spent.add((batch.spent, batch.error.kind, batch.error.message))
+    text = "calls in C (pcall, metamethods, callbacks) are nested too deeply: nest them less"
+    assert spent == {("stack", LIMIT_EXCEEDED, text)}

@@ -13,7 +13,7 @@ from runtime.http.paths import API
 from runtime.http.problem import CONTENT_TYPE
 from runtime.http.routes import Route
 from runtime.registry import HttpEndpoint, HttpRouter, Registry, WorkflowLua
-from runtime.registry.inputs import thawed
+from runtime.registry.units import thawed
 
 _PARAMETER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(?:\.\.\.)?\}")
 _PROBLEM = {"description": "A problem.", "content": {CONTENT_TYPE: {"schema": ref("Problem")}}}

@@ -18,7 +18,7 @@ from runtime.lua.program import Programs
 from runtime.payload import Payload
 from runtime.process.pids import Pid
 from runtime.registry import Registry, TemporalWorker
-from runtime.temporal import failures, wire
+from runtime.temporal import failures, limits, wire
 from runtime.temporal.client import describe, rpc
 from runtime.temporal.client.clients import Clients
 from runtime.temporal.client.interceptor import outgoing
@@ -50,7 +50,7 @@ class Runs:
 
     async def signal(self, run: str, topic: str, args: Sequence[Payload], sender: str = "") -> None:
         check_topic(topic)
-        wire.check_size(f'message "{topic}"', args, self._clients.travel(self._client_id(run)).threshold)
+        self._check(run, f'message "{topic}"', args)
         handle = await self._handle(run)
         with rpc.mapped(run), outgoing(wire.headers(sender=sender)):
             await handle.signal(topic, args=wire.raws(args), rpc_timeout=rpc.TIMEOUT)
@@ -61,12 +61,15 @@ class Runs:
             await handle.signal(wire.PROCESS_ENDED, args=wire.raws(wire.end(kind, end)), rpc_timeout=rpc.TIMEOUT)
 
     async def query(self, run: str, name: str, args: Sequence[Payload]) -> Payload:
+        self._check(run, f'arguments of query "{name[:80]}"', args)
         handle = await self._handle(run)
         with rpc.mapped(run), outgoing({wire.WHOLE_ERRORS: wire.header(True)}):
             raw = await handle.query(name, args=wire.raws(args), result_type=RawValue, rpc_timeout=rpc.TIMEOUT)
         return wire.answer(raw)
 
     async def update(self, run: str, name: str, args: Sequence[Payload]) -> Payload:
+        limits.check_name("the name of an update", name)
+        self._check(run, f'arguments of update "{name[:80]}"', args)
         handle = await self._handle(run)
         with rpc.mapped(run):
             return wire.unraw(await handle.execute_update(name, args=wire.raws(args), result_type=RawValue))
@@ -135,6 +138,10 @@ class Runs:
         client, handle = await self._client(run), await self._handle(run)
         async with self._feeds.open(client, handle.id, after, wait=wait) as feed:
             yield feed
+
+    def _check(self, run: str, what: str, args: Sequence[Payload]) -> None:
+        """Raises `Error` INVALID for what is sent to a run and the server would refuse."""
+        limits.check_size(what, args, self._clients.travel(self._client_id(run)).threshold)
 
     async def _handle(self, run: str) -> Handle:
         client = await self._client(run)

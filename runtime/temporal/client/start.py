@@ -6,8 +6,9 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from temporalio.api.common.v1 import SearchAttributes
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import RawValue
 from temporalio.exceptions import WorkflowAlreadyStartedError
@@ -15,16 +16,23 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from runtime import errors
 from runtime.contracts import Message, Started, StartRequest
 from runtime.errors import Error, invalid
+from runtime.late import late
 from runtime.lua.program import Programs
 from runtime.modules.options import without_controls, workflow_options
+from runtime.payload import Payload
 from runtime.process.pids import Pid
 from runtime.process.task_queues import check_host, queue_of, worker_of
 from runtime.registry import Registry, TemporalWorker, WorkflowLua
 from runtime.registry.problems import did_you_mean
-from runtime.temporal import sdk_options, search_attributes, wire
+from runtime.temporal import limits, sdk_options, search_attributes, wire
 from runtime.temporal.client import rpc
 from runtime.temporal.client.clients import Clients, declared
 from runtime.temporal.client.interceptor import outgoing
+
+if TYPE_CHECKING:
+    from runtime.registry import inputs
+else:
+    inputs = late("runtime.registry.inputs")
 
 Handle = WorkflowHandle[Any, RawValue]
 
@@ -101,6 +109,8 @@ class _StartPlan:
         if entry is None:
             hint = did_you_mean(request.entry, [known.id for known in registry.of_kind(WorkflowLua)])
             raise errors.not_found("workflow", request.entry, hint)
+        if entry.input_schema is not None:
+            inputs.check_args(entry.id, entry.input_schema, request.args)
         self.request = request
         self.options = {**workflow_options(entry.options), **request.options}
         named = self.options.get("id") or request.id
@@ -119,10 +129,26 @@ class _StartPlan:
             context=caller.context, principal=caller.principal, sender=caller.sender, bundle=self.bundle
         )
         stored = clients.travel(self.target.client).threshold
-        wire.check_size(f"arguments of {entry.id}", request.args, stored)
+        limits.check_size(f"arguments of {entry.id}", request.args, stored)
         for message in request.messages:
             check_topic(message.topic)
-            wire.check_size(f'message "{message.topic}"', message.args, stored)
+            limits.check_size(f'message "{message.topic}"', message.args, stored)
+        self._check(entry.id, stored)
+
+    def _check(self, entry_id: str, stored: int | None) -> None:
+        """Raises `Error` INVALID for names, attributes and a memo that Temporal would refuse, and for a sum that no request holds."""
+        limits.check_name("the id of a workflow", self.id)
+        limits.check_name("the type of a workflow", self.type)
+        limits.check_name("task queue", self.queue)
+        attributes = SearchAttributes()
+        search_attributes.put(self.search or (), attributes)
+        limits.check_attributes(attributes)
+        memo = [(name, len(Payload.of(value).data)) for name, value in (self.options.get("memo") or {}).items()]
+        limits.check_memo(f"the memo of {entry_id}", memo)
+        first = self.request.messages[0].args if self.request.messages else ()
+        size = sum(length for _, length in memo) + sum(header.ByteSize() for header in self.headers.values())
+        size += limits.weight([*self.request.args, *first], stored) + attributes.ByteSize()
+        limits.check_request(f"the start of {entry_id}", size)
 
     async def attempt(self, client: Client) -> Started | None:
         """None when the run that was to be used had closed before its messages came, or came only then."""
@@ -222,3 +248,4 @@ def check_topic(topic: str) -> None:
     if not topic or topic.startswith("@"):
         raise invalid(f'invalid topic "{topic}": it may not be empty nor begin with "@"')
     without_controls(topic, "topic")
+    limits.check_name("topic", topic)

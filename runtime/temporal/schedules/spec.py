@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from temporalio.client import (
     Schedule,
@@ -26,13 +26,19 @@ from temporalio.client import (
 from temporalio.common import TypedSearchAttributes
 
 from runtime.errors import Error, invalid
+from runtime.late import late
 from runtime.modules.options import workflow_options
 from runtime.payload import Payload
 from runtime.process.task_queues import queue_of
 from runtime.registry import Registry, TemporalSchedule, TemporalWorker, WorkflowLua
 from runtime.registry.kinds.schedule import Calendar, Range
-from runtime.temporal import sdk_options, search_attributes, wire
+from runtime.temporal import limits, sdk_options, search_attributes, wire
 from runtime.temporal.client.clients import declared
+
+if TYPE_CHECKING:
+    from runtime.registry import inputs
+else:
+    inputs = late("runtime.registry.inputs")
 
 #: Goes up when schedules are built differently from the same entry, so that those that exist are updated.
 _FORMAT = 1
@@ -126,7 +132,9 @@ def _action(registry: Registry, entry: TemporalSchedule) -> tuple[ScheduleAction
     except Error as error:
         raise invalid(f"{workflow.id}: {error.message}") from None
     args = [Payload.of(arg) for arg in args_of(entry)]
-    wire.check_size(f"input of {entry.id}", args)
+    limits.check_size(f"input of {entry.id}", args)
+    if workflow.input_schema is not None:
+        inputs.check_args(workflow.id, workflow.input_schema, args)
     action = ScheduleActionStartWorkflow(
         registry.workflow_type(workflow),
         args=wire.raws(args),

@@ -24,7 +24,7 @@ from runtime.payload import Payload
 from runtime.principal import Caller
 from runtime.process.host import ProcessHost
 from runtime.process.pids import Pid
-from runtime.temporal import failures, wire
+from runtime.temporal import failures, limits, wire
 from runtime.temporal.worker.interceptor import activity_headers
 
 #: How often a waiting system activity says that it is alive; well under its heartbeat timeout.
@@ -55,6 +55,7 @@ class ActivityContext:
         return f"{attempt.workflow_id}/{chain}/{attempt.activity_id}"
 
     def heartbeat(self, details: Any) -> None:
+        limits.check_size("the details of a heartbeat", [Payload.of(details)])
         self._call(activity.heartbeat, details)
 
     def is_canceled(self) -> bool:
@@ -113,7 +114,7 @@ async def _function(host: ProcessHost, args: Sequence[RawValue], stored: int | N
             caller=Caller(wire.context_of(headers), wire.principal_of(headers), wire.sender_of(headers)),
             trigger=Trigger(activity=surroundings),
         )
-        wire.check_size(f"the result of {entry}", [value], stored)
+        limits.check_size(f"the result of {entry}", [value], stored)
     except Error as error:
         raise _raised(error) from None
     except asyncio.CancelledError:

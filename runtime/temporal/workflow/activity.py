@@ -10,7 +10,7 @@ from runtime import errors
 from runtime.payload import NOTHING, Payload
 from runtime.temporal import wire
 from runtime.temporal.workflow.pending import PendingActivity
-from runtime.temporal.workflow.run import Run
+from runtime.temporal.workflow.run import Held, Run
 from runtime.temporal.workflow.timer import Timer
 from runtime.temporal.workflow.turns import FOLLOWED, RESULT
 
@@ -28,6 +28,7 @@ class Activity:
         "_begun",
         "_cancelled",
         "_done",
+        "_held",
         "_number",
         "_resolved",
         "_run",
@@ -45,17 +46,27 @@ class Activity:
         write: Write,
         then: Callable[[Outcome], None],
         *,
+        size: int,
         queue: str | None = None,
         is_local: bool = False,
     ) -> None:
+        """`size`: bytes of its values, at most."""
         self._run, self._write, self._then = run, write, then
         self._about = type, id, queue, is_local
         self._begun = self._cancelled = self._resolved = self._done = False
         self._told: int | None = None  # the number under which the server was asked to cancel it
         self._sleep: Timer | None = None
         self._number = run.pending.next("activity")
-        self._schedule(None)
+        self._held: Held | None = None
+        if is_local:  # the server hears of its outcome alone
+            self._schedule(None)
+        else:
+            self._held = run.pacing.send(size, self._schedule_remote)
         run.turns.soon(self._begin)
+
+    def _schedule_remote(self) -> None:
+        self._held = None
+        self._schedule(None)
 
     def _schedule(self, backoff: DoBackoff | None) -> None:
         self._write(self._number, backoff)
@@ -71,6 +82,11 @@ class Activity:
         """Asks for its end; what comes of that is its outcome. Idempotent. False when its outcome is on its way already."""
         if self._done:
             return False
+        if self._held is not None:  # nobody has heard of it
+            self._held.drop()
+            self._held = None
+            self._end(errors.canceled("activity canceled"))
+            return True
         self._cancelled = True
         if not self._begun:
             self._ask()

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, cast
 
+from temporalio.api.common.v1 import SearchAttributes
 from temporalio.api.enums.v1 import WorkflowIdReusePolicy
 from temporalio.bridge.proto.child_workflow import ChildWorkflowCancellationType, ParentClosePolicy
 from temporalio.common import TypedSearchAttributes, WorkflowIDReusePolicy
-from temporalio.converter import encode_typed_search_attribute_value
 
 from runtime import errors
 from runtime.errors import Error, invalid
@@ -20,7 +20,8 @@ from runtime.modules.options import workflow_options
 from runtime.process.pids import Pid
 from runtime.process.task_queues import check_host, unknown_worker
 from runtime.registry import LATEST, WorkflowLua
-from runtime.temporal import sdk_options, search_attributes, wire
+from runtime.temporal import limits, sdk_options, search_attributes, wire
+from runtime.temporal.workflow import recorded_choices
 from runtime.temporal.workflow.run import Run
 
 
@@ -34,6 +35,7 @@ class ChildTarget:
     bundle: str
     worker: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    input_schema: Mapping[str, Any] | None = None
 
     @classmethod
     def of(cls, run: Run, entry: WorkflowLua | None, wanted: str) -> ChildTarget:
@@ -43,7 +45,8 @@ class ChildTarget:
         kept = None if run.calls is None else run.calls.get(entry.id, {}).get("type", entry.id)
         type = kept or run.host.registry.workflow_type(entry)
         own = options_of(run.calls, entry.id, workflow_options(entry.options))
-        return cls(entry.id, entry.name, type, run.host.bundle(entry.id), entry.workflow.worker, own)
+        bundle = run.host.bundle(entry.id)
+        return cls(entry.id, entry.name, type, bundle, entry.workflow.worker, own, entry.input_schema)
 
 
 def target_of(run: Run, command: Command) -> ChildTarget:
@@ -62,24 +65,22 @@ def target_of(run: Run, command: Command) -> ChildTarget:
 
 def _search_attributes(run: Run, command: Command, values: Mapping[str, Any]) -> TypedSearchAttributes | None:
     """Checked against what the client declares when live; a replay goes by what was decided then."""
-    found: list[TypedSearchAttributes | None] = []
-    problem: list[Error] = []
-
-    def check() -> bool:
-        try:
-            found[:] = [search_attributes.typed(run.host.attributes, values)]
-        except Error as error:
-            problem.append(error)
-        return bool(problem)
-
     if not values:
         return None
-    if run.refused(wire.REFUSED_MARKER.format(op="child", seq=command.seq), check):
-        check()
-        raise problem[0] if problem else invalid("the search attributes were refused")
-    if not found and check():
+
+    def typed() -> TypedSearchAttributes | None:
+        return search_attributes.typed(run.host.attributes, values)
+
+    def live() -> None:
+        attributes = SearchAttributes()
+        search_attributes.put(typed() or (), attributes)
+        limits.check_attributes(attributes)
+
+    recorded_choices.check(run, "child", command.seq, live, invalid("the search attributes were refused"))
+    try:
+        return typed()
+    except Error:
         return search_attributes.inferred_start(values)
-    return found[0]
 
 
 def _delay(run: Run, chosen: Mapping[str, Any]) -> timedelta | None:
@@ -97,20 +98,12 @@ def _delay(run: Run, chosen: Mapping[str, Any]) -> timedelta | None:
 
 
 def _check_host(run: Run, command: Command, entry_id: str) -> None:
-    """As live; a replay goes by what was decided then."""
-    problem: list[Error] = []
-
-    def check() -> bool:
-        try:
-            check_host(run.host.registry, entry_id, host)
-        except Error as error:
-            problem.append(error)
-        return bool(problem)
-
     host: str = command.data.get("host") or ""
-    if host and run.refused(wire.REFUSED_MARKER.format(op="host", seq=command.seq), check):
-        check()
-        raise problem[0] if problem else unknown_worker(host)
+    if host:
+        registry = run.host.registry
+        recorded_choices.check(
+            run, "host", command.seq, lambda: check_host(registry, entry_id, host), unknown_worker(host)
+        )
 
 
 class ChildPlan:
@@ -139,6 +132,7 @@ class ChildPlan:
         self.takes_closed_ids = chosen.get("id_reuse_policy", "allow_duplicate") == "allow_duplicate"
         self.replaces = self.conflict == "terminate_existing" and self.takes_closed_ids
         self.at = command.at
+        self.placed = command.placed
         self.linked = bool(data.get("link"))
         self.messages = data.get("messages") or []
         self.search = _search_attributes(run, command, chosen.get("search_attributes") or {})
@@ -148,6 +142,34 @@ class ChildPlan:
             principal=run.principal.changed_by(data),
             sender=run.pid,
             bundle=entry.bundle,
+        )
+        self._check_names(run, command.seq, host)
+        self.size = self._checked_size(run, command, entry.id)
+
+    def _check_names(self, run: Run, at: object, host: str | None) -> None:
+        for what, name in (
+            ("the id of a workflow", self.id),
+            ("the type of a workflow", self.type),
+            ("task queue", self.queue or host or ""),
+        ):
+            recorded_choices.check_name(run, what, name, at)
+        for message in self.messages:
+            recorded_choices.check_name(run, "topic", message["topic"], at)
+            recorded_choices.check_size(
+                run, f'message "{message["topic"]}"', message.get("args") or [], f"{at}.message"
+            )
+
+    def _checked_size(self, run: Run, command: Command, entry_id: str) -> int:
+        """Bytes of the command, at most. Raises `Error` INVALID for a memo that is more than Temporal takes, or a sum of all that is."""
+        memo = [(name, run.payload_of(value).ByteSize()) for name, value in self.memo.items() if value is not None]
+        size = sum(length for _, length in memo)
+        if size > limits.MAX_MEMO // 2:
+            what = f"the memo of {entry_id}"
+            recorded_choices.check(
+                run, "memo", command.seq, lambda: limits.check_memo(what, memo), invalid(f"{what} was refused")
+            )
+        return recorded_choices.request_size(
+            run, f"the start of {entry_id}", command.seq, self.args, self.headers, size + limits.MAX_ATTRIBUTES
         )
 
     def write(self, run: Run, number: int) -> None:
@@ -171,9 +193,7 @@ class ChildPlan:
         for name, value in self.memo.items():
             if value is not None:
                 start.memo[name].CopyFrom(run.payload_of(value))
-        for pair in self.search or ():
-            encoded = encode_typed_search_attribute_value(pair.key, pair.value)
-            start.search_attributes.indexed_fields[pair.key.name].CopyFrom(encoded)
+        search_attributes.put(self.search or (), start.search_attributes)
         summary, details = chosen.get("summary") or self.at, chosen.get("details")
         if summary:
             emitted.user_metadata.summary.CopyFrom(wire.summary(summary))

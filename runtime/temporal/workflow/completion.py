@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-from temporalio.converter import encode_typed_search_attribute_value
+from temporalio.api.common.v1 import SearchAttributes
+from temporalio.common import TypedSearchAttributes
 
 from runtime import errors
-from runtime.errors import Error
+from runtime.errors import Error, invalid
 from runtime.lua.protocol import Batch
 from runtime.payload import NOTHING, Payload
 from runtime.process.authorization import UPGRADE, Asked
-from runtime.temporal import failures, sdk_options, search_attributes, wire
+from runtime.registry import WorkflowLua
+from runtime.temporal import failures, limits, sdk_options, search_attributes, wire
 from runtime.temporal.workflow import system_activities
-from runtime.temporal.workflow.recorded_choices import check_size
+from runtime.temporal.workflow.recorded_choices import check, check_input, check_size, request_size
 from runtime.temporal.workflow.run import Headers, PendingDelivery, Run
 from runtime.temporal.workflow.timer import Timer
 from runtime.temporal.workflow.turns import RESULT
@@ -39,10 +42,10 @@ def conclude(run: Run) -> None:
 
 def _only_task(run: Run, error: Error, spent: str | None) -> bool:
     """Time and memory are not deterministic: running out of memory while replaying says nothing about the run that was
-    recorded, and running out of time never does."""
+    recorded, and running out of time never does; nor does a stack that has no room for what another interpreter held already."""
     if run.on_error == "retry_task" and not (error.kind == errors.CANCELED and run.cancel_requested):
         return True
-    return spent == "time" or (spent == "memory" and run.replaying)
+    return spent in ("time", "stack") or (spent == "memory" and run.replaying)
 
 
 def _with_stack(error: Error) -> str:
@@ -71,7 +74,7 @@ class _Closing:
         run = self._run
         if self._is_over:
             return
-        if not run.sends:
+        if not run.sends and not run.pacing.when_done(self.go_on):
             self._is_over = True
             if self._deadline is not None:
                 self._deadline.cancel()
@@ -99,7 +102,20 @@ class _Closing:
 
 
 def _end(run: Run, final: Batch) -> None:
-    """The last command."""
+    """The last command, with the task that has room for it."""
+    run.pacing.send(_weight(run, final), partial(_write_end, run, final), lasts=True)
+
+
+def _weight(run: Run, final: Batch) -> int:
+    """Bytes of the last command, at most; of a failure those that `failures` lets it have."""
+    if final.state == "continue":
+        return limits.MAX_REQUEST if run.used > limits.ROOM else 0
+    if final.error is not None:
+        return failures.MAX_SIZE
+    return min(limits.weight([final.value or NOTHING], run.host.stored), limits.MAX_BLOB)
+
+
+def _write_end(run: Run, final: Batch) -> None:
     try:
         if final.state == "failed" and final.error is not None:
             raise final.error
@@ -130,6 +146,9 @@ def _continue(run: Run, continuation: dict[str, Any]) -> None:
             successor, workflow_type = entry.id, run.host.registry.workflow_type(entry)
     bundle = run.host.bundle(successor)
     args: list[Payload] = continuation.get("args") or []
+    next_entry = run.host.registry.get(successor)
+    schema = next_entry.input_schema if isinstance(next_entry, WorkflowLua) else None
+    check_input(run, "continue", successor, schema, args)
     headers = wire.headers(
         context=continuation.get("ctx") or run.context,
         principal=run.principal,
@@ -146,6 +165,8 @@ def _write(
 ) -> None:
     search = search_attributes.typed(run.host.attributes, chosen.get("search_attributes") or {})
     queue = run.host.queue(chosen.get("task_queue"))
+    memo = _memo(run, bundle, chosen)
+    _check(run, args, headers, memo, search)
     command = run.emit().continue_as_new_workflow_execution
     command.workflow_type = workflow_type
     if queue:
@@ -155,11 +176,25 @@ def _write(
     sdk_options.put_span(command.workflow_run_timeout, chosen, "run_timeout")
     sdk_options.put_span(command.workflow_task_timeout, chosen, "task_timeout")
     sdk_options.put_retry_policy(command.retry_policy, chosen)
-    for name, payload in _memo(run, bundle, chosen).items():
+    for name, payload in memo.items():
         command.memo[name].CopyFrom(payload)
-    for pair in search or ():
-        encoded = encode_typed_search_attribute_value(pair.key, pair.value)
-        command.search_attributes.indexed_fields[pair.key.name].CopyFrom(encoded)
+    search_attributes.put(search or (), command.search_attributes)
+
+
+def _check(
+    run: Run, args: list[Payload], headers: Headers, memo: Headers, search: TypedSearchAttributes | None
+) -> None:
+    """Raises `Error` INVALID for parts, or a sum of them, that are more than Temporal takes."""
+    attributes = SearchAttributes()
+    search_attributes.put(search or (), attributes)
+    sizes = [(name, value.ByteSize()) for name, value in memo.items()]
+
+    def live() -> None:
+        limits.check_attributes(attributes)
+        limits.check_memo("the memo of the continued run", sizes)
+
+    check(run, "continue", "continue", live, invalid("the continued run was refused"))
+    request_size(run, "the continued run", "continue", args, headers, sum(size for _, size in sizes))
 
 
 def _memo(run: Run, bundle: str, chosen: dict[str, Any]) -> Headers:

@@ -31,7 +31,7 @@ from runtime.temporal.workflow import declared, queries, updates
 from runtime.temporal.workflow.completion import ScriptFailed
 from runtime.temporal.workflow.environment import BundleUnavailable
 from runtime.temporal.workflow.pinning import UnknownWorkflowType, pin
-from runtime.temporal.workflow.recorded_choices import questions
+from runtime.temporal.workflow.recorded_choices import questions, refusal_of_input
 from runtime.temporal.workflow.run import Run
 
 _log = logging.getLogger(__name__)
@@ -91,7 +91,8 @@ class LuaInstance(WorkflowInstance):
                     apply(run, content)
                 if jobs:
                     if start is not None and not run.has_begun:
-                        run.begin(pin(run), wire.payloads(start.arguments), questions(run))
+                        pinned, args = pin(run), wire.payloads(start.arguments)
+                        run.begin(pinned, args, questions(run), refusal_of_input(run, pinned.program, args))
                     run.turns.run()
         finally:
             run.leave()

@@ -23,6 +23,8 @@ from runtime.temporal.workflow.run import Run
 
 #: What a batch holds at most, in bytes and messages; a single message may be larger.
 _BATCH_BYTES, _BATCH_MESSAGES = 1024 * 1024, 1000
+#: What is said of each besides its topic and values, and those values' envelopes.
+_ABOUT = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,7 @@ class Outbox:
         for message in self._waiting[:_BATCH_MESSAGES]:
             if isinstance(message, EndRequest):
                 break
-            size += sum(len(arg.data) for arg in message.args)
+            size += sum(len(arg.data) for arg in message.args) + len(message.topic) + _ABOUT
             if batch and size > _BATCH_BYTES:
                 break
             batch.append(message)

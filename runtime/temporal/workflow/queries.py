@@ -7,7 +7,7 @@ from temporalio.bridge.proto.workflow_activation import QueryWorkflow
 
 from runtime.errors import Error
 from runtime.payload import Payload
-from runtime.temporal import failures, wire
+from runtime.temporal import failures, limits, wire
 from runtime.temporal.workflow import declared
 from runtime.temporal.workflow.run import Run
 
@@ -35,7 +35,9 @@ def _answer(run: Run, name: str, args: list[Payload]) -> Proto:
     if name == wire.QUERY_STACK_TRACE:
         return run.payload_of(_text(run.query(wire.QUERY_STACK, [])))
     declared.check(run, declared.QUERY, name, args)
-    return wire.to_proto(run.query(name, args))
+    answer = run.query(name, args)
+    limits.check_size(f'the answer to query "{name[:80]}"', [answer])
+    return wire.to_proto(answer)
 
 
 def _text(stacks: Payload) -> str:

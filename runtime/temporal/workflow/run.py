@@ -21,6 +21,7 @@ from uuid import UUID
 
 from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
 from temporalio.api.common.v1 import Payload as Proto
+from temporalio.api.common.v1 import SearchAttributes
 from temporalio.api.failure.v1 import Failure
 from temporalio.bridge.proto.workflow_activation import WorkflowActivation
 from temporalio.bridge.proto.workflow_commands import WorkflowCommand
@@ -38,7 +39,7 @@ from runtime.modules.security.rules import denied, is_allowed
 from runtime.payload import Payload
 from runtime.process import authorization
 from runtime.process.pids import Pid
-from runtime.temporal import wire
+from runtime.temporal import limits, wire
 from runtime.temporal.history import long_histories
 from runtime.temporal.worker import activations
 from runtime.temporal.workflow.delayed_start import DelayedStart
@@ -47,6 +48,7 @@ from runtime.temporal.workflow.pending import Pending
 from runtime.temporal.workflow.turns import Turns
 
 RUNNING = "running"
+_FULL = wire.FULL_MARKER.format(at="")
 
 _log = logging.getLogger(__name__)
 
@@ -69,6 +71,20 @@ class PendingDelivery(Protocol):
         """The run closes and waits no longer."""
 
 
+class Held(Protocol):
+    """A command that waits for a later task."""
+
+    def drop(self) -> None:
+        """It will never be sent."""
+
+
+class PacingPort(Protocol):
+    """The part of `pacing.Pacing` that a run and its commands need."""
+
+    def send(self, size: int, write: Callable[[], object], *, lasts: bool = False) -> Held | None: ...
+    def when_done(self, follower: Callable[[], None]) -> bool: ...
+
+
 class Run:
     """The state of one run, and the activation under way. One thread uses it at a time; nothing is shared between runs.
 
@@ -87,6 +103,7 @@ class Run:
         converters: tuple[FailureConverter, PayloadConverter],
         handlers: Mapping[str, Handler],
         conclude: Callable[[Run], None],
+        pacing: Callable[[Run], PacingPort],
     ) -> None:
         info = details.info
         self.host = host
@@ -96,6 +113,9 @@ class Run:
         self.principal = wire.principal_of(info.headers)
         self.is_eager = not details.disable_eager_activity_execution
         self.pending = Pending()
+        self.pacing = pacing(self)
+        self.used = 0  # bytes of the workflow task under way, at most
+        self.was_full = False  # whether history has a task that was
         self.outstanding: dict[int, Callable[[], object]] = {}
         self.sends: dict[str, PendingDelivery] = {}
         self.delays: dict[str, DelayedStart] = {}  # of children that are still to start, by workflow id
@@ -104,6 +124,7 @@ class Run:
         self.announced: dict[str, set[str]] = {}  # names the script answers to, by what they are
         self.updates: dict[str, str] = {}  # the SDK's instance of each accepted update that has no answer, by its id
         self.current_details = ""
+        self.search: SearchAttributes | None = None  # the search attributes, once the script has changed them
         self.final: Batch | None = None
         self.cancel_reason: str | None = None
         self.is_cancelled_at_end = False  # the server's wish came in the turn in which the program had ended
@@ -120,6 +141,7 @@ class Run:
         self._patches: dict[str, bool] = {}
         self._events: deque[Event] = deque()
         self._settled: deque[Event] = deque()
+        self._task = -1
         self._is_parked = False
         self._interrupted = False
         self._cancel_seen = False
@@ -143,6 +165,8 @@ class Run:
             replaying=act.is_replaying,
         )
         self._success, self._flags = success, act.available_internal_flags
+        if act.history_length != self._task:  # else the same task goes on, after a local activity
+            self._task, self.used = act.history_length, 0
         if not act.is_replaying:
             self._notice_length(self.clock)
 
@@ -167,10 +191,12 @@ class Run:
 
     def emit(self) -> WorkflowCommand:
         """A new command, behind those there are, for the caller to fill."""
+        self.used += limits.COMMAND
         return self.commands.add()
 
     def notice_patch(self, marker: str) -> None:
         self._recorded.add(marker)
+        self.was_full = self.was_full or marker.startswith(_FULL)
 
     def patched(self, marker: str, *, deprecated: bool = False) -> bool:
         """Temporal's patch: recorded when live, and whether it is recorded when replaying. The first answer stays."""
@@ -235,25 +261,36 @@ class Run:
 
     def upsert_memo(self, values: Mapping[str, Proto | None]) -> None:
         """None takes a value out of the memo."""
-        fields = self.emit().modify_workflow_properties.upserted_memo.fields
         memo = cast(MutableMapping[str, Proto], self.info.raw_memo)
         for name, value in values.items():
             if value is None:
-                fields[name].CopyFrom(self.payload_of(None))
                 memo.pop(name, None)
             else:
-                fields[name].CopyFrom(value)
                 memo[name] = value
+
+        def write() -> None:
+            fields = self.emit().modify_workflow_properties.upserted_memo.fields
+            for name, value in values.items():
+                fields[name].CopyFrom(value if value is not None else self.payload_of(None))
+
+        size = sum(len(name) + value.ByteSize() for name, value in values.items() if value is not None)
+        self.pacing.send(size, write, lasts=True)
 
     # -- the life of the run
 
-    def begin(self, pinned: Pinned, args: Sequence[Payload], questions: Questions) -> None:
-        """Starts main, and carries out what it asks for before it first waits."""
+    def begin(
+        self, pinned: Pinned, args: Sequence[Payload], questions: Questions, refusal: Error | None = None
+    ) -> None:
+        """Starts main, and carries out what it asks for before it first waits. A `refusal` of its input is all that comes of the run."""
         self.entry_id = pinned.program.entry
         self.on_error = pinned.on_error
         self.bundle = pinned.bundle
         self.calls = pinned.program.calls
         self._session = self.host.session(pinned.program, self._boot(pinned), questions)
+        if refusal is not None:  # no mended script makes another input of it
+            self.on_error = "fail"
+            self.final = Batch("failed", error=refusal)
+            return
         self._events.append(protocol.start(args))
         carried = wire.carried(self.info.headers)
         if carried:
@@ -378,7 +415,7 @@ class Run:
                     self._ask(command)
                 self._handlers[command.op](self, command)
             except Error as error:
-                self.settle(command.seq, error)
+                self.settle(command.seq, command.placed(error))
         if batch.state != RUNNING:
             self.final = batch
 

@@ -18,6 +18,7 @@ from runtime.temporal.workflow.commands.handlers import HANDLERS
 from runtime.temporal.workflow.completion import conclude
 from runtime.temporal.workflow.environment import WorkflowHost
 from runtime.temporal.workflow.instance import LuaInstance
+from runtime.temporal.workflow.pacing import Pacing
 from runtime.temporal.workflow.run import Run
 
 
@@ -57,7 +58,7 @@ class LuaRunner(WorkflowRunner):
         if self._converters is None:  # one worker has one of each
             self._converters = det.failure_converter_class(), det.payload_converter_factory()
             self._tells_whose = _is_asked_whose(det)
-        return LuaInstance(Run(self._host, det, self._converters, HANDLERS, conclude), self._tells_whose)
+        return LuaInstance(Run(self._host, det, self._converters, HANDLERS, conclude, Pacing), self._tells_whose)
 
 
 def _is_asked_whose(details: WorkflowInstanceDetails) -> bool:

@@ -10,7 +10,7 @@ from temporalio.bridge.proto.activity_result import DoBackoff
 from temporalio.bridge.proto.workflow_commands import ScheduleActivity
 
 from runtime.payload import JSON, Payload
-from runtime.temporal import wire
+from runtime.temporal import limits, wire
 from runtime.temporal.workflow.activity import Activity, Outcome
 from runtime.temporal.workflow.run import Run
 
@@ -111,4 +111,4 @@ def _start(
         if summary:
             emitted.user_metadata.summary.CopyFrom(wire.summary(summary[:200]))
 
-    return Activity(run, type, id, write, then, queue=queue)
+    return Activity(run, type, id, write, then, size=limits.weight(args, run.host.stored), queue=queue)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from temporalio.bridge.proto.workflow_activation import DoUpdate
 from temporalio.bridge.proto.workflow_commands import UpdateResponse
 
 from runtime.errors import Error
 from runtime.lua import protocol
 from runtime.payload import Payload
-from runtime.temporal import failures, wire
+from runtime.temporal import failures, limits, wire
 from runtime.temporal.workflow import declared
 from runtime.temporal.workflow.run import Run
 
@@ -31,7 +33,17 @@ def take(run: Run, job: DoUpdate) -> None:
 
 
 def answer(run: Run, instance: str, outcome: Payload | Error) -> None:
-    """What the script says to an update it has accepted. An error fails the update, not the run."""
+    """What the script says to an update it has accepted. An error fails the update, not the run; so does a value that is too large."""
+    if isinstance(outcome, Payload):
+        try:
+            limits.check_size("the result of an update", [outcome], run.host.stored)
+        except Error as error:
+            outcome = error
+    size = failures.MAX_SIZE if isinstance(outcome, Error) else limits.weight([outcome], run.host.stored)
+    run.pacing.send(size, partial(_answer, run, instance, outcome), lasts=True)
+
+
+def _answer(run: Run, instance: str, outcome: Payload | Error) -> None:
     response = _response(run, instance)
     if isinstance(outcome, Error):
         run.write_failure(failures.to_failure(outcome), response.rejected)

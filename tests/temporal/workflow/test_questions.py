@@ -228,3 +228,34 @@ async def test_log_lines_say_where_they_come_from_and_are_written_once(
     assert told[-1] == "too much is logged in one step: the rest is dropped"
     about = vars(lines[0])["evermoon"]
     assert (about["pid"], about["at"], about["fields"]) == (run.pid, "main.lua:2", {"order": 7})
+
+
+async def test_a_question_that_spends_its_budget_says_so_and_the_run_goes_on(
+    files: Files, temporal_server: DevServer
+) -> None:
+    """A query's answer, and the refusal of an update by its validator: which limit, where, and what to do."""
+    files.workflow(
+        "main",
+        """return { main = function()
+             local function spin()
+               while true do end
+             end
+             workflow.query("spin", spin)
+             workflow.update("spin", function() return true end, spin)
+             local _, said = process.listen("end"):receive()
+             return said
+           end }""",
+        limits={"instructions": 100_000},
+    )
+    async with staged(files, temporal_server.address) as stage:
+        run = await stage.start("main")
+        for ask in (stage.query, stage.update):
+            with pytest.raises(Error) as spent:
+                await ask(run, "spin")
+            assert spent.value.kind == "LimitExceeded"
+            assert spent.value.message.startswith(
+                "instruction budget of 100000 spent at main.lua:3: raise limits.instructions"
+            )
+        await stage.send(run, "end", "over")
+        assert await stage.result(run) is True
+        assert [result.failure for result in await stage.replay(run)] == [None]

@@ -22,9 +22,9 @@ from runtime.modules.calls import options_of
 from runtime.modules.options import activity_options
 from runtime.payload import Payload
 from runtime.registry import ActivityEntry
-from runtime.temporal import failures, sdk_options, wire
+from runtime.temporal import failures, limits, sdk_options, wire
 from runtime.temporal.workflow.activity import Activity, Outcome
-from runtime.temporal.workflow.recorded_choices import check_size
+from runtime.temporal.workflow.recorded_choices import check_name, check_size, refuse, request_size
 from runtime.temporal.workflow.run import Headers, Run
 
 Options = Mapping[str, Any]
@@ -33,15 +33,15 @@ Options = Mapping[str, Any]
 def call(run: Run, command: Command) -> None:
     """Schedules the activity, or answers NOT_FOUND when no function of that id is one (a deploy may add it)."""
     seq, entry_id = _seq(command), command.data["id"]
+    check_name(run, "the id of a function", entry_id, seq)
     function = run.host.activity(entry_id)
     if (function is None or run.may_have_been_refused) and run.refused(
         wire.UNKNOWN_MARKER.format(id=entry_id, seq=seq), lambda: function is None
     ):
         error = errors.not_deployed("activity", entry_id)
         error.message = f"activity {entry_id} not found in the registry"  # as histories have recorded it
-        error.stack = f"{command.at}: in call" if command.at else None
         raise error
-    check_size(run, f"arguments of {entry_id}", command.args, str(seq))
+    check_size(run, f"arguments of {entry_id}", command.args, seq)
     callee = _callee(run, entry_id, function, command.data.get("options"))
     start = _local if callee.is_local else _remote
     run.outstanding[seq] = start(run, command, callee, run.call_headers(command.data)).cancel
@@ -102,6 +102,9 @@ def _fill(schedule: ScheduleActivity | ScheduleLocalActivity, entry_id: str, cho
 
 def _remote(run: Run, command: Command, callee: _Callee, headers: Headers) -> Activity:
     entry_id, seq = command.data["id"], _seq(command)
+    size = request_size(run, f"arguments of {entry_id}", seq, command.args, headers)
+    if len(run.activity_ids) >= limits.MAX_PENDING:
+        refuse(run, "pending", seq, limits.too_many("activities"))
     id = _free_id(run, seq, callee.options.get("id"))
     run.activity_ids.add(id)
 
@@ -119,7 +122,7 @@ def _remote(run: Run, command: Command, callee: _Callee, headers: Headers) -> Ac
             run.activity_ids.discard(id)
         run.resolve(seq, value)
 
-    return Activity(run, entry_id, id, write, ended, queue=callee.queue)
+    return Activity(run, entry_id, id, write, ended, size=size, queue=callee.queue)
 
 
 def _local(run: Run, command: Command, callee: _Callee, headers: Headers) -> Activity:
@@ -143,7 +146,7 @@ def _local(run: Run, command: Command, callee: _Callee, headers: Headers) -> Act
             value.details = {**(value.details or {}), **_place(id, callee.options, outcome)}
         run.resolve(seq, value)
 
-    return Activity(run, entry_id, id, write, ended, is_local=True)
+    return Activity(run, entry_id, id, write, ended, size=0, is_local=True)
 
 
 def _emit(run: Run, command: Command, callee: _Callee) -> WorkflowCommand:

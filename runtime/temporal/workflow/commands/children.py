@@ -12,15 +12,15 @@ from runtime.errors import Error
 from runtime.lua import protocol
 from runtime.lua.protocol import EXIT, LINK_DOWN, Command
 from runtime.payload import NOTHING, Payload
-from runtime.temporal import failures, wire
+from runtime.temporal import failures, limits, wire
 from runtime.temporal.workflow import system_activities
 from runtime.temporal.workflow.activity import Activity, Outcome
 from runtime.temporal.workflow.child_plan import ChildPlan, target_of
 from runtime.temporal.workflow.commands import messages
 from runtime.temporal.workflow.delayed_start import DelayedStart
 from runtime.temporal.workflow.pending import PendingChild
-from runtime.temporal.workflow.recorded_choices import check_size
-from runtime.temporal.workflow.run import Run
+from runtime.temporal.workflow.recorded_choices import check_input, check_name, check_size, refuse
+from runtime.temporal.workflow.run import Held, Run
 from runtime.temporal.workflow.timer import Timer
 from runtime.temporal.workflow.turns import CHILD_STARTED, FOLLOWED, RESULT
 
@@ -40,9 +40,11 @@ def execute(run: Run, command: Command) -> None:
 
 
 def _begin(run: Run, command: Command, *, is_spawned: bool) -> None:
+    check_name(run, "the id of a workflow", command.data["id"], command.seq)
     target, seq = target_of(run, command), command.seq
     assert seq is not None
-    check_size(run, f"arguments of {target.id}", command.args, str(seq))
+    check_size(run, f"arguments of {target.id}", command.args, seq)
+    check_input(run, seq, target.id, target.input_schema, command.args)
     child = Child(run, seq, ChildPlan(run, command, target), is_spawned)
     run.outstanding[seq] = child.cancel
     run.turns.soon(child.begin)
@@ -59,6 +61,7 @@ class Child:
         self._number = 0
         self._is_over = False  # nobody waits for it any more
         self._delay: DelayedStart | None = None
+        self._held: Held | None = None  # its start, where the task was full
         self._is_greeted = self._has_waited = self._is_start_given_up = self._has_ended = False
         self._give_up: Callable[[], object] = self._abandon  # what a cancellation does now
 
@@ -135,11 +138,28 @@ class Child:
             self._start()
 
     def _start(self) -> None:
+        run = self._run
+        if len(run.pending.children) >= limits.MAX_PENDING:
+            try:
+                refuse(run, "pending", self._seq, limits.too_many("children"))
+            except Error as error:
+                self._refuse(error)
+                return
+        self._give_up = self._give_up_held
+        self._held = run.pacing.send(self._plan.size, self._write)
+
+    def _write(self) -> None:
         run, plan = self._run, self._plan
+        self._held = None
         self._number = run.pending.next("child_workflow")
         run.pending.children[self._number] = PendingChild(plan.id, plan.type, self._resolve_start, self._resolve)
         plan.write(run, self._number)
         self._give_up = self._give_up_start
+
+    def _give_up_held(self) -> None:
+        if self._held is not None:
+            self._held.drop()
+        self._run.turns.soon(self._end_abandoned)
 
     def _give_up_start(self) -> None:
         self._is_start_given_up = True
@@ -269,7 +289,7 @@ class Child:
         if self._is_spawned and self._plan.delay is not None:
             self._announce(error)
         else:
-            self._run.resolve(self._seq, error)
+            self._run.resolve(self._seq, self._plan.placed(error))
 
     def _resolve(self, result: ChildWorkflowResult) -> None:
         how = result.WhichOneof("status") or "failed"

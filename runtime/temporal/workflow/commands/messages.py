@@ -12,11 +12,11 @@ from runtime.lua import protocol
 from runtime.lua.protocol import Command
 from runtime.payload import Payload
 from runtime.process.pids import Pid, no_process
-from runtime.temporal import wire
+from runtime.temporal import limits, wire
 from runtime.temporal.workflow import outbox, system_activities
 from runtime.temporal.workflow.activity import Outcome
 from runtime.temporal.workflow.pending import PendingRequest
-from runtime.temporal.workflow.recorded_choices import check_size
+from runtime.temporal.workflow.recorded_choices import check_name, check_size, refuse
 from runtime.temporal.workflow.run import Run
 from runtime.temporal.workflow.turns import FOLLOWED, RESULT
 
@@ -30,19 +30,24 @@ def send(run: Run, command: Command) -> None:
     """An external signal, answered when it is acknowledged; to a process a letter; to the run itself, its own mailbox."""
     topic, seq = command.data["topic"], command.seq
     assert seq is not None
-    check_size(run, f'message "{topic}"', command.args, str(seq))
+    check_name(run, "topic", topic, seq)
+    check_size(run, f'message "{topic}"', command.args, seq)
     to = Pid.parse(command.data["to"])
     if to is not None and to.node is not None:
+        check_name(run, "the address", command.data["to"], f"{seq}.to")
         outbox.post(run, command, to)
         run.settle(seq, _TRUE)
         return
     target = _workflow_id(command)
+    check_name(run, "the id of a workflow", target, f"{seq}.to")
     if target == run.info.workflow_id:
         run.post(protocol.message(topic, run.pid, command.args, run.now))
         run.settle(seq, _TRUE)
         return
     if target in run.delays:
         run.delays[target].skip()
+    if len(run.sends) >= limits.MAX_PENDING and target not in run.sends:
+        refuse(run, "pending", seq, limits.too_many("messages"))
     deliver(run, target, topic, command.args, partial(_answer, run, command))
 
 
@@ -78,6 +83,10 @@ class Signal:
         self._is_done = False
 
     def emit(self) -> None:
+        run = self._run
+        run.pacing.send(limits.weight(self._args, run.host.stored) + limits.ENVELOPE * len(self._args), self._write)
+
+    def _write(self) -> None:
         run = self._run
         number = run.pending.next("external_signal")
         run.pending.signals[number] = PendingRequest(self._target, self._resolve)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
+from temporalio.api.common.v1 import Payload as Proto
+from temporalio.api.common.v1 import SearchAttributes
 from temporalio.common import SearchAttributeUpdate
-from temporalio.converter import encode_typed_search_attribute_value
 
 from runtime.errors import Error, invalid
 from runtime.lua.protocol import Command
 from runtime.payload import NOTHING, Payload
 from runtime.process.host_port import log_line
 from runtime.process.lua_run import MAX_LINE
-from runtime.temporal import search_attributes, wire
+from runtime.temporal import limits, search_attributes
+from runtime.temporal.workflow import recorded_choices
 from runtime.temporal.workflow.run import Run
 from runtime.temporal.workflow.updates import answer
 
@@ -23,29 +27,53 @@ _TRUE = Payload.of(True)
 def attrs(run: Run, command: Command) -> None:
     """Upserts search attributes and memo, all or nothing; what the server would reject is refused to the script."""
     search, memo = _table(command.data.get("search")), _table(command.data.get("memo"))
+    remembered = {name: None if value is None else run.payload_of(value) for name, value in memo.items()}
     changes: list[SearchAttributeUpdate[Any]] = []
-    problem: list[Error] = []
 
-    def check() -> bool:
+    def typed() -> None:
+        changes[:] = search_attributes.updates(run.host.attributes, search)
+
+    def live() -> None:
+        typed()
+        limits.check_attributes(_merged(run, changes))
+        limits.check_memo("the memo", _sizes({**run.info.raw_memo, **remembered}))
+
+    recorded_choices.check(run, "attrs", command.seq, live, invalid("workflow.attrs was refused"))
+    if search and not changes:  # a replay: the record says it was accepted
         try:
-            changes[:] = search_attributes.updates(run.host.attributes, search)
-            wire.check_size("memo", [Payload.of(memo)])
-        except Error as error:
-            problem.append(error)
-        return bool(problem)
-
-    if run.refused(wire.REFUSED_MARKER.format(op="attrs", seq=command.seq), check):
-        check()
-        raise problem[0] if problem else invalid("workflow.attrs was refused")
-    if search and not changes and check():  # a replay: the record says it was accepted
-        changes[:] = search_attributes.inferred(search)
+            typed()
+        except Error:
+            changes[:] = search_attributes.inferred(search)
     if changes:
-        fields = run.emit().upsert_workflow_search_attributes.search_attributes.indexed_fields
-        for change in changes:
-            fields[change.key.name].CopyFrom(encode_typed_search_attribute_value(change.key, change.value))
-    if memo:
-        run.upsert_memo({name: None if value is None else run.payload_of(value) for name, value in memo.items()})
+        run.search = _merged(run, changes)
+        run.pacing.send(
+            sum(len(json.dumps(value)) for value in search.values()), partial(_upsert, run, changes), lasts=True
+        )
+    if remembered:
+        run.upsert_memo(remembered)
     run.settle(command.seq, _TRUE)
+
+
+def _upsert(run: Run, changes: Sequence[SearchAttributeUpdate[Any]]) -> None:
+    search_attributes.put(changes, run.emit().upsert_workflow_search_attributes.search_attributes)
+
+
+def _merged(run: Run, changes: Sequence[SearchAttributeUpdate[Any]]) -> SearchAttributes:
+    """What the run's attributes are with these changes."""
+    merged = SearchAttributes()
+    if run.search is None:
+        search_attributes.put(run.info.typed_search_attributes, merged)
+    else:
+        merged.CopyFrom(run.search)
+    search_attributes.put(changes, merged)
+    for change in changes:
+        if change.value is None:
+            del merged.indexed_fields[change.key.name]
+    return merged
+
+
+def _sizes(memo: Mapping[str, Proto | None]) -> list[tuple[str, int]]:
+    return [(name, value.ByteSize()) for name, value in memo.items() if value is not None]
 
 
 def _table(items: list[dict[str, Any]] | None) -> dict[str, Any]:

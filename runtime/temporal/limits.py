@@ -1,0 +1,126 @@
+"""The limits of a Temporal server, as they are by default. What is more is refused before it is sent: a refused command never comes back to
+the script, it fails its task for ever or terminates the run. docs/limits.md has a line for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from temporalio.api.common.v1 import SearchAttributes
+
+from runtime.errors import Error, invalid
+from runtime.payload import Payload
+
+#: Bytes of the values of one command, event or answer: the server takes 2 MiB, envelopes included (`limit.blobSize.error`), and the memo of a
+#: run has as much (`limit.memoSize.error`).
+MAX_BLOB = MAX_MEMO = 2 * 1024 * 1024 - 16 * 1024
+#: What a value may have that is kept in a payload store, and about what its reference takes.
+MAX_STORED = 64 * 1024 * 1024
+REFERENCE = 512
+#: Bytes that a value takes besides its data, at most: a codec's envelope is the largest.
+ENVELOPE = 250
+#: Bytes of a request, such as all commands of a workflow task together: gRPC takes 4 MiB, and so does a transaction of the server. What a
+#: command takes without its values is in it too; the rest is for what the SDK adds.
+ROOM = 256 * 1024
+MAX_REQUEST = 4 * 1024 * 1024 - ROOM
+COMMAND = 250
+#: Bytes of ids, of names of types, signals, updates and task queues (`limit.maxIDLength`).
+MAX_NAME = 1000
+#: Of search attributes: bytes of one value, of all (less what the SDK adds to them), and how many.
+MAX_ATTRIBUTE, MAX_ATTRIBUTES, MAX_ATTRIBUTE_COUNT = 2048, 40 * 1024 - 4096, 100
+#: How many activities of a run may be under way, or children, or signals to others; a few are for the host's own.
+MAX_PENDING = 2000 - 50
+
+#: Characters of which UTF-8 makes no more bytes than a name may have.
+SHORT = MAX_NAME // 4
+_FEW = 64  # values, whose envelopes have room beside `MAX_BLOB`
+
+
+def is_small(payloads: Sequence[Payload]) -> bool:
+    """Whether they are within every limit, whatever a store does."""
+    return sum([len(payload.data) for payload in payloads]) <= MAX_BLOB and len(payloads) <= _FEW
+
+
+def check_size(what: str, payloads: Sequence[Payload], stored: int | None = None) -> None:
+    """Raises `Error` INVALID when Temporal would refuse these values.
+
+    Values of more than `stored` bytes travel by reference, up to `MAX_STORED` each; None where no store takes them.
+    """
+    sizes = [len(payload.data) for payload in payloads]
+    if stored is not None and max(sizes, default=0) > MAX_STORED:
+        text = (
+            f"{what}: {_bytes(sizes, max(sizes))} are more than a payload store takes ({MAX_STORED} bytes): send less"
+        )
+        raise invalid(text, size=max(sizes), limit=MAX_STORED)
+    size = weight(payloads, stored)
+    envelopes = len(sizes) * ENVELOPE if len(sizes) > _FEW else 0
+    if size + envelopes > MAX_BLOB:
+        mend = "send less" if stored is not None else "send less, or give the temporal.client a payloads.store"
+        text = (
+            f"{what}: {_bytes(sizes, size + envelopes)} are more than Temporal takes at once ({MAX_BLOB} bytes): {mend}"
+        )
+        raise invalid(text, size=size + envelopes, limit=MAX_BLOB)
+
+
+def weight(payloads: Sequence[Payload], stored: int | None = None) -> int:
+    """Bytes that the data of values takes as they travel, those in a store by their references."""
+    sizes = [len(payload.data) for payload in payloads]
+    return sum(sizes) if stored is None else sum(REFERENCE if size >= stored else size for size in sizes)
+
+
+def _bytes(sizes: Sequence[int], size: int) -> str:
+    """The size, and which of several values it is most of."""
+    largest = max(sizes, default=0)
+    if len(sizes) < 2 or largest < size // 2:
+        return f"{size} bytes" if len(sizes) < 2 else f"{len(sizes)} values of {size} bytes"
+    return f"{size} bytes, of which argument {sizes.index(largest) + 1} has {largest},"
+
+
+def check_request(what: str, size: int) -> None:
+    """Raises `Error` INVALID for what one request cannot hold, although each part of it is small enough."""
+    if size > MAX_REQUEST:
+        text = f"{what}: {size} bytes with its context, memo and messages are more than a request to Temporal holds"
+        raise invalid(f"{text} ({MAX_REQUEST} bytes): send less of them", size=size, limit=MAX_REQUEST)
+
+
+def check_name(what: str, name: str) -> None:
+    """Raises `Error` INVALID for a longer one than the server takes."""
+    if len(name) > SHORT and len(name.encode("utf-8", "replace")) > MAX_NAME:
+        size = len(name.encode("utf-8", "replace"))
+        text = f'{what} "{name[:80]}...": {size} bytes are more than Temporal takes in a name ({MAX_NAME} bytes)'
+        raise invalid(text, size=size, limit=MAX_NAME)
+
+
+def check_memo(what: str, sizes: Iterable[tuple[str, int]]) -> None:
+    """Raises `Error` INVALID when that is more than the memo of a run may be; `sizes` are of its values, by their names."""
+    size = sum(len(name.encode("utf-8", "replace")) + length + ENVELOPE for name, length in sizes)
+    if size > MAX_MEMO:
+        text = (
+            f"{what}: {size} bytes, with what it holds already, are more than Temporal takes at once ({MAX_MEMO} bytes)"
+        )
+        raise invalid(f"{text}: remember less", size=size, limit=MAX_MEMO)
+
+
+def check_attributes(attributes: SearchAttributes) -> None:
+    """Raises `Error` INVALID when these are larger or more than the search attributes of a run may be: such a run is terminated."""
+    fields = attributes.indexed_fields
+    for name, payload in fields.items():
+        size = len(payload.data)
+        if size > MAX_ATTRIBUTE:
+            text = (
+                f'search attribute "{name}": {size} bytes as JSON are more than Temporal takes ({MAX_ATTRIBUTE} bytes)'
+            )
+            raise invalid(f"{text}: shorten it, or put it into the memo", name=name, size=size, limit=MAX_ATTRIBUTE)
+    if len(fields) > MAX_ATTRIBUTE_COUNT:
+        raise invalid(f"{len(fields)} search attributes are more than Temporal takes ({MAX_ATTRIBUTE_COUNT})")
+    if attributes.ByteSize() > MAX_ATTRIBUTES:
+        text = f"the search attributes of the run: {attributes.ByteSize()} bytes are more than Temporal takes together"
+        raise invalid(f"{text} ({MAX_ATTRIBUTES} bytes): shorten them, or put some into the memo", limit=MAX_ATTRIBUTES)
+
+
+def too_many(what: str) -> Error:
+    """Of one more activity, child or signal than a run may have under way."""
+    return invalid(
+        f"{MAX_PENDING} {what} of this run are under way, which is as many as Temporal takes: wait for some first",
+        limit=MAX_PENDING,
+    )
