@@ -1,4 +1,4 @@
--- On first use of: text_of error is_error invalid canceled error_to_wire error_from_wire error_from_raise error_from_return errors
+-- On first use of: text_of error is_error invalid canceled error_to_wire error_from_wire error_from_raise error_from_return arrived errors
 -- Error objects: kind, message, retryable, details, the stack where they were made, and what they wrap.
 return function(K)
   local raw = K.raw
@@ -103,6 +103,22 @@ return function(K)
       details = details_of(wire.details), context = wire.context, stack = wire.stack or {},
       cause = type(wire.cause) == "table" and K.error_from_wire(wire.cause) or nil,
     })
+  end
+
+  -- An error in which a wait ended: where the script waited comes behind the places that it brings, or is its own.
+  local MAX_STACK = 8192
+  function K.arrived(err)
+    local state = class.state(err)
+    if state.arrived then return err end
+    state.arrived = true
+    local stack = state.stack or ""
+    if #stack == 0 then
+      state.stack = K.frames()
+    elseif type(stack) == "string" and #stack < MAX_STACK then
+      local here = K.frames_text(K.frames())
+      if here ~= "" then state.stack = stack .. "\n" .. here end
+    end
+    return err
   end
 
   -- Whatever a script raised, as an error object. Text keeps the position Lua gave it.

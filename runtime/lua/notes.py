@@ -10,44 +10,12 @@ import re
 from collections.abc import Iterator
 
 from runtime.lua.analysis import Function, analysed, calls, powers, reads, returns, texts, writes
+from runtime.lua.compiling import GLOBALS
 from runtime.modules.catalogue import ALWAYS, MODULES
 from runtime.registry import FunctionLua, LibraryLua, Problem, ProcessLua, Registry, WorkflowLua
 
 LuaEntry = WorkflowLua | FunctionLua | ProcessLua | LibraryLua
 
-#: What `kernel/sandbox` puts into every environment, and `kernel/main` beside the modules.
-GLOBALS = frozenset(
-    [
-        "_G",
-        "_VERSION",
-        "assert",
-        "error",
-        "getmetatable",
-        "ipairs",
-        "load",
-        "next",
-        "pairs",
-        "pcall",
-        "rawequal",
-        "rawget",
-        "rawlen",
-        "rawset",
-        "require",
-        "select",
-        "setmetatable",
-        "tonumber",
-        "tostring",
-        "type",
-        "xpcall",
-        "string",
-        "table",
-        "math",
-        "utf8",
-        "coroutine",
-        "subscribe",
-        "unsubscribe",
-    ]
-)
 #: Functions that take the id of an entry first.
 _TAKES_ID = frozenset(
     ["call", "async", "exec", "spawn", "spawn_monitored", "spawn_linked", "spawn_linked_monitored", "add"],

@@ -10,10 +10,12 @@ from functools import cached_property
 from hashlib import blake2b
 
 from runtime.errors import Error, invalid
+from runtime.lua.compiling import compile_script
 from runtime.lua.interpreter import compile_lua
 from runtime.lua.kernel import Kernel, current_kernel
 from runtime.modules.calls import Calls, calls
 from runtime.registry import LATEST, Bundle, BundleStore, FunctionLua, MemoryStore, ProcessLua, Registry, WorkflowLua
+from runtime.registry.bundles import Script
 
 _log = logging.getLogger(__name__)
 
@@ -191,11 +193,17 @@ def _kernel_of(modules: Iterable[str]) -> str:
     return current_kernel().part(modules).hash
 
 
+def _compiled(script: Script, kernel: Kernel) -> bytes:
+    if kernel.keeps_lines:
+        return compile_script(script.source, script.name, script.modules, tuple(script.imports))
+    return compile_lua(script.source.encode(), f"@{script.name}".encode())
+
+
 def _program(bundle: Bundle, kernel: Kernel) -> Program:
     units = {
         id: Unit(
             script.name,
-            compile_lua(script.source.encode(), f"@{script.name}".encode()),
+            _compiled(script, kernel),
             script.modules,
             script.imports,
         )
