@@ -210,7 +210,8 @@ return function(K)
       K.park({ what = (p.op or "command") .. " " .. (p.seq or "") })
     end
     if p.ok then return p.value end
-    return nil, K.arrived(p.err)
+    K.unheard(K.arrived(p.err), p.op)
+    return nil, p.err
   end
 
   function K.request(op, fields) return K.await(K.command(op, fields)) end

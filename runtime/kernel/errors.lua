@@ -1,4 +1,4 @@
--- On first use of: text_of error is_error invalid canceled error_to_wire error_from_wire error_from_raise error_from_return arrived errors
+-- On first use of: text_of error is_error refusal invalid canceled error_to_wire error_from_wire error_from_raise error_from_return arrived mended errors
 -- Error objects: kind, message, retryable, details, the stack where they were made, and what they wrap.
 return function(K)
   local raw = K.raw
@@ -70,11 +70,18 @@ return function(K)
     })
   end
 
+  -- One that a function of the API returns to its caller.
+  function K.refusal(fields)
+    local err = K.error(fields)
+    K.unheard(err)
+    return err
+  end
+
   function K.is_error(value) return class.state(value) ~= nil end
 
   function K.invalid(message, ...)
     if raw.select("#", ...) > 0 then message = message:format(...) end
-    return nil, K.error({ kind = kinds.INVALID, message = message, retryable = false })
+    return nil, K.refusal({ kind = kinds.INVALID, message = message, retryable = false })
   end
 
   function K.canceled(message)
@@ -121,6 +128,15 @@ return function(K)
     return err
   end
 
+  -- A message of Lua's own, with what to do about it where the host knows: the line uses a name that nothing has.
+  function K.mended(message)
+    local file, line = raw.string.match(message, "^(.-):(%d+): attempt to .* a nil value %([gfm]")
+    local mends = file and K.boot.mends[file]
+    local mend = mends and mends[line]
+    if not mend or raw.string.find(message, mend, 1, true) then return message end
+    return message .. ": " .. mend
+  end
+
   -- Whatever a script raised, as an error object. Text keeps the position Lua gave it.
   function K.error_from_raise(value, frames)
     if class.state(value) then
@@ -138,6 +154,7 @@ return function(K)
       local frame = frames[1]
       message = frame and frame.source .. ":" .. frame.line .. ": " .. inside or inside
     end
+    message = K.mended(message)
     return class.new({ kind = kinds.INTERNAL, message = message, retryable = false, stack = frames })
   end
 

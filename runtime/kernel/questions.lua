@@ -106,7 +106,7 @@ return function(K)
         or K.error({ kind = kinds.INVALID, message = "update was refused", retryable = false })
       K.finish_update(id, nil, err)
     else
-      return nil, K.error({ kind = kinds.INVALID, retryable = false,
+      return nil, K.refusal({ kind = kinds.INVALID, retryable = false,
         message = "an update is answered with ack, nak, ok or error, not '" .. topic .. "'" })
     end
     return true

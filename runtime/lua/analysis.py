@@ -141,7 +141,8 @@ class _DumpReader:
             register = sum(other.end > start for other in found.locals)  # of those declared before, still there
             found.locals.append(Local(name, register, start, end))
         found.upvalues = [self.text() for _ in range(self.size())]
-        for at, (word, step) in enumerate(zip(words, steps, strict=True)):
+        for at, word in enumerate(words):
+            step = steps[at] if steps else 0  # none in what was stripped
             line = absolute[at] if step == -128 else line + step
             found.code.append(_instruction(word, line))
         return found

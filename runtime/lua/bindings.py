@@ -12,9 +12,6 @@ from dataclasses import dataclass
 from runtime.lua import opcodes as op
 from runtime.lua.analysis import Function, Instruction, Local
 
-#: Behind which a register holds what no instruction before has put there: the variables of a loop.
-_LOOPS = frozenset({op.CLOSE, *range(op.FORLOOP, op.TFORLOOP + 1)})
-
 #: A name of the environment and the fields looked up behind it: ``("funcs", "call")``.
 Path = tuple[str, ...]
 
@@ -38,6 +35,13 @@ class Call:
     @property
     def is_tail(self) -> bool:
         return self.function.code[self.at].op == op.TAILCALL
+
+    @property
+    def is_returned(self) -> bool:
+        """Whether all of its results are those of the function around it."""
+        code = self.function.code
+        step, after = code[self.at], code[self.at + 1]
+        return self.wanted is None and after.op == op.RETURN and not after.b and after.a == step.a
 
     @property
     def line(self) -> int:
@@ -107,7 +111,7 @@ class _Scope:
             if local.name in self._assigned or any(_sets(step, register) for step in code[local.start : local.end]):
                 return None
             at = local.start
-            if at == 0 or code[at - 1].op in _LOOPS:
+            if at == 0 or code[at - 1].op in op.LOOPS:
                 return None
         return next((before for before in range(at - 1, -1, -1) if _sets(code[before], register)), None)
 

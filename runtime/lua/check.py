@@ -10,6 +10,7 @@ from pathlib import Path
 
 from runtime.errors import Error
 from runtime.lua.analysis import analysed
+from runtime.lua.attributes import attribute_notes
 from runtime.lua.capabilities import capability_problems
 from runtime.lua.notes import script_notes
 from runtime.modules.catalogue import ALWAYS, MODULES
@@ -29,6 +30,7 @@ def lua_checks(registry: Registry) -> Iterable[Problem]:
     """Every problem of every script: syntax (at the script's line), module lists, entry points and call options (at the entry); and
     notes, at the script's line."""
     compiled: dict[Path, list[Problem]] = {}
+    told: set[tuple[Path | str, int, str]] = set()  # notes on a file that several entries share
     in_workflows = _in_workflows(registry)
     for entry in _lua_entries(registry):
         if entry.source.path not in compiled:
@@ -36,10 +38,16 @@ def lua_checks(registry: Registry) -> Iterable[Problem]:
             yield from compiled[entry.source.path]
         yield from _modules(entry)
         if not compiled[entry.source.path]:
-            yield from script_notes(registry, entry, in_workflow=entry.id in in_workflows)
+            for note in script_notes(registry, entry, in_workflow=entry.id in in_workflows):
+                said = note.file, note.line, note.message
+                if note.severity == "error" or said not in told:
+                    told.add(said)
+                    yield note
     for entry in _lua_entries(registry):
         if isinstance(entry, WorkflowLua):
             yield from _workflow_modules(registry, entry)
+            if not compiled[entry.source.path]:
+                yield from attribute_notes(registry, entry)
         elif isinstance(entry, FunctionLua | ProcessLua):
             yield from capability_problems(registry, entry)
     for function in registry.entries.values():

@@ -47,6 +47,17 @@ def compile_script(source: str, name: str, modules: Collection[str], imports: Co
     return _made_plain(code, places) if places else code
 
 
+def without_tail_calls(code: bytes) -> bytes:
+    """The code of a module in which every call leaves its frame, so that a function of the API is seen under the name it is called by."""
+    places = [
+        function.offset + 4 * at
+        for function in read(code).all()
+        for at, step in enumerate(function.code)
+        if step.op == opcodes.TAILCALL
+    ]
+    return _made_plain(code, places)
+
+
 def _is_of_api(call: Call, known: Collection[str], own: Collection[str]) -> bool:
     if call.path:
         return call.path[0] in known

@@ -13,12 +13,15 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 
 from runtime.errors import invalid
+from runtime.lua.compiling import without_tail_calls
 from runtime.lua.interpreter import compile_lua
 from runtime.modules.catalogue import ALWAYS
 from runtime.registry.bundles import canonical, sha256
 
 _PACKAGES = ("kernel", "modules")
 _BOOT = "kernel/boot"
+#: Files with functions that scripts call.
+_CALLED = ("modules/", "kernel/future", "kernel/payload")
 #: What `kernel/boot` loads at once, and is therefore put into one chunk with it.
 _USED = re.compile(r'^ *(?:local \w+ = )?K\.use\("(kernel/\w+)"\)$', re.MULTILINE)
 #: What a kernel says of itself and of how its scripts are compiled, a file of the modules' files that it loads, and of what it gives.
@@ -82,6 +85,8 @@ class Kernel:
                 source = f"return {_of_its_environment(source)}"
             # Stripped: it loads in half the time, and frames without a source are how the kernel tells its own from a script's.
             code = compile_lua(source.encode(), f"=evermoon/{full}".encode(), True)
+            if self.keeps_lines and full.startswith(_CALLED):
+                code = without_tail_calls(code)
             self._chunks[name] = code
         return code
 

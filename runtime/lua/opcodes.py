@@ -12,3 +12,5 @@ NO_TARGET = frozenset(
     {SETUPVAL, *range(SETTABUP, SETFIELD + 1), *range(MMBIN, MMBINK + 1), *range(CLOSE, TEST + 1)}
     | {*range(TAILCALL, RETURN1 + 1), SETLIST, VARARGPREP, EXTRAARG}
 )
+#: Behind which a register holds what no instruction before has put there: the variables of a loop.
+LOOPS = frozenset({CLOSE, *range(FORLOOP, TFORLOOP + 1)})

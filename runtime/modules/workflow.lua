@@ -170,7 +170,7 @@ return function(K)
     for name, fn in pairs(workflow) do
       if type(fn) == "function" then
         workflow[name] = function()
-          return nil, K.error({ kind = kinds.INVALID, retryable = false,
+          return nil, K.refusal({ kind = kinds.INVALID, retryable = false,
             message = "workflow." .. name .. " works only inside a workflow" })
         end
       end

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from temporalio.common import SearchAttributeUpdate
@@ -21,31 +22,49 @@ _TRUE = Payload.of(True)
 
 
 def attrs(run: Run, command: Command) -> None:
-    """Upserts search attributes and memo, all or nothing; what the server would reject is refused to the script."""
+    """Upserts search attributes and memo. What the server would reject is refused to the script; the memo is kept where only a search attribute is."""
     search, memo = _table(command.data.get("search")), _table(command.data.get("memo"))
     changes: list[SearchAttributeUpdate[Any]] = []
     problem: list[Error] = []
 
-    def check() -> bool:
-        try:
-            changes[:] = search_attributes.updates(run.host.attributes, search)
-            wire.check_size("memo", [Payload.of(memo)])
-        except Error as error:
-            problem.append(error)
-        return bool(problem)
+    def check_memo() -> bool:
+        return _fails(lambda: wire.check_size("memo", [Payload.of(memo)]), problem)
 
-    if run.refused(wire.REFUSED_MARKER.format(op="attrs", seq=command.seq), check):
-        check()
-        raise problem[0] if problem else invalid("workflow.attrs was refused")
-    if search and not changes and check():  # a replay: the record says it was accepted
+    def check_search() -> bool:
+        return _fails(lambda: changes.extend(_updates(run, command, search)), problem)
+
+    if run.refused(wire.REFUSED_MARKER.format(op="attrs", seq=command.seq), check_memo):
+        # In older histories this says that a search attribute was refused, and the memo with it.
+        raise problem[0] if check_memo() or check_search() else invalid("workflow.attrs was refused")
+    refused = bool(search) and run.refused(wire.REFUSED_MARKER.format(op="attrs.search", seq=command.seq), check_search)
+    if search and not refused and not changes and check_search():  # a replay: the record says it was accepted
         changes[:] = search_attributes.inferred(search)
-    if changes:
+    if changes and not refused:
         fields = run.emit().upsert_workflow_search_attributes.search_attributes.indexed_fields
         for change in changes:
             fields[change.key.name].CopyFrom(encode_typed_search_attribute_value(change.key, change.value))
     if memo:
         run.upsert_memo({name: None if value is None else run.payload_of(value) for name, value in memo.items()})
+    if refused:
+        raise problem[0] if problem or check_search() else invalid("a search attribute was refused")
     run.settle(command.seq, _TRUE)
+
+
+def _fails(check: Callable[[], None], problem: list[Error]) -> bool:
+    try:
+        check()
+    except Error as error:
+        problem.append(error)
+        return True
+    return False
+
+
+def _updates(run: Run, command: Command, search: dict[str, Any]) -> list[SearchAttributeUpdate[Any]]:
+    declared = run.host.attributes
+    if not run.replaying:
+        times = {item["name"] for item in command.data.get("search") or () if item.get("time")}
+        declared = declared.with_new(search, times)
+    return search_attributes.updates(declared, search)
 
 
 def _table(items: list[dict[str, Any]] | None) -> dict[str, Any]:
