@@ -25,12 +25,13 @@ PUBLISHED_FOR = 3600.0
 
 @dataclass(frozen=True)
 class Unit:
-    """One file of a program: its chunk name (path relative to the root), bytecode, and what it may require."""
+    """One file of a program: its chunk name (path relative to the root), bytecode, what it may require, and its text."""
 
     name: str
     code: bytes
     modules: tuple[str, ...]
     imports: Mapping[str, str]
+    source: str = ""
 
     @cached_property
     def digest(self) -> bytes:
@@ -206,6 +207,7 @@ def _program(bundle: Bundle, kernel: Kernel) -> Program:
             _compiled(script, kernel),
             script.modules,
             script.imports,
+            script.source,
         )
         for id, script in bundle.scripts.items()
     }

@@ -104,6 +104,7 @@ QUERY_STATUS = "__status"
 QUERY_INBOX = "__inbox"
 #: Queries that Temporal's UI and CLI ask any run.
 QUERY_STACK_TRACE = "__stack_trace"
+QUERY_ENHANCED_STACK_TRACE = "__enhanced_stack_trace"
 QUERY_METADATA = "__temporal_workflow_metadata"
 
 #: The server refuses a blob over 2 MiB; refusing it ourselves, a little earlier, lets the script know.

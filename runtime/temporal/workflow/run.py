@@ -31,6 +31,7 @@ from temporalio.worker import PatchActivationInput, WorkflowInstanceDetails
 from runtime.errors import Error
 from runtime.lua import protocol
 from runtime.lua.hibernation import HibernatingSession
+from runtime.lua.program import Unit
 from runtime.lua.protocol import Batch, Clock, Command, Event
 from runtime.lua.session import Questions
 from runtime.modules.calls import waits
@@ -106,6 +107,7 @@ class Run:
         self.current_details = ""
         self.final: Batch | None = None
         self.cancel_reason: str | None = None
+        self.units: tuple[Unit, ...] = ()
         self.is_cancelled_at_end = False  # the server's wish came in the turn in which the program had ended
         self.own_cancellation: str | None = None  # the reason for which the run asked for its own cancellation
         self.replaying = False
@@ -253,6 +255,7 @@ class Run:
         self.on_error = pinned.on_error
         self.bundle = pinned.bundle
         self.calls = pinned.program.calls
+        self.units = tuple(pinned.program.units.values())
         self._session = self.host.session(pinned.program, self._boot(pinned), questions)
         self._events.append(protocol.start(args))
         carried = wire.carried(self.info.headers)
