@@ -22,9 +22,24 @@ return function(K)
     return copy
   end
 
+  -- What wrapping put before the message, outermost first. One that came from elsewhere brings it whole; one that is made here has only
+  -- its own word, and the rest is its cause's, so that many wraps take no more than they say.
+  local MAX_CONTEXT = 16384
+  local function context_of(state)
+    if not state.word then return state.context end
+    local words, size = {}, 0
+    while state and state.word and size < MAX_CONTEXT do
+      words[#words + 1] = state.word
+      size = size + #state.word
+      state = class.state(state.cause)
+    end
+    if state and size < MAX_CONTEXT then words[#words + 1] = state.context end
+    return raw.table.concat(words, ": ")
+  end
+
   local function text(state)
-    local message = state.message
-    if state.context then message = state.context .. ": " .. message end
+    local message, context = state.message, context_of(state)
+    if context then message = context .. ": " .. message end
     if message == "" then message = state.kind ~= "" and state.kind or "unknown error" end
     return message
   end
@@ -94,7 +109,7 @@ return function(K)
     local state = class.state(object)
     local wire = {
       kind = K.plain(state.kind), message = K.plain(state.message), retryable = state.retryable,
-      context = K.plain(state.context),
+      context = K.plain(context_of(state)),
     }
     if state.details ~= nil then wire.details = K.plain(state.details) end
     local stack = type(state.stack) == "table" and K.frames_text(state.stack) or state.stack
@@ -191,10 +206,9 @@ return function(K)
     if type(err) == "string" then err = K.error({ message = err }) end
     local state = class.state(err)
     if not state then K.misuse("bad argument #1 to 'wrap' (error or string expected, got %s)", K.type(err)) end
-    local context = state.context and (message .. ": " .. state.context) or message
     return class.new({
       kind = state.kind, message = state.message, retryable = state.retryable, details = state.details,
-      context = context, cause = err, stack = K.frames(),
+      word = message, cause = err, stack = K.frames(),
     })
   end
 

@@ -74,6 +74,8 @@ PROCESS_ENDED = "@evermoon.ended"
 
 #: Markers (Temporal patches) that pin what a live run decided, so that a later deploy does not change a replay.
 UNKNOWN_MARKER = "evermoon.unknown:{id}#{seq}"
+#: What an unknown id was said to have meant: text that a run was told stays what it was told.
+MEANT_MARKER = "evermoon.meant:{seq}="
 REFUSED_MARKER = "evermoon.refused:{op}#{seq}"
 #: A command that the scope did not allow: its number, and the number of the question among those it asks.
 DENIED_MARKER = "evermoon.denied:{action}#{seq}.{number}"

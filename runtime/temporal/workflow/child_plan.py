@@ -55,7 +55,8 @@ def target_of(run: Run, command: Command) -> ChildTarget:
 
     if run.refused(marker, unknown):
         error = errors.not_deployed("workflow", wanted)
-        error.message = f"workflow {wanted} not found in the registry"  # as histories have recorded it
+        known = (entry.id for entry in run.host.registry.of_kind(WorkflowLua))
+        error.message = f"workflow {wanted} not found in the registry{run.meant(command.seq, wanted, known)}"
         raise error
     return ChildTarget.of(run, run.host.registry.find_workflow(wanted), wanted)
 

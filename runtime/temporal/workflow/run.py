@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import re
 from collections import deque
-from collections.abc import Callable, Container, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, MutableMapping, Sequence
 from datetime import UTC
 from random import Random
 from typing import Any, Protocol, cast
@@ -39,6 +39,7 @@ from runtime.modules.security.rules import denied, is_allowed
 from runtime.payload import Payload
 from runtime.process import authorization
 from runtime.process.pids import Pid
+from runtime.registry.problems import closest
 from runtime.temporal import wire
 from runtime.temporal.history import long_histories
 from runtime.temporal.worker import activations
@@ -202,6 +203,16 @@ class Run:
         if self.replaying:
             return bool(self._recorded) and self.patched(marker)
         return live() and self.patched(marker)
+
+    def meant(self, seq: int | None, id: str, known: Iterable[str]) -> str:
+        """Behind the name of an unknown id: which one may have been meant. Recorded, since a deploy changes what is known."""
+        prefix = wire.MEANT_MARKER.format(seq=seq)
+        if self.replaying:
+            marker = next((item for item in self._recorded if item.startswith(prefix)), None)
+        else:
+            near = closest(id, known)
+            marker = prefix + near if near else None
+        return f'; did you mean "{marker[len(prefix) :]}"?' if marker is not None and self.patched(marker) else ""
 
     def is_cancelled_with_its_result(self) -> bool:
         """Whether an activity that is cancelled in the turn of its result counts as cancelled. Recorded."""
