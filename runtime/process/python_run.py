@@ -65,7 +65,7 @@ class PythonFunction:
         except Error:
             raise
         except Exception as error:
-            _log.exception("%s failed", self._id)
+            _log.exception("%s failed", self._id, extra={"traceback": True})
             raise self._failure(error) from error
         return self._written(result)
 
