@@ -22,9 +22,6 @@ LuaEntry = WorkflowLua | FunctionLua | ProcessLua | LibraryLua
 
 _POSITION = re.compile(r"^(?P<name>.*?):(?P<line>\d+): (?P<message>.*)$", re.DOTALL)
 
-#: Modules of the design that later versions bring; listing one is "not supported yet", not "unknown".
-PLANNED = frozenset({"stream", "text"})
-
 
 def lua_checks(registry: Registry) -> Iterable[Problem]:
     """Every problem of every script: syntax (at the script's line), module lists, entry points and call options (at the entry); and
@@ -93,11 +90,8 @@ def _modules(entry: LuaEntry) -> Iterator[Problem]:
         if name in MODULES or name in ALWAYS:
             continue
         near = difflib.get_close_matches(name, MODULES, n=1)
-        if name in PLANNED:
-            message, hint = f"module '{name}' is not supported yet", None
-        else:
-            message = f"unknown module '{name}'"
-            hint = f"did you mean '{near[0]}'?" if near else f"known modules: {', '.join(sorted(MODULES))}"
+        message = f"unknown module '{name}'"
+        hint = f"did you mean '{near[0]}'?" if near else f"known modules: {', '.join(sorted(MODULES))}"
         yield Problem(file=entry.file, line=entry.line, entry_id=entry.id, message=message, hint=hint)
 
 

@@ -21,7 +21,7 @@ entries:
   - name: impure
     kind: workflow.lua
     source: file://good.lua
-    modules: [http_client, jsom, text]
+    modules: [http_client, jsom, txt]
     meta: {temporal: {workflow: {worker: worker}}}
   - name: through
     kind: workflow.lua
@@ -50,8 +50,8 @@ def test_all_at_once(tmp_path: Path) -> None:
     assert len(found) == 6
     assert found[0] == "broken.lua:2: app:broken: the script does not compile: <name> or '...' expected near 'end'"
     assert found[1].startswith("registry.yaml:9: app:impure: module 'http_client' cannot be used in a workflow")
-    assert "registry.yaml:9: app:impure: module 'text' is not supported yet" in found[2]
-    assert "unknown module 'jsom'; did you mean 'json'?" in found[3]
+    assert "unknown module 'jsom'; did you mean 'json'?" in found[2]
+    assert "registry.yaml:9: app:impure: unknown module 'txt'; did you mean 'text'?" in found[3]
     assert "app:through: module 'env' cannot be used in a workflow (through app:lib)" in found[4]
     assert "app:slow: meta.options" in found[5]
     assert '"soon"' in found[5] or "'soon'" in found[5]
