@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, cast
 
@@ -66,16 +66,21 @@ def _search_attributes(run: Run, command: Command, values: Mapping[str, Any]) ->
     found: list[TypedSearchAttributes | None] = []
     problem: list[Error] = []
 
+    declared = run.host.attributes
+
     def check() -> bool:
         try:
-            found[:] = [search_attributes.typed(run.host.attributes, values)]
+            found[:] = [search_attributes.typed(declared, values)]
         except Error as error:
             problem.append(error)
         return bool(problem)
 
     if not values:
         return None
-    if run.refused(wire.REFUSED_MARKER.format(op="child", seq=command.seq), check):
+    refused = run.refused(wire.REFUSED_MARKER.format(op="child", seq=command.seq), lambda: False)
+    if refused:
+        declared = replace(declared, client="")  # as older histories have the text
+    if refused or run.refused(wire.REFUSED_MARKER.format(op="child.search", seq=command.seq), check):
         check()
         raise problem[0] if problem else invalid("the search attributes were refused")
     if not found and check():

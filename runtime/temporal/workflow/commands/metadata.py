@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from temporalio.common import SearchAttributeUpdate
@@ -35,7 +36,10 @@ def attrs(run: Run, command: Command) -> None:
 
     if run.refused(wire.REFUSED_MARKER.format(op="attrs", seq=command.seq), check_memo):
         # In older histories this says that a search attribute was refused, and the memo with it.
-        raise problem[0] if check_memo() or check_search() else invalid("workflow.attrs was refused")
+        unnamed = replace(run.host.attributes, client="")  # as they have it
+        if check_memo() or _fails(lambda: changes.extend(search_attributes.updates(unnamed, search)), problem):
+            raise problem[0]
+        raise invalid("workflow.attrs was refused")
     refused = bool(search) and run.refused(wire.REFUSED_MARKER.format(op="attrs.search", seq=command.seq), check_search)
     if search and not refused and not changes and check_search():  # a replay: the record says it was accepted
         changes[:] = search_attributes.inferred(search)
