@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,13 @@ from runtime.settings import Settings
 if TYPE_CHECKING:
     from runtime.http import checks as http
     from runtime.lua import check as lua
+    from runtime.registry import python_imports
     from runtime.temporal.schedules import checks as schedules
 else:
     http, schedules = late("runtime.http.checks"), late("runtime.temporal.schedules.checks")
-    lua = late("runtime.lua.check")
+    lua, python_imports = late("runtime.lua.check"), late("runtime.registry.python_imports")
+
+_log = logging.getLogger(__name__)
 
 
 def load_registry(
@@ -24,35 +28,52 @@ def load_registry(
     checked: bool = True,
     served: bool = True,
     lenient: bool = False,
+    strict: bool = False,
     files: FileSet | None = None,
 ) -> Registry:
     """The registry, with every script checked unless told otherwise; made of `files` in place of those on this machine.
 
     Not `served`: of no use to anybody who listens or keeps schedules, so only the scripts are checked.
 
-    Raises `RegistryError` with all that is wrong.
+    `strict`: what is a problem for certain counts as a mistake. Raises `RegistryError` with all that is wrong.
     """
-    checks: list[Check] = [_lua_checks, _http_checks, _schedule_checks] if served else [_lua_checks]
+    checks: list[Check] = [_lua_checks, _python_checks]
+    checks += [_http_checks, _schedule_checks] if served else []
     checks = checks if checked else []
     if files is not None:
         with files.laid_out(settings.registry) as origin:
-            return _loaded(settings, checks, lenient, origin)
-    return _loaded(settings, checks, lenient, None)
+            return _loaded(settings, checks, lenient, strict, origin)
+    return _loaded(settings, checks, lenient, strict, None)
 
 
-def _loaded(settings: Settings, checks: Sequence[Check], lenient: bool, origin: Origin | None) -> Registry:
+def say_problems(registry: Registry) -> None:
+    """Logs what is wrong for certain though it stopped nothing, for those who go on with it."""
+    for problem in registry.notes:
+        if problem.severity == "problem":
+            _log.warning("%s", problem)
+
+
+def _loaded(
+    settings: Settings, checks: Sequence[Check], lenient: bool, strict: bool, origin: Origin | None
+) -> Registry:
     return Registry.load(
         settings.registry,
         environ=settings.environ,
         overrides=settings.overrides,
         checks=checks,
         lenient=lenient,
+        strict=strict,
         origin=origin,
     )
 
 
 def _lua_checks(registry: Registry) -> Iterable[Problem]:
     return lua.lua_checks(registry)
+
+
+def _python_checks(registry: Registry) -> Iterable[Problem]:
+    called = any(entry.kind == "function.py" for entry in registry.entries.values())
+    return python_imports.import_problems(registry) if called else ()
 
 
 def _http_checks(registry: Registry) -> Iterable[Problem]:

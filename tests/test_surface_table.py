@@ -132,6 +132,10 @@ security.policy               | absent                  | works
 security.scope                | absent                  | works
 sql.get                       | absent                  | works
 store.get                     | absent                  | works
+stream.publish                | absent                  | INVALID
+stream.subscribe              | absent                  | INVALID
+text.regexp.compile           | works                   | works
+text.splitter.recursive       | works                   | works
 time.after                    | a durable timer         | works
 time.date                     | works                   | works
 time.fixed_zone               | works                   | works

@@ -13,7 +13,7 @@ from runtime.app.options import EMBEDDED, RuntimeOptions
 from runtime.app.remote import Remote, load_for
 from runtime.errors import Error, unavailable
 from runtime.http import Backend, HttpOptions, HttpServer
-from runtime.loading import load_registry
+from runtime.loading import load_registry, say_problems
 from runtime.lua.hibernation import Counts
 from runtime.lua.program import Programs
 from runtime.process.host import ProcessHost
@@ -80,6 +80,7 @@ class Lifecycle(Remote):
         """
         async with self._reloading:
             registry = await asyncio.to_thread(load_registry, self._settings, files=files)
+            say_problems(registry)
             programs = self._programs.renewed(registry)
             if self._workers is not None:
                 await asyncio.to_thread(programs.publish)
@@ -137,6 +138,7 @@ class Lifecycle(Remote):
             self._runs,
             on_fatal=self._worker_ended,
             shadow=self._options.shadow,
+            new_attributes=self._options.new_attributes,
         )
         self._node.start()
         stack.push_async_callback(self._workers.stop)

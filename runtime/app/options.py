@@ -43,6 +43,9 @@ class RuntimeOptions:
     shadow: bool = False
     """Whether workers execute every step twice and compare, where their entry does not say."""
 
+    new_attributes: bool = False
+    """Whether search attributes that a run sets and no client declares are registered with the server, by the type of their value: for development."""
+
     checked: bool = True
     """Whether a script that does not compile stops the start. What only acts on runs that exist can do without."""
 

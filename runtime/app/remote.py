@@ -14,7 +14,7 @@ from runtime.app.options import EMBEDDED, RuntimeOptions
 from runtime.contracts import Cursor, EventFeed, RunDescription, Started, StartRequest
 from runtime.errors import Error
 from runtime.late import late
-from runtime.loading import load_registry
+from runtime.loading import load_registry, say_problems
 from runtime.lua.program import Programs
 from runtime.modules.options import workflow_options
 from runtime.payload import Payload
@@ -203,7 +203,9 @@ def load_for(settings: Settings, options: RuntimeOptions, *, served: bool = True
     """What options say of loading a registry; `served` as `load_registry` takes it."""
     checked, files = options.checked, options.files
     try:
-        return load_registry(settings, checked=checked, served=served, lenient=options.lenient, files=files)
+        registry = load_registry(settings, checked=checked, served=served, lenient=options.lenient, files=files)
+        say_problems(registry)
+        return registry
     except RegistryError as error:
         if not options.lenient or options.namespace is None:
             raise

@@ -15,7 +15,7 @@ from runtime.registry import Problem, RegistryError
 def check(cli: Cli) -> None:
     """Check the registry and every script in it: all mistakes at once, each with file, line and entry."""
     try:
-        registry = load_registry(cli.settings)
+        registry = load_registry(cli.settings, strict=True)
     except RegistryError as error:
         _show(cli, list(error.problems), 0)
         sys.exit(FAILED)
@@ -24,7 +24,7 @@ def check(cli: Cli) -> None:
 
 
 def _show(cli: Cli, problems: list[Problem], entries: int) -> None:
-    errors = sum(problem.severity == "error" for problem in problems)
+    errors = sum(problem.severity != "note" for problem in problems)
     document = {
         "ok": errors == 0,
         "entries": entries,
@@ -33,7 +33,7 @@ def _show(cli: Cli, problems: list[Problem], entries: int) -> None:
 
     def human() -> None:
         for problem in problems:
-            click.echo(str(problem), err=problem.severity == "error")
+            click.echo(str(problem), err=problem.severity != "note")
         if errors:
             click.echo(f"{errors} problem{'' if errors == 1 else 's'}", err=True)
         else:

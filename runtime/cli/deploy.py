@@ -84,7 +84,7 @@ def _place(cli: Cli) -> str:
 
 def _here(cli: Cli, store: BundleStore, note: str) -> _DeployPlan:
     """Raises `RegistryError` with every mistake."""
-    files = FileSet.of(load_registry(cli.settings))
+    files = FileSet.of(load_registry(cli.settings, strict=True))
     return _plan(cli, store, files, note)
 
 

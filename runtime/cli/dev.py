@@ -60,7 +60,9 @@ async def _dev(cli: Cli, *, ephemeral: bool, http: HttpOptions, watching: bool) 
         first = load_registry(cli.settings)
         companions = await stack.enter_async_context(DevProcesses(companions_of(first, state), cli.settings.environ))
         settings = cli.settings.with_environ(companions.env)
-        options = RuntimeOptions(temporal="embedded", state=None if ephemeral else state, http=http, shadow=True)
+        options = RuntimeOptions(
+            temporal="embedded", state=None if ephemeral else state, http=http, shadow=True, new_attributes=True
+        )
         read_at = time.time()
         runtime = await stack.enter_async_context(Runtime.from_settings(settings, options))
         announced = _announce(cli, runtime, state, companions.env)
@@ -91,7 +93,8 @@ def _announce(cli: Cli, runtime: Runtime, state: Path, env: dict[str, str]) -> D
     )
     found.write(state)
     for note in runtime.registry.notes:
-        cli.say(str(note))
+        if note.severity == "note":
+            cli.say(str(note))
 
     def human() -> None:
         services = [(f"HTTP {id}", url) for id, url in found.http.items()]
@@ -110,13 +113,18 @@ def _announce(cli: Cli, runtime: Runtime, state: Path, env: dict[str, str]) -> D
 async def _reload_on_save(runtime: Runtime, since: float) -> None:
     """Never ends. A broken save is reported, and the last good set of files goes on."""
     async for _ in saved(runtime, since):
+        known = set(runtime.registry.notes)
         try:
             await runtime.reload()
         except RegistryError as error:
             for problem in error.problems:
-                _log.error("%s", problem)
+                if problem.severity != "note":
+                    _log.error("%s", problem)
             _log.error("not reloaded: the last good files go on running")
         except Error as error:
             _log.error("not reloaded: %s", error)
         else:
+            for note in runtime.registry.notes:
+                if note.severity == "note" and note not in known:
+                    _log.info("%s", note)
             _log.info("reloaded")

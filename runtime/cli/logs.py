@@ -10,7 +10,8 @@ _OURS = ("evermoon", "runtime")
 
 
 class OneLine(logging.Formatter):
-    """A formatter. A script's line says where in the script it was written and by which run or process; a failure says what it was, and its traceback only in debug."""
+    """A formatter. A script's line says where in the script it was written and by which run or process; a failure says what it was, and its
+    traceback only in debug, unless it is one of an author's own Python (`extra={"traceback": True}`)."""
 
     def __init__(self, tracebacks: bool) -> None:
         super().__init__(_FORMAT, datefmt="%H:%M:%S")
@@ -21,7 +22,7 @@ class OneLine(logging.Formatter):
         about = getattr(record, "evermoon", None)
         if isinstance(about, Mapping):
             shown.msg, shown.args = f"{record.getMessage()}{_about(about)}", ()
-        if shown.exc_info and not self._tracebacks:
+        if shown.exc_info and not self._tracebacks and not getattr(record, "traceback", False):
             error = shown.exc_info[1]
             shown.msg, shown.args = f"{record.getMessage()}: {error or type(error).__name__}", ()
             shown.exc_info = shown.exc_text = None

@@ -6,6 +6,7 @@
 -- The host compiles it together with the files that every program needs: they are in CORE, by name, as functions of their
 -- environment, as every chunk is, since fetching and loading each by itself is a good part of what a new interpreter costs.
 -- Speaks protocol 2.
+-- Its scripts keep the lines of tail calls.
 local host = ...
 local chunks, givers = CORE, {} -- file -> function of its environment; name of K -> the file that gives it
 

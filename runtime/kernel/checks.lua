@@ -1,4 +1,4 @@
--- On first use of: where_prefix frames frames_text misuse changes span check ordinal without_kernel_position
+-- On first use of: where_prefix frames frames_text misuse changes span check ordinal without_kernel_position known_as
 -- Saying what is wrong, and where: misuse at the caller's line, argument checks, stacks, stable names for addresses.
 return function(K)
   local raw = K.raw
@@ -45,9 +45,23 @@ return function(K)
     error(K.where_prefix() .. text, 0)
   end
 
+  -- What a command is to an author.
+  local NAMES = {
+    call = "funcs.call", timer = "time.sleep, time.after or another timer", attrs = "workflow.attrs", handler = "workflow.query",
+    status = "workflow.status", update = "workflow.update", stop = "stop", random = "random numbers", log = "print",
+    cancel_process = "process.cancel", version = "workflow.version",
+  }
+  for _, name in raw.ipairs({ "send", "spawn", "exec", "terminate", "monitor", "unmonitor", "link", "unlink", "set_options" }) do
+    NAMES[name] = "process." .. name
+  end
+  function K.known_as(op)
+    if raw.string.sub(op, 1, 9) == "registry." then return "process." .. op end
+    return NAMES[op] or op
+  end
+
   -- Whoever asks changes nothing: a query or a validator is no part of the history, so a replay does not repeat it.
   function K.changes(what)
-    if K.readonly then K.misuse("a query handler or validator cannot use '%s'", what) end
+    if K.readonly then K.misuse("a query handler or validator cannot use '%s'", K.known_as(what)) end
   end
 
   -- How many places lie from `i` to `j` in a text of `length` bytes, places as Lua's string functions count them.

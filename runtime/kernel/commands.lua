@@ -113,7 +113,7 @@ return function(K)
 
   -- A command without a result.
   function K.emit(command)
-    if K.readonly then K.misuse("a query handler or validator cannot use '%s'", command.op) end
+    if K.readonly then K.misuse("a query handler or validator cannot use '%s'", K.known_as(command.op)) end
     command.at = command.at or K.where()
     return write(command)
   end
@@ -170,8 +170,8 @@ return function(K)
   -- Sends a command. `fields.args` (packed Lua values) become payloads. Always answers a pending; one that could not be
   -- sent is done, with its error.
   function K.command(op, fields)
-    if K.readonly then K.misuse("a query handler or validator cannot use '%s'", op) end
-    if K.loading then K.misuse("the body of a file cannot use '%s': return a function that does", op) end
+    if K.readonly then K.misuse("a query handler or validator cannot use '%s'", K.known_as(op)) end
+    if K.loading then K.misuse("the body of a file cannot use '%s': return a function that does", K.known_as(op)) end
     if is_blocking(op) and K.is_cancelled_here() then return settled(K.canceled()) end
     local indexes
     if fields.args then
@@ -210,6 +210,7 @@ return function(K)
       K.park({ what = (p.op or "command") .. " " .. (p.seq or "") })
     end
     if p.ok then return p.value end
+    K.unheard(K.arrived(p.err), p.op)
     return nil, p.err
   end
 

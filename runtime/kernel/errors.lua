@@ -1,4 +1,4 @@
--- On first use of: text_of error is_error invalid canceled error_to_wire error_from_wire error_from_raise error_from_return errors
+-- On first use of: text_of error is_error refusal invalid canceled error_to_wire error_from_wire error_from_raise error_from_return arrived mended errors
 -- Error objects: kind, message, retryable, details, the stack where they were made, and what they wrap.
 return function(K)
   local raw = K.raw
@@ -22,9 +22,24 @@ return function(K)
     return copy
   end
 
+  -- What wrapping put before the message, outermost first. One that came from elsewhere brings it whole; one that is made here has only
+  -- its own word, and the rest is its cause's, so that many wraps take no more than they say.
+  local MAX_CONTEXT = 16384
+  local function context_of(state)
+    if not state.word then return state.context end
+    local words, size = {}, 0
+    while state and state.word and size < MAX_CONTEXT do
+      words[#words + 1] = state.word
+      size = size + #state.word
+      state = class.state(state.cause)
+    end
+    if state and size < MAX_CONTEXT then words[#words + 1] = state.context end
+    return raw.table.concat(words, ": ")
+  end
+
   local function text(state)
-    local message = state.message
-    if state.context then message = state.context .. ": " .. message end
+    local message, context = state.message, context_of(state)
+    if context then message = context .. ": " .. message end
     if message == "" then message = state.kind ~= "" and state.kind or "unknown error" end
     return message
   end
@@ -70,11 +85,18 @@ return function(K)
     })
   end
 
+  -- One that a function of the API returns to its caller.
+  function K.refusal(fields)
+    local err = K.error(fields)
+    K.unheard(err)
+    return err
+  end
+
   function K.is_error(value) return class.state(value) ~= nil end
 
   function K.invalid(message, ...)
     if raw.select("#", ...) > 0 then message = message:format(...) end
-    return nil, K.error({ kind = kinds.INVALID, message = message, retryable = false })
+    return nil, K.refusal({ kind = kinds.INVALID, message = message, retryable = false })
   end
 
   function K.canceled(message)
@@ -87,7 +109,7 @@ return function(K)
     local state = class.state(object)
     local wire = {
       kind = K.plain(state.kind), message = K.plain(state.message), retryable = state.retryable,
-      context = K.plain(state.context),
+      context = K.plain(context_of(state)),
     }
     if state.details ~= nil then wire.details = K.plain(state.details) end
     local stack = type(state.stack) == "table" and K.frames_text(state.stack) or state.stack
@@ -103,6 +125,31 @@ return function(K)
       details = details_of(wire.details), context = wire.context, stack = wire.stack or {},
       cause = type(wire.cause) == "table" and K.error_from_wire(wire.cause) or nil,
     })
+  end
+
+  -- An error in which a wait ended: where the script waited comes behind the places that it brings, or is its own.
+  local MAX_STACK = 8192
+  function K.arrived(err)
+    local state = class.state(err)
+    if state.arrived then return err end
+    state.arrived = true
+    local stack = state.stack or ""
+    if #stack == 0 then
+      state.stack = K.frames()
+    elseif type(stack) == "string" and #stack < MAX_STACK then
+      local here = K.frames_text(K.frames())
+      if here ~= "" then state.stack = stack .. "\n" .. here end
+    end
+    return err
+  end
+
+  -- A message of Lua's own, with what to do about it where the host knows: the line uses a name that nothing has.
+  function K.mended(message)
+    local file, line = raw.string.match(message, "^(.-):(%d+): attempt to .* a nil value %([gfm]")
+    local mends = file and K.boot.mends[file]
+    local mend = mends and mends[line]
+    if not mend or raw.string.find(message, mend, 1, true) then return message end
+    return message .. ": " .. mend
   end
 
   -- Whatever a script raised, as an error object. Text keeps the position Lua gave it.
@@ -122,6 +169,7 @@ return function(K)
       local frame = frames[1]
       message = frame and frame.source .. ":" .. frame.line .. ": " .. inside or inside
     end
+    message = K.mended(message)
     return class.new({ kind = kinds.INTERNAL, message = message, retryable = false, stack = frames })
   end
 
@@ -158,10 +206,9 @@ return function(K)
     if type(err) == "string" then err = K.error({ message = err }) end
     local state = class.state(err)
     if not state then K.misuse("bad argument #1 to 'wrap' (error or string expected, got %s)", K.type(err)) end
-    local context = state.context and (message .. ": " .. state.context) or message
     return class.new({
       kind = state.kind, message = state.message, retryable = state.retryable, details = state.details,
-      context = context, cause = err, stack = K.frames(),
+      word = message, cause = err, stack = K.frames(),
     })
   end
 

@@ -105,6 +105,6 @@ return function(K)
     end
     local p = list[index]
     if p.ok then return index, p.value end
-    return index, nil, p.err
+    return index, nil, K.arrived(p.err)
   end
 end, "lasts"

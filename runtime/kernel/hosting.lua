@@ -8,7 +8,7 @@ return function(K)
   local function unpack_host(ok, ...)
     if ok then return ... end
     local kind, message = ...
-    return nil, K.error({ kind = kind, message = message, retryable = false })
+    return nil, K.refusal({ kind = kind, message = message, retryable = false })
   end
   local host = K.host_function
   -- Host functions run out of the budget's sight: a call is charged by the bytes it is given, and some by more.

@@ -235,6 +235,7 @@ return function(K)
       if limits.is_overflow(err) then limits.charge(TICK) end -- which that hook may not have counted
       local inside = K.without_kernel_position(err)
       if inside then return ok, K.where_prefix() .. inside end
+      if find(err, ": attempt to ", 1, true) then return ok, K.mended(err) end
     end
     return ok, ...
   end

@@ -16,7 +16,7 @@ return function(K)
   local function data_of(state)
     if state.encoding then
       local value, problem = K.decode(state.encoding, state.bytes)
-      if problem then return nil, K.error({ kind = K.kinds.INVALID, message = problem, retryable = false }) end
+      if problem then return nil, K.refusal({ kind = K.kinds.INVALID, message = problem, retryable = false }) end
       return value
     end
     return state.value
@@ -34,7 +34,7 @@ return function(K)
       return text
     end
     local value, problem = K.json_value(text)
-    if problem then return nil, K.error({ kind = K.kinds.INVALID, message = problem, retryable = false }) end
+    if problem then return nil, K.refusal({ kind = K.kinds.INVALID, message = problem, retryable = false }) end
     return value
   end
 

@@ -26,6 +26,7 @@ return function(K)
       local names = {}
       for known in K.pairs(queries) do names[#names + 1] = known end
       local others = #names > 0 and "known: " .. raw.table.concat(names, ", ") or "this run has registered none"
+      others = others .. K.did_you_mean(name, names)
       return nil, K.error({ kind = kinds.NOT_FOUND, retryable = false,
         message = "unknown query '" .. name .. "'; " .. others })
     end
@@ -42,7 +43,10 @@ return function(K)
     local update = updates[name]
     if not update then
       if K.listens_with_messages(name) then return nil end
-      return nil, K.error({ kind = kinds.NOT_FOUND, message = "unknown update '" .. name .. "'", retryable = false })
+      local names = {}
+      for known in K.pairs(updates) do names[#names + 1] = known end
+      return nil, K.error({ kind = kinds.NOT_FOUND, retryable = false,
+        message = "unknown update '" .. name .. "'" .. K.did_you_mean(name, names) })
     end
     if update.validator then
       local ok, err = update.validator(...)
@@ -106,7 +110,7 @@ return function(K)
         or K.error({ kind = kinds.INVALID, message = "update was refused", retryable = false })
       K.finish_update(id, nil, err)
     else
-      return nil, K.error({ kind = kinds.INVALID, retryable = false,
+      return nil, K.refusal({ kind = kinds.INVALID, retryable = false,
         message = "an update is answered with ack, nak, ok or error, not '" .. topic .. "'" })
     end
     return true

@@ -11,27 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from runtime.lua import opcodes as op
 from runtime.lua.interpreter import compile_lua
 
-_LOADK, _SETUPVAL, _GETTABUP, _GETFIELD, _SETTABUP, _SETTABLE, _SETFIELD, _NEWTABLE, _SELF = (
-    3,
-    10,
-    11,
-    14,
-    15,
-    16,
-    18,
-    19,
-    20,
-)
-_POWK, _POW, _MMBIN, _MMBINK, _CONCAT, _CLOSE, _JMP, _TEST, _TESTSET = 26, 38, 46, 48, 53, 54, 56, 66, 67
-_CALL, _TAILCALL, _RETURN, _RETURN1, _SETLIST, _CLOSURE = 68, 69, 70, 72, 78, 79
-_VARARGPREP, _EXTRAARG = 81, 82
-#: Instructions whose A is no register that they set.
-_NO_TARGET = frozenset(
-    {_SETUPVAL, *range(_SETTABUP, _SETFIELD + 1), *range(_MMBIN, _MMBINK + 1), *range(_CLOSE, _TEST + 1)}
-    | {*range(_TAILCALL, _RETURN1 + 1), _SETLIST, _VARARGPREP, _EXTRAARG}
-)
 _HEADER = 4 + 1 + 1 + 6 + 3 + 8 + 8 + 1
 _NIL, _FALSE, _TRUE, _FLOAT, _INTEGER, _SHORT, _LONG = 0, 1, 17, 19, 3, 4, 20
 
@@ -48,7 +30,7 @@ class Instruction:
     line: int
 
 
-_NOTHING = Instruction(_RETURN, 0, 0, 0, 0, 0)
+_NOTHING = Instruction(op.RETURN, 0, 0, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +53,10 @@ class Function:
     upvalues: list[str] = field(default_factory=list)
     captured: list[tuple[bool, int]] = field(default_factory=list)
     inner: list[Function] = field(default_factory=list)
+    line: int = 0
+    """Where it is defined; 0 of a file's own."""
+    offset: int = 0
+    """Of its first instruction in the bytecode; each has four bytes."""
 
     def all(self) -> Iterator[Function]:
         yield self
@@ -142,8 +128,9 @@ class _DumpReader:
         line = self.size()
         self.size()
         self.take(3)
-        words = struct.unpack(f"<{(count := self.size())}I", self.take(4 * count))
-        found = Function()
+        count = self.size()
+        found = Function(line=line, offset=self._at)
+        words = struct.unpack(f"<{count}I", self.take(4 * count))
         found.constants = [self.constant() for _ in range(self.size())]
         found.captured = [(bool(self.byte()), self.take(2)[0]) for _ in range(self.size())]
         found.inner = [self.function() for _ in range(self.size())]
@@ -154,7 +141,8 @@ class _DumpReader:
             register = sum(other.end > start for other in found.locals)  # of those declared before, still there
             found.locals.append(Local(name, register, start, end))
         found.upvalues = [self.text() for _ in range(self.size())]
-        for at, (word, step) in enumerate(zip(words, steps, strict=True)):
+        for at, word in enumerate(words):
+            step = steps[at] if steps else 0  # none in what was stripped
             line = absolute[at] if step == -128 else line + step
             found.code.append(_instruction(word, line))
         return found
@@ -167,7 +155,12 @@ def _instruction(word: int, line: int) -> Instruction:
 @lru_cache(maxsize=1024)
 def analysed(source: str, name: str) -> Function:
     """The main function of a script. Raises `Error` INVALID, with the line, for one that does not compile."""
-    return _DumpReader(compile_lua(source.encode(), f"@{name}".encode())).function()
+    return read(compile_lua(source.encode(), f"@{name}".encode()))
+
+
+def read(code: bytes) -> Function:
+    """The main function of bytecode that the host has made."""
+    return _DumpReader(code).function()
 
 
 def _is_global(function: Function, at: int) -> bool:
@@ -178,7 +171,7 @@ def reads(main: Function) -> Iterator[Named]:
     """Every global that is read, with the fields that are looked up in it at once."""
     for function in main.all():
         for at, step in enumerate(function.code):
-            if step.op == _GETTABUP and _is_global(function, step.b):
+            if step.op == op.GETTABUP and _is_global(function, step.b):
                 yield Named(_path(function, at), step.line, _argument(function, at + 1, step.a))
 
 
@@ -188,7 +181,7 @@ def writes(main: Function) -> set[str]:
         str(function.constants[step.b])
         for function in main.all()
         for step in function.code
-        if step.op == _SETTABUP and _is_global(function, step.a)
+        if step.op == op.SETTABUP and _is_global(function, step.a)
     }
 
 
@@ -196,8 +189,8 @@ def calls(main: Function) -> Iterator[Named]:
     """Every field or method that is looked up and called with a literal text first: `x.name("text")`, `x:name("text")`."""
     for function in main.all():
         for at, step in enumerate(function.code):
-            if step.op in (_GETFIELD, _SELF) or (step.op == _GETTABUP and not _is_global(function, step.b)):
-                register = step.a + (1 if step.op == _SELF else 0)
+            if step.op in (op.GETFIELD, op.SELF) or (step.op == op.GETTABUP and not _is_global(function, step.b)):
+                register = step.a + (1 if step.op == op.SELF else 0)
                 text = _argument(function, at + 1, register)
                 if text is not None:
                     yield Named((str(_constant(function, step.c)),), step.line, text)
@@ -214,7 +207,9 @@ def module_calls(main: Function, modules: Sequence[str]) -> Iterator[ModuleCall]
     if any(named.path[0] == "_G" for named in reads(main)):
         return  # it may set any of them by name
     known = {module: module for module in modules if module not in rebound}
-    assigned = {function.upvalues[step.b] for function in main.all() for step in function.code if step.op == _SETUPVAL}
+    assigned = {
+        function.upvalues[step.b] for function in main.all() for step in function.code if step.op == op.SETUPVAL
+    }
     yield from _module_calls(main, known, [None] * len(main.upvalues), assigned)
 
 
@@ -227,7 +222,7 @@ def _module_calls(
         module = _looked_up(function, at, known, kept, captured)
         if module is not None:
             yield from _literal_call(function, at, module)
-        if step.op == _CLOSURE:
+        if step.op == op.CLOSURE:
             inner = function.inner[step.bx]
             around = [
                 _held(kept, place, at + 1) if in_register else captured[place] for in_register, place in inner.captured
@@ -244,15 +239,15 @@ def _required(function: Function, local: Local, known: Mapping[str, str]) -> str
     if made < 2 or any(_sets(step, local.register) for step in function.code[local.start : local.end]):
         return None
     before, asked, named, called = [_NOTHING, *function.code][made - 2 : made + 2]
-    is_require = asked.op == _GETTABUP and _is_global(function, asked.b) and _constant(function, asked.c) == "require"
-    if called.op != _CALL or not is_require or asked.a != local.register or before.op in (_JMP, _TEST):
+    is_require = asked.op == op.GETTABUP and _is_global(function, asked.b) and _constant(function, asked.c) == "require"
+    if called.op != op.CALL or not is_require or asked.a != local.register or before.op in (op.JMP, op.TEST):
         return None  # also where it is one of several values: `x or require("…")`
-    name = _constant(function, named.bx) if named.op == _LOADK else None
+    name = _constant(function, named.bx) if named.op == op.LOADK else None
     return name if isinstance(name, str) and name in known else None
 
 
 def _sets(step: Instruction, register: int) -> bool:
-    return step.a == register and step.op not in _NO_TARGET
+    return step.a == register and step.op not in op.NO_TARGET
 
 
 def _held(kept: Sequence[tuple[Local, str]], register: int, at: int) -> str | None:
@@ -271,13 +266,13 @@ def _looked_up(
 ) -> str | None:
     """The module whose field the instruction looks up."""
     step, before = function.code[at], function.code[at - 1] if at else None
-    if step.op == _GETTABUP and not _is_global(function, step.b):
+    if step.op == op.GETTABUP and not _is_global(function, step.b):
         return captured[step.b]
-    if step.op != _GETFIELD:
+    if step.op != op.GETFIELD:
         return None
-    if before is not None and before.op == _GETTABUP and before.a == step.b and _is_global(function, before.b):
-        tested = function.code[at - 3] if at > 2 and function.code[at - 2].op == _JMP else None
-        if tested is not None and tested.op in (_TEST, _TESTSET) and tested.a == step.b:
+    if before is not None and before.op == op.GETTABUP and before.a == step.b and _is_global(function, before.b):
+        tested = function.code[at - 3] if at > 2 and function.code[at - 2].op == op.JMP else None
+        if tested is not None and tested.op in (op.TEST, op.TESTSET) and tested.a == step.b:
             return None  # one of several values: `x or env`
         return known.get(str(_constant(function, before.c)))
     return _held(kept, step.b, at)
@@ -290,13 +285,13 @@ def _literal_call(function: Function, at: int, module: str) -> Iterator[ModuleCa
     while (text := _argument(function, at + 1 + len(texts), step.a + len(texts))) is not None:
         texts.append(text)
     after = function.code[at + 1 + len(texts) :]
-    end = next((i for i, item in enumerate(after) if item.op in (_CALL, _TAILCALL) and item.a == step.a), None)
+    end = next((i for i, item in enumerate(after) if item.op in (op.CALL, op.TAILCALL) and item.a == step.a), None)
     if end is None:
         return
     for position in range(len(texts)):
         changed = next((item for item in after[:end] if _sets(item, step.a + 1 + position)), None)
         if changed is not None:  # it is the beginning of a longer text, or of something else that is computed
-            texts = texts[: position + (changed.op == _CONCAT)]
+            texts = texts[: position + (changed.op == op.CONCAT)]
             if texts:
                 yield ModuleCall(module, name, tuple(texts), len(texts) == position, step.line)
             return
@@ -308,7 +303,7 @@ def powers(main: Function) -> Iterator[int]:
     """Lines of `^`; a square is computed by multiplication."""
     for function in main.all():
         for step in function.code:
-            if step.op == _POW or (step.op == _POWK and _constant(function, step.c) != 2):
+            if step.op == op.POW or (step.op == op.POWK and _constant(function, step.c) != 2):
                 yield step.line
 
 
@@ -320,25 +315,27 @@ def texts(main: Function) -> set[str]:
 def returns(main: Function) -> str | None:
     """What the chunk returns: "nothing", "function", or "table" made of literal keys; None when that is not to be seen."""
     values = [
-        (at, step) for at, step in enumerate(main.code) if step.op == _RETURN1 or (step.op == _RETURN and step.b != 1)
+        (at, step)
+        for at, step in enumerate(main.code)
+        if step.op == op.RETURN1 or (step.op == op.RETURN and step.b != 1)
     ]
     if not values:
-        tail = any(step.op == _TAILCALL for step in main.code)
+        tail = any(step.op == op.TAILCALL for step in main.code)
         return None if tail else "nothing"
     if len(values) > 1:
         return None
     at, step = values[0]
-    made = [item.op for item in main.code[:at] if item.a == step.a and item.op in (_CLOSURE, _NEWTABLE)]
-    if made[-1:] == [_CLOSURE] and main.code[at - 1].op == _CLOSURE:
+    made = [item.op for item in main.code[:at] if item.a == step.a and item.op in (op.CLOSURE, op.NEWTABLE)]
+    if made[-1:] == [op.CLOSURE] and main.code[at - 1].op == op.CLOSURE:
         return "function"
-    open_ended = any(item.op == _SETTABLE for function in main.all() for item in function.code)
-    return "table" if made[-1:] == [_NEWTABLE] and not open_ended and _is_literal(main, at, step.a) else None
+    open_ended = any(item.op == op.SETTABLE for function in main.all() for item in function.code)
+    return "table" if made[-1:] == [op.NEWTABLE] and not open_ended and _is_literal(main, at, step.a) else None
 
 
 def _is_literal(main: Function, end: int, register: int) -> bool:
     """Whether nothing but setting fields happens to a table between its making and its return."""
-    start = max(at for at, step in enumerate(main.code[:end]) if step.op == _NEWTABLE and step.a == register)
-    return all(step.op not in (_CALL, _TAILCALL) for step in main.code[start:end])
+    start = max(at for at, step in enumerate(main.code[:end]) if step.op == op.NEWTABLE and step.a == register)
+    return all(step.op not in (op.CALL, op.TAILCALL) for step in main.code[start:end])
 
 
 def _constant(function: Function, at: int) -> Constant:
@@ -349,7 +346,7 @@ def _path(function: Function, at: int) -> tuple[str, ...]:
     step = function.code[at]
     path: Sequence[str] = (str(_constant(function, step.c)),)
     after = function.code[at + 1] if at + 1 < len(function.code) else None
-    if after is not None and after.op == _GETFIELD and after.b == step.a:
+    if after is not None and after.op == op.GETFIELD and after.b == step.a:
         path = (*path, str(_constant(function, after.c)))
     return tuple(path)
 
@@ -357,7 +354,7 @@ def _path(function: Function, at: int) -> tuple[str, ...]:
 def _argument(function: Function, at: int, callee: int) -> str | None:
     """The literal text that is loaded next, behind what is called."""
     step = function.code[at] if at < len(function.code) else None
-    if step is None or step.op != _LOADK or step.a != callee + 1:
+    if step is None or step.op != op.LOADK or step.a != callee + 1:
         return None
     value = _constant(function, step.bx)
     return value if isinstance(value, str) else None

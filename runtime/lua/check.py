@@ -10,6 +10,7 @@ from pathlib import Path
 
 from runtime.errors import Error
 from runtime.lua.analysis import analysed
+from runtime.lua.attributes import attribute_notes
 from runtime.lua.capabilities import capability_problems
 from runtime.lua.notes import script_notes
 from runtime.modules.catalogue import ALWAYS, MODULES
@@ -21,14 +22,12 @@ LuaEntry = WorkflowLua | FunctionLua | ProcessLua | LibraryLua
 
 _POSITION = re.compile(r"^(?P<name>.*?):(?P<line>\d+): (?P<message>.*)$", re.DOTALL)
 
-#: Modules of the design that later versions bring; listing one is "not supported yet", not "unknown".
-PLANNED = frozenset({"stream", "text"})
-
 
 def lua_checks(registry: Registry) -> Iterable[Problem]:
     """Every problem of every script: syntax (at the script's line), module lists, entry points and call options (at the entry); and
     notes, at the script's line."""
     compiled: dict[Path, list[Problem]] = {}
+    told: set[tuple[Path | str, int, str]] = set()  # notes on a file that several entries share
     in_workflows = _in_workflows(registry)
     for entry in _lua_entries(registry):
         if entry.source.path not in compiled:
@@ -36,10 +35,16 @@ def lua_checks(registry: Registry) -> Iterable[Problem]:
             yield from compiled[entry.source.path]
         yield from _modules(entry)
         if not compiled[entry.source.path]:
-            yield from script_notes(registry, entry, in_workflow=entry.id in in_workflows)
+            for note in script_notes(registry, entry, in_workflow=entry.id in in_workflows):
+                said = note.file, note.line, note.message
+                if note.severity == "error" or said not in told:
+                    told.add(said)
+                    yield note
     for entry in _lua_entries(registry):
         if isinstance(entry, WorkflowLua):
             yield from _workflow_modules(registry, entry)
+            if not compiled[entry.source.path]:
+                yield from attribute_notes(registry, entry)
         elif isinstance(entry, FunctionLua | ProcessLua):
             yield from capability_problems(registry, entry)
     for function in registry.entries.values():
@@ -85,11 +90,8 @@ def _modules(entry: LuaEntry) -> Iterator[Problem]:
         if name in MODULES or name in ALWAYS:
             continue
         near = difflib.get_close_matches(name, MODULES, n=1)
-        if name in PLANNED:
-            message, hint = f"module '{name}' is not supported yet", None
-        else:
-            message = f"unknown module '{name}'"
-            hint = f"did you mean '{near[0]}'?" if near else f"known modules: {', '.join(sorted(MODULES))}"
+        message = f"unknown module '{name}'"
+        hint = f"did you mean '{near[0]}'?" if near else f"known modules: {', '.join(sorted(MODULES))}"
         yield Problem(file=entry.file, line=entry.line, entry_id=entry.id, message=message, hint=hint)
 
 

@@ -13,15 +13,19 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 
 from runtime.errors import invalid
+from runtime.lua.compiling import without_tail_calls
 from runtime.lua.interpreter import compile_lua
 from runtime.modules.catalogue import ALWAYS
 from runtime.registry.bundles import canonical, sha256
 
 _PACKAGES = ("kernel", "modules")
 _BOOT = "kernel/boot"
+#: Files with functions that scripts call.
+_CALLED = ("modules/", "kernel/future", "kernel/payload")
 #: What `kernel/boot` loads at once, and is therefore put into one chunk with it.
 _USED = re.compile(r'^ *(?:local \w+ = )?K\.use\("(kernel/\w+)"\)$', re.MULTILINE)
-#: What a kernel says of itself, a file of the modules' files that it loads, and of what it gives.
+#: What a kernel says of itself and of how its scripts are compiled, a file of the modules' files that it loads, and of what it gives.
+_KEEPS_LINES = "-- Its scripts keep the lines of tail calls.\n"
 _SPEAKS = re.compile(r"^-- Speaks protocol (\d+)\.$", re.MULTILINE)
 _LOADS = re.compile(r'"(modules/[\w/]+)"')
 _GIVES = re.compile(r"^-- On first use of: (.+)$", re.MULTILINE)
@@ -29,7 +33,7 @@ _GIVES = re.compile(r"^-- On first use of: (.+)$", re.MULTILINE)
 
 class Kernel:
     """The sources of a kernel and its modules. `sources` are by chunk name (``kernel/limits``, ``modules/time``). `data` is the stored form, `hash` its SHA-256,
-    `protocol` how it is spoken to. Thread-safe.
+    `protocol` how it is spoken to, `keeps_lines` whether scripts are compiled for it so that calls of the API keep their lines. Thread-safe.
     """
 
     def __init__(self, sources: Mapping[str, str]) -> None:
@@ -37,7 +41,9 @@ class Kernel:
         self._chunks: dict[str, bytes] = {}
         self.data = canonical(self._sources)
         self.hash = sha256(self.data)
-        spoken = _SPEAKS.search(self._sources.get(_BOOT, ""))
+        boot = self._sources.get(_BOOT, "")
+        self.keeps_lines = _KEEPS_LINES in boot
+        spoken = _SPEAKS.search(boot)
         self.protocol = int(spoken[1]) if spoken else 1
 
     @classmethod
@@ -79,6 +85,8 @@ class Kernel:
                 source = f"return {_of_its_environment(source)}"
             # Stripped: it loads in half the time, and frames without a source are how the kernel tells its own from a script's.
             code = compile_lua(source.encode(), f"=evermoon/{full}".encode(), True)
+            if self.keeps_lines and full.startswith(_CALLED):
+                code = without_tail_calls(code)
             self._chunks[name] = code
         return code
 

@@ -8,46 +8,16 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
+from runtime.lua.absent import absent_in
 from runtime.lua.analysis import Function, analysed, calls, powers, reads, returns, texts, writes
+from runtime.lua.compiling import GLOBALS
 from runtime.modules.catalogue import ALWAYS, MODULES
 from runtime.registry import FunctionLua, LibraryLua, Problem, ProcessLua, Registry, WorkflowLua
 
 LuaEntry = WorkflowLua | FunctionLua | ProcessLua | LibraryLua
 
-#: What `kernel/sandbox` puts into every environment, and `kernel/main` beside the modules.
-GLOBALS = frozenset(
-    [
-        "_G",
-        "_VERSION",
-        "assert",
-        "error",
-        "getmetatable",
-        "ipairs",
-        "load",
-        "next",
-        "pairs",
-        "pcall",
-        "rawequal",
-        "rawget",
-        "rawlen",
-        "rawset",
-        "require",
-        "select",
-        "setmetatable",
-        "tonumber",
-        "tostring",
-        "type",
-        "xpcall",
-        "string",
-        "table",
-        "math",
-        "utf8",
-        "coroutine",
-        "subscribe",
-        "unsubscribe",
-    ]
-)
 #: Functions that take the id of an entry first.
 _TAKES_ID = frozenset(
     ["call", "async", "exec", "spawn", "spawn_monitored", "spawn_linked", "spawn_linked_monitored", "add"],
@@ -86,12 +56,14 @@ def _entry_point(entry: WorkflowLua | FunctionLua | ProcessLua, main: Function) 
 
 def _globals(entry: LuaEntry, main: Function) -> Iterator[Problem]:
     known = GLOBALS.union(ALWAYS, entry.modules, entry.imports, writes(main))
-    seen: set[str] = set()
+    told = set()
+    for use in absent_in(entry.source.text, entry.source.name, known):
+        told.add((use.name, use.line))
+        yield replace(_note(entry, use.line, use.text), severity="problem" if use.is_local else "note")
     for named in reads(main):
         name = named.path[0]
-        if name in known or name in seen:
+        if name in known or (name, named.line) in told:
             continue
-        seen.add(name)
         near = difflib.get_close_matches(name, known, n=1)
         hint = "list it in modules:" if name in MODULES else f"did you mean '{near[0]}'?" if near else None
         yield _note(entry, named.line, f"undefined global '{name}' reads as nil", hint)

@@ -11,10 +11,12 @@ from hashlib import blake2b
 from typing import Any
 
 from runtime.errors import Error, invalid
+from runtime.lua.compiling import compile_script
 from runtime.lua.interpreter import compile_lua
 from runtime.lua.kernel import Kernel, current_kernel
 from runtime.modules.calls import Calls, calls
 from runtime.registry import LATEST, Bundle, BundleStore, FunctionLua, MemoryStore, ProcessLua, Registry, WorkflowLua
+from runtime.registry.bundles import Script
 
 _log = logging.getLogger(__name__)
 
@@ -24,12 +26,13 @@ PUBLISHED_FOR = 3600.0
 
 @dataclass(frozen=True)
 class Unit:
-    """One file of a program: its chunk name (path relative to the root), bytecode, and what it may require."""
+    """One file of a program: its chunk name (path relative to the root), bytecode, what it may require, and its text."""
 
     name: str
     code: bytes
     modules: tuple[str, ...]
     imports: Mapping[str, str]
+    source: str = ""
 
     @cached_property
     def digest(self) -> bytes:
@@ -194,13 +197,20 @@ def _kernel_of(modules: Iterable[str]) -> str:
     return current_kernel().part(modules).hash
 
 
+def _compiled(script: Script, kernel: Kernel) -> bytes:
+    if kernel.keeps_lines:
+        return compile_script(script.source, script.name, script.modules, tuple(script.imports))
+    return compile_lua(script.source.encode(), f"@{script.name}".encode())
+
+
 def _program(bundle: Bundle, kernel: Kernel) -> Program:
     units = {
         id: Unit(
             script.name,
-            compile_lua(script.source.encode(), f"@{script.name}".encode()),
+            _compiled(script, kernel),
             script.modules,
             script.imports,
+            script.source,
         )
         for id, script in bundle.scripts.items()
     }

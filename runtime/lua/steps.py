@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from runtime.lua.absent import mends
+from runtime.lua.hearing import unheard_in
 from runtime.lua.protocol import VERSION, Answer, Batch, Clock, Event, batch_of
 from runtime.payload import JSON, NOTHING, Payload
 
@@ -61,6 +63,10 @@ class Steps:
         program = self._program
         if key == "limits":
             return (b"json", _json({"instructions": program.instructions, "memory": program.memory}))
+        if key == "unheard":
+            return (b"json", _json(unheard_in(program.units.values())))
+        if key == "mends":
+            return (b"json", _json(mends(program.units.values())))
         value = self._boot.get(key)
         if callable(value):
             value = value()

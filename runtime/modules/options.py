@@ -30,6 +30,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from runtime.errors import Error, invalid
 from runtime.modules import cron
+from runtime.registry.problems import closest
 from runtime.registry.units import Duration
 from runtime.registry.validation import expected
 
@@ -99,19 +100,26 @@ def _read(model: type[_Options], table: Mapping[str, Any], keys: Mapping[str, st
     try:
         return model.model_validate({name: table[key] for name, key in keys.items()}).plain()
     except ValidationError as error:
-        raise _refused(error.errors(include_url=False)[0], keys) from None
+        raise _refused(error.errors(include_url=False)[0], keys, model) from None
 
 
-def _refused(error: ErrorDetails, keys: Mapping[str, str]) -> Error:
+def _refused(error: ErrorDetails, keys: Mapping[str, str], model: type[_Options]) -> Error:
     """What is wrong with an option, by the key that it was given under."""
     if not error["loc"]:  # options that do not go together
         return invalid(error["msg"])
     name, *inside = map(str, error["loc"])
     key, is_unknown = keys.get(name, name), error["type"] == "extra_forbidden"
     if is_unknown and not inside:
-        return invalid(f'unknown option "{key}"', option=key)
-    problem = f'unknown option "{".".join(inside)}"' if is_unknown else ": ".join([*inside, expected(error)])
-    return invalid(f'option "{key}": {problem}', option=key)
+        prefix = key[: len(key) - len(name)]
+        return invalid(f'unknown option "{key}"{_meant(name, model, prefix)}', option=key)
+    table = _NESTED.get(name, model)
+    unknown = f'unknown option "{".".join(inside)}"{_meant(inside[-1], table)}' if is_unknown else ""
+    return invalid(f'option "{key}": {unknown or ": ".join([*inside, expected(error)])}', option=key)
+
+
+def _meant(name: str, model: type[_Options], prefix: str = "") -> str:
+    near = closest(name, model.model_fields)
+    return f'; did you mean "{prefix}{near}"?' if near else ""
 
 
 # Units ----------------------------------------------------------------------------------------------------------------------
@@ -247,6 +255,10 @@ class _Started(_Options):
     summary: Summary | None = None
     priority: Annotated[Priority, BeforeValidator(_prioritized)] | None = None
     retry_policy: Annotated[RetryPolicy, BeforeValidator(_table)] | None = None
+
+
+#: The models of options that are tables.
+_NESTED: Mapping[str, type[_Options]] = {"priority": Priority, "retry_policy": RetryPolicy}
 
 
 class ActivityOptions(_Started):

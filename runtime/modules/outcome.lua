@@ -13,7 +13,7 @@ return function(K)
       if not ns then K.misuse("bad argument #2 to 'retry' (%s)", problem) end
       details = { retry_after = ns // 1000000 }
     end
-    return nil, K.error({ kind = kinds.UNAVAILABLE, message = reason, retryable = true, details = details })
+    return nil, K.refusal({ kind = kinds.UNAVAILABLE, message = reason, retryable = true, details = details })
   end
 
   function outcome.fail(code, message, cause)
@@ -21,7 +21,7 @@ return function(K)
     K.check(message, 2, "fail", "string")
     local details
     if cause ~= nil then details = { cause = K.is_error(cause) and K.tostring(cause) or cause } end
-    return nil, K.error({ kind = code, message = message, retryable = false, details = details })
+    return nil, K.refusal({ kind = code, message = message, retryable = false, details = details })
   end
   return outcome
 end

@@ -27,7 +27,7 @@ return function(K)
   end
 
   local function not_found(dest)
-    return nil, K.error({ kind = kinds.NOT_FOUND, message = "process not found: " .. dest, retryable = false })
+    return nil, K.refusal({ kind = kinds.NOT_FOUND, message = "process not found: " .. dest, retryable = false })
   end
 
   local function check_dest(dest, fname)
@@ -104,7 +104,7 @@ return function(K)
     if not K.channel.state(channel) then K.check(channel, 2, "subscribe", "channel") end
     local listening = K.listen(topic, false, channel)
     if listening ~= channel then
-      return nil, K.error({ kind = kinds.ALREADY_EXISTS, message = "another channel listens to '" .. topic .. "'", retryable = false })
+      return nil, K.refusal({ kind = kinds.ALREADY_EXISTS, message = "another channel listens to '" .. topic .. "'", retryable = false })
     end
     return true
   end

@@ -32,7 +32,7 @@ return function(K)
     K.check(max, 3, "version", "integer")
     if change_id == "" then return K.invalid("the change id is empty") end
     if max < min then return K.invalid("version '%s': max %d is below min %d", change_id, max, min) end
-    if K.readonly then K.misuse("a query handler or validator cannot use 'version'") end
+    if K.readonly then K.misuse("a query handler or validator cannot use 'workflow.version'") end
     local known = pinned[change_id]
     if known == nil then
       local version, err = K.host("workflow.version", change_id, min, max)
@@ -97,7 +97,7 @@ return function(K)
     K.check(name, 1, "query", "string")
     K.check(fn, 2, "query", "function")
     if name == "" then return K.invalid("the query name is empty") end
-    K.changes("query")
+    K.changes("workflow.query")
     if string.sub(name, 1, 2) == "__" then return K.invalid("query '%s': names that begin with '__' are reserved", name) end
     K.register_query(name, fn)
     K.emit({ op = "handler", what = "query", name = name })
@@ -109,7 +109,7 @@ return function(K)
     K.check(fn, 2, "update", "function")
     K.check(validator, 3, "update", "function", true)
     if name == "" then return K.invalid("the update name is empty") end
-    K.changes("update")
+    K.changes("workflow.update")
     K.register_update(name, fn, validator)
     K.emit({ op = "handler", what = "update", name = name })
     return true
@@ -170,7 +170,7 @@ return function(K)
     for name, fn in pairs(workflow) do
       if type(fn) == "function" then
         workflow[name] = function()
-          return nil, K.error({ kind = kinds.INVALID, retryable = false,
+          return nil, K.refusal({ kind = kinds.INVALID, retryable = false,
             message = "workflow." .. name .. " works only inside a workflow" })
         end
       end

@@ -3,7 +3,7 @@ return function(K)
   local yaml = {}
 
   local function internal(err)
-    return K.error({ kind = K.kinds.INTERNAL, message = err, retryable = false })
+    return K.refusal({ kind = K.kinds.INTERNAL, message = err, retryable = false })
   end
 
   function yaml.encode(...)

@@ -34,6 +34,7 @@ from runtime.process.threads import Threads
 from runtime.process.watches import Watches
 from runtime.registry import ActivityEntry, Entry, FunctionLua, FunctionPy, ProcessLua, Registry
 from runtime.registry import ProcessHostEntry as HostEntry
+from runtime.registry.problems import did_you_mean
 from runtime.resources import Resources
 
 #: Seconds a cancelled execution has to end by itself.
@@ -279,9 +280,10 @@ class ProcessHost:
         """A process is one to a workflow, which calls it as an activity."""
         registry = former if former is not None and entry_id not in self.registry else self.registry
         entry = registry.get(entry_id)
-        if entry is None:
-            raise not_deployed("function", entry_id)
         callable_kinds = ActivityEntry if is_activity else FunctionLua | FunctionPy
+        if entry is None:
+            known = [item.id for item in registry.entries.values() if isinstance(item, callable_kinds)]
+            raise not_deployed("function", entry_id, did_you_mean(entry_id, known))
         if not isinstance(entry, callable_kinds):
             raise invalid(f"{entry_id} is a {entry.kind}, not a function", id=entry_id)
         return registry.resolve(entry)
@@ -308,7 +310,7 @@ class ProcessHost:
     def _python(self, entry: FunctionPy) -> PythonFunction:
         known = self._functions.get(entry.id)
         if known is None or known[0] != entry:
-            known = (entry, PythonFunction(entry.id, entry.load()))
+            known = (entry, PythonFunction(entry.id, entry.load(), entry.root))
             self._functions[entry.id] = known
         return known[1]
 

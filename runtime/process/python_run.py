@@ -9,8 +9,10 @@ from __future__ import annotations
 import inspect
 import logging
 import re
+import traceback
 import typing
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -28,18 +30,18 @@ from runtime.process.threads import run_apart
 _log = logging.getLogger("evermoon.function")
 
 #: Text of an exception that would tell a script about the host: paths, addresses, tracebacks.
-_HOST_TEXT = re.compile(r"/[\w.-]+/|\\|\.py\b|Traceback| object at 0x")
+_HOST_TEXT = re.compile(r"/[\w.-]+/|://\S*@|\\|\.py\b|Traceback| object at 0x")
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 class PythonFunction:
-    """A loaded `function.py`: its callable, and how to read each argument."""
+    """A loaded `function.py`: its callable, and how to read each argument. Files below `root` are the author's own."""
 
-    def __init__(self, entry_id: str, callable_: Callable[..., Any]) -> None:
+    def __init__(self, entry_id: str, callable_: Callable[..., Any], root: Path | None = None) -> None:
         self._id = entry_id
+        self._root = root
         self._call = callable_
         self.is_async = inspect.iscoroutinefunction(callable_)
-        self._package = getattr(callable_, "__module__", "").partition(".")[0]
         parameters = list(inspect.signature(callable_).parameters.values())
         hints = _hints(callable_)
         positional = [p for p in parameters if p.kind in _POSITIONAL]
@@ -63,7 +65,7 @@ class PythonFunction:
         except Error:
             raise
         except Exception as error:
-            _log.exception("%s failed", self._id)
+            _log.exception("%s failed", self._id, extra={"traceback": True})
             raise self._failure(error) from error
         return self._written(result)
 
@@ -104,12 +106,28 @@ class PythonFunction:
             raise internal(f"{self._id} returned a value that has no JSON form") from error
 
     def _failure(self, error: Exception) -> Error:
-        """The author's own words reach the caller; those of the host and its libraries stay in the log."""
-        package = type(error).__module__.partition(".")[0]
+        """The exception and the author's line. Text that would tell of the host stays in the log, with the whole traceback."""
+        place = self._place(error)
         text = str(error)
-        if package not in ("builtins", "asyncio", self._package) or not text or _HOST_TEXT.search(text):
-            return internal(f"{self._id} failed: {type(error).__name__}", retryable=None)
-        return internal(f"{self._id} failed: {type(error).__name__}: {text}", retryable=None)
+        said = "" if not text or _HOST_TEXT.search(text) else f": {text}"
+        return internal(f"{self._id} failed: {type(error).__name__}{said}{place}", retryable=None)
+
+    def _place(self, error: Exception) -> str:
+        """The innermost frame in a file of the author's, in words."""
+        if self._root is None:
+            return ""
+        root = self._root.resolve()
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [frame for frame in frames if _is_own(Path(frame.filename), root)]
+        return (
+            f" ({Path(own[-1].filename).relative_to(root).as_posix()}:{own[-1].lineno}, in {own[-1].name})"
+            if own
+            else ""
+        )
+
+
+def _is_own(file: Path, root: Path) -> bool:
+    return file.is_relative_to(root) and "site-packages" not in file.parts
 
 
 def _hints(callable_: Callable[..., Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from runtime.process import await_workflow
 from runtime.process.execution import Execution
 from runtime.process.lua_run import LuaRun
 from runtime.registry import Entry, ProcessHostEntry, ProcessLua, Registry, WorkflowLua
+from runtime.registry.problems import did_you_mean
 
 
 async def start(run: LuaRun, command: Command, host: str | None, options: Mapping[str, Any]) -> str:
@@ -61,9 +62,11 @@ _GIVEN_UP = "canceled by its caller"
 
 def _entry(run: LuaRun, command: Command) -> Entry:
     entry_id = str(command.data["id"])
-    entry = run.registry.get(entry_id)
+    registry = run.registry
+    entry = registry.get(entry_id)
     if entry is None:
-        raise not_found("entry", entry_id)
+        known = [item.id for item in registry.entries.values() if isinstance(item, WorkflowLua | ProcessLua)]
+        raise not_found("entry", entry_id, did_you_mean(entry_id, known))
     if not isinstance(entry, WorkflowLua | ProcessLua):
         raise invalid(f"{entry_id} is a {entry.kind}, which cannot be spawned", id=entry_id)
     return entry
@@ -104,12 +107,16 @@ def process_entry(registry: Registry, entry_id: str) -> ProcessLua:
     """Raises `Error` NOT_FOUND, or INVALID for what is no process."""
     entry = registry.get(entry_id)
     if entry is None:
-        raise not_found("entry", entry_id)
+        raise not_found("entry", entry_id, did_you_mean(entry_id, [known.id for known in registry.of_kind(ProcessLua)]))
     if not isinstance(entry, ProcessLua):
         raise invalid(f"{entry_id} is a {entry.kind}, not a process", id=entry_id)
     resolved = registry.resolve(entry)
     assert isinstance(resolved, ProcessLua)
     return resolved
+
+
+def _hosts(registry: Registry) -> list[str]:
+    return [host.id for host in registry.of_kind(ProcessHostEntry)]
 
 
 def process_host(registry: Registry, request: StartRequest) -> ProcessHostEntry:
@@ -121,7 +128,7 @@ def process_host(registry: Registry, request: StartRequest) -> ProcessHostEntry:
         )
     entry = registry.get(host_id)
     if entry is None:
-        raise not_found("process.host", host_id, host=host_id)
+        raise not_found("process.host", host_id, did_you_mean(host_id, _hosts(registry)), host=host_id)
     if not isinstance(entry, ProcessHostEntry):
         raise invalid(f"{host_id} is a {entry.kind}, not a process.host", id=request.entry, host=host_id)
     resolved = registry.resolve(entry)

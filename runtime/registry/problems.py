@@ -16,7 +16,10 @@ DOCS = "docs/registry.md"
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake. `line` counts from 1; 0 means the file as a whole. A note does not stop the load."""
+    """One mistake. `line` counts from 1; 0 means the file as a whole.
+
+    Only an error stops the load; what is a problem stops `check` and `deploy` too, since it is one for certain, but not in every run.
+    """
 
     file: Path | str
     line: int
@@ -24,7 +27,7 @@ class Problem:
     message: str
     hint: str | None = None
     docs: str | None = None
-    severity: Literal["error", "note"] = "error"
+    severity: Literal["error", "problem", "note"] = "error"
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}" if self.line else str(self.file)
@@ -48,13 +51,14 @@ def _printable(text: str) -> str:
 
 
 class RegistryError(Error):
-    """The error of definition files that hold mistakes. It has all of them, sorted by file and line, notes included."""
+    """The error of definition files that hold mistakes. It has all of them, sorted by file and line, notes included, which its text leaves out."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems: Sequence[Problem] = tuple(in_order(problems))
-        count = sum(problem.severity == "error" for problem in self.problems)
+        count = sum(problem.severity != "note" for problem in self.problems)
         head = f"the registry has {count} problem{'' if count == 1 else 's'}"
-        super().__init__(INVALID, "\n".join([head, *map(str, self.problems)]), retryable=False)
+        told = [str(problem) for problem in self.problems if problem.severity != "note"]
+        super().__init__(INVALID, "\n".join([head, *told]), retryable=False)
 
 
 def in_order(problems: Iterable[Problem]) -> list[Problem]:

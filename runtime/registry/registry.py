@@ -61,6 +61,7 @@ class Registry:
         overrides: Sequence[str] = (),
         checks: Sequence[Check] = (),
         lenient: bool = False,
+        strict: bool = False,
         origin: Origin | None = None,
     ) -> Registry:
         """Reads a definition file or a directory of them.
@@ -70,7 +71,7 @@ class Registry:
         Raises `RegistryError` with every mistake found.
 
         `lenient`: for speaking to runs that exist, which needs to know only where they live. Mistakes elsewhere go into
-        `notes`, and the entries that have them are missing.
+        `notes`, and the entries that have them are missing. `strict`: for publishing and checking, where problems count as mistakes.
         """
         read_at, here = (origin.registry, origin.here) if origin is not None else (Path(path), None)
         loaded = loader.load(read_at, environ, overrides, here)
@@ -78,7 +79,8 @@ class Registry:
         problems = [*loaded.problems, *(problem for check in checks for problem in check(registry))]
         if here is not None:
             problems = [_placed(problem, here) for problem in problems]
-        if any(problem.severity == "error" for problem in problems) and not (lenient and loaded.placed):
+        stopping = ("error", "problem") if strict else ("error",)
+        if any(problem.severity in stopping for problem in problems) and not (lenient and loaded.placed):
             raise RegistryError(problems)
         registry.notes = in_order(problems)
         return registry

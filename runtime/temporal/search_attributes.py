@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +14,31 @@ from temporalio.converter import encode_typed_search_attribute_value
 
 from runtime.errors import invalid
 
-Declared = Mapping[str, str]
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """The types of the attributes that a temporal.client declares, by their names; `client` is its entry's id.
+
+    `register`: where others than these may be used, it registers one with the server, of this type unless the server has it already,
+    and answers its type. It waits, so it is for threads only.
+    """
+
+    types: Mapping[str, str] = field(default_factory=dict)
+    client: str = ""
+    register: Callable[[str, str], str] | None = None
+
+    def with_new(self, values: Mapping[str, Any], times: Container[str] = ()) -> Declared:
+        """With those of these values that are not declared but may be used: of the type that their values have in Lua."""
+        register = self.register
+        if register is None:
+            return self
+        kinds = {name: "Datetime" if name in times else _kind(value) for name, value in values.items()}
+        new = {
+            name: register(name, kind)
+            for name, kind in kinds.items()
+            if name not in self.types and values[name] is not None
+        }
+        return replace(self, types={**self.types, **new})
 
 
 def _text(value: Any) -> str | None:
@@ -54,6 +79,15 @@ _TYPES: Mapping[str, tuple[Callable[[str], SearchAttributeKey[Any]], Callable[[A
     "KeywordList": (SearchAttributeKey.for_keyword_list, _texts, "an array of strings"),
 }
 
+_KINDS: Mapping[type, str] = {
+    bool: "Bool",
+    int: "Int",
+    float: "Double",
+    list: "KeywordList",
+    str: "Keyword",
+    type(None): "Keyword",
+}
+
 #: How the server names the types when one is registered.
 INDEXED = {
     "Keyword": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
@@ -67,9 +101,13 @@ INDEXED = {
 
 
 def _key(declared: Declared, name: str) -> tuple[SearchAttributeKey[Any], Callable[[Any], Any], str]:
-    kind = declared.get(name)
+    kind = declared.types.get(name)
     if kind is None:
-        raise invalid(f'search attribute "{name}" is not declared by the temporal.client', name=name)
+        text = f'search attribute "{name}" is not declared by the temporal.client'
+        mend = (
+            f" {declared.client}: name it, and its type, in that entry's search_attributes" if declared.client else ""
+        )
+        raise invalid(text + mend, name=name)
     make, check, wanted = _TYPES[kind]
     return make(name), check, wanted
 
@@ -78,7 +116,9 @@ def _checked(declared: Declared, name: str, value: Any) -> tuple[SearchAttribute
     key, check, wanted = _key(declared, name)
     checked = check(value)
     if checked is None:
-        raise invalid(f'search attribute "{name}" is {declared[name]}: it takes {wanted}, not {value!r}', name=name)
+        raise invalid(
+            f'search attribute "{name}" is {declared.types[name]}: it takes {wanted}, not {value!r}', name=name
+        )
     return key, checked
 
 
@@ -101,9 +141,13 @@ def inferred_start(values: Mapping[str, Any]) -> TypedSearchAttributes | None:
     return typed(_kinds(values), values)
 
 
-def _kinds(values: Mapping[str, Any]) -> dict[str, str]:
-    kinds = {bool: "Bool", int: "Int", float: "Double", list: "KeywordList", str: "Keyword", type(None): "Keyword"}
-    return {name: kinds[type(value)] for name, value in values.items()}
+def _kinds(values: Mapping[str, Any]) -> Declared:
+    return Declared({name: _kind(value) for name, value in values.items()})
+
+
+def _kind(value: Any) -> str:
+    """The type of a value in Lua; a time comes as its text."""
+    return _KINDS[type(value)]
 
 
 def updates(declared: Declared, values: Mapping[str, Any]) -> list[SearchAttributeUpdate[Any]]:

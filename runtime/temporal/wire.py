@@ -75,6 +75,8 @@ PROCESS_ENDED = "@evermoon.ended"
 
 #: Markers (Temporal patches) that pin what a live run decided, so that a later deploy does not change a replay.
 UNKNOWN_MARKER = "evermoon.unknown:{id}#{seq}"
+#: What an unknown id was said to have meant: text that a run was told stays what it was told.
+MEANT_MARKER = "evermoon.meant:{seq}="
 REFUSED_MARKER = "evermoon.refused:{op}#{seq}"
 #: A command that the scope did not allow: its number, and the number of the question among those it asks.
 DENIED_MARKER = "evermoon.denied:{action}#{seq}.{number}"
@@ -107,6 +109,7 @@ QUERY_STATUS = "__status"
 QUERY_INBOX = "__inbox"
 #: Queries that Temporal's UI and CLI ask any run.
 QUERY_STACK_TRACE = "__stack_trace"
+QUERY_ENHANCED_STACK_TRACE = "__enhanced_stack_trace"
 QUERY_METADATA = "__temporal_workflow_metadata"
 
 _ENDS = {kind: kind for kind in (EXIT, LINK_DOWN)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from runtime.lua.interpreter import compile_lua
+from runtime.lua.compiling import compile_script
 from runtime.lua.program import Program, Unit
 
 
@@ -30,4 +30,4 @@ def program_from_source(
 
 
 def _unit(name: str, text: str, modules: Sequence[str], imports: Mapping[str, str]) -> Unit:
-    return Unit(name, compile_lua(text.encode(), f"@{name}".encode()), tuple(modules), dict(imports))
+    return Unit(name, compile_script(text, name, tuple(modules), tuple(imports)), tuple(modules), dict(imports))

@@ -19,6 +19,7 @@ from runtime.lua.shadow import ShadowSession
 from runtime.payload import NOTHING, Payload
 from runtime.principal import NOBODY, Principal
 from runtime.process.pids import no_process
+from runtime.registry.problems import did_you_mean
 
 #: A mocked function or child: takes the arguments as Python values, returns a JSON value or raises `Error`.
 Mock = Callable[..., Any]
@@ -282,7 +283,7 @@ class VirtualHost:
     def _check_child(self, command: protocol.Command) -> None:
         """Raises the `Error` that refuses a child before anything is started."""
         if command.data["id"] not in self._children:
-            raise not_deployed("entry", command.data["id"])
+            raise not_deployed("entry", command.data["id"], did_you_mean(command.data["id"], self._children))
 
     def _reach(self, command: protocol.Command, to: str) -> None:
         """What is done to another: whoever it is takes it, unless it is a child that has ended. Raises `Error` NOT_FOUND."""
@@ -301,7 +302,7 @@ class VirtualHost:
     def _mocked(self, mocks: Mapping[str, Mock], command: protocol.Command) -> Any:
         mock = mocks.get(command.data["id"])
         if mock is None:
-            raise not_deployed("entry", command.data["id"])
+            raise not_deployed("entry", command.data["id"], did_you_mean(command.data["id"], mocks))
         return mock(*(arg.value() for arg in command.args))
 
     def _spawned(self, command: protocol.Command, seq: int) -> None:

@@ -133,3 +133,22 @@ def test_an_input_schema_that_is_none_is_refused_wherever_a_run_could_be_started
     done = evermoon(tmp_path, *words, "--registry", "registry.yaml")
     assert done.status == 1
     assert "registry.yaml:6: app:typed: input_schema: not a JSON Schema at type" in done.err
+
+
+LATE = "local function main()\n  return undo()\nend\nlocal function undo() end\nreturn main\n"
+
+
+def test_a_local_that_is_used_before_it_is_declared_fails_check_and_deploy(tmp_path: Path) -> None:
+    (tmp_path / "registry.yaml").write_text(
+        "namespace: app\nentries:\n  - {name: late, kind: function.lua, source: file://late.lua}\n"
+    )
+    (tmp_path / "late.lua").write_text(LATE)
+    said = "late.lua:2: app:late: `undo` is a local declared at line 4; move it above `main`"
+    done = evermoon(tmp_path, "check", "--registry", "registry.yaml")
+    assert (done.status, said in done.err) == (1, True)
+    env = {"EVERMOON_BUNDLES": str(tmp_path / "bundles")}
+    done = evermoon(tmp_path, "deploy", "--registry", "registry.yaml", env=env)
+    assert (done.status, said in done.err) == (1, True)
+    done = evermoon(tmp_path, "call", "app:late", "--registry", "registry.yaml")
+    assert said in done.err
+    assert "attempt to call a nil value (global 'undo'): `undo` is a local declared at line 4" in done.err

@@ -8,7 +8,7 @@ import pytest
 
 from runtime.lua.protocol import Command
 from runtime.payload import Payload
-from tests.support import host, main
+from tests.support import host, main, run
 
 TEXTS = ["plain ~!", 'a "quoted" word', "back\\slash", "é"]
 
@@ -50,3 +50,13 @@ def test_a_timer_says_where_the_script_asked_for_it() -> None:
     assert (command.op, command.seq, command.data) == ("timer", 1, {"ns": 1_500_000_000})
     assert command.at is not None
     assert command.at.endswith(":2")
+
+
+def test_many_wraps_take_memory_in_proportion() -> None:
+    body = """local err = errors.new('Own', 'the cause')
+    for i = 1, 20000 do err = errors.wrap(err, 'step ' .. i) end
+    local text = tostring(errors.wrap(err, 'last'))
+    return { text:sub(1, 22), err:message(), err:kind() }"""
+    assert run(body, memory=48 * 1024 * 1024) == ["last: step 20000: step", "the cause", "Own"]
+    short = "return tostring(errors.wrap(errors.wrap('why', 'inner'), 'outer'))"
+    assert run(short) == "outer: inner: why"

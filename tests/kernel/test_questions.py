@@ -10,6 +10,7 @@ from runtime.lua.protocol import Clock
 from runtime.lua.session import Session
 from runtime.payload import Payload
 from runtime.testing import program_from_source
+from tests.support import host, main
 
 BOOT = {"class": "workflow", "pid": "{w|r}", "seed": 7, "ctx": {}, "info": {"workflow_id": "r"}}
 GO = protocol.message("go", "{w|other}", [])
@@ -98,3 +99,21 @@ def test_a_question_numbers_what_it_meets_from_where_the_run_is() -> None:
     session.step([GO], Clock(2))
     assert session.query("q", []).value() == "table: 3 table: 4 table: 3"
     session.close()
+
+
+def test_a_name_that_is_nearly_known_is_suggested() -> None:
+    body = """workflow.query('total', function() return 1 end)
+    workflow.query('state', function() return 1 end)
+    workflow.update('approve', function() end)
+    process.inbox():receive()"""
+    virtual = host(main(body))
+    try:
+        virtual.start()
+        with pytest.raises(Error, match=r"unknown query 'totel'; known: state, total; did you mean 'total'[?]"):
+            virtual.query("totel")
+        with pytest.raises(Error, match=r"unknown query 'weather'; known: state, total$"):
+            virtual.query("weather")
+        with pytest.raises(Error, match=r"unknown update 'aprove'; did you mean 'approve'[?]"):
+            virtual.update("aprove")
+    finally:
+        virtual.close()

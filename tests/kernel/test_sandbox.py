@@ -153,7 +153,7 @@ def test_a_query_cannot_act() -> None:
         main("workflow.query('bad', function() return funcs.call('a:b') end) return process.inbox():receive()")
     )
     virtual.start()
-    with pytest.raises(Error, match="query handler or validator cannot use 'call'"):
+    with pytest.raises(Error, match=r"query handler or validator cannot use 'funcs.call'"):
         virtual.query("bad")
     virtual.close()
 

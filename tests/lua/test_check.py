@@ -21,7 +21,7 @@ entries:
   - name: impure
     kind: workflow.lua
     source: file://good.lua
-    modules: [http_client, jsom, text]
+    modules: [http_client, jsom, txt]
     meta: {temporal: {workflow: {worker: worker}}}
   - name: through
     kind: workflow.lua
@@ -50,8 +50,8 @@ def test_all_at_once(tmp_path: Path) -> None:
     assert len(found) == 6
     assert found[0] == "broken.lua:2: app:broken: the script does not compile: <name> or '...' expected near 'end'"
     assert found[1].startswith("registry.yaml:9: app:impure: module 'http_client' cannot be used in a workflow")
-    assert "registry.yaml:9: app:impure: module 'text' is not supported yet" in found[2]
-    assert "unknown module 'jsom'; did you mean 'json'?" in found[3]
+    assert "unknown module 'jsom'; did you mean 'json'?" in found[2]
+    assert "registry.yaml:9: app:impure: unknown module 'txt'; did you mean 'text'?" in found[3]
     assert "app:through: module 'env' cannot be used in a workflow (through app:lib)" in found[4]
     assert "app:slow: meta.options" in found[5]
     assert '"soon"' in found[5] or "'soon'" in found[5]
@@ -129,3 +129,58 @@ def test_a_missing_entry_point_stops_the_load(source: str, problem: str, tmp_pat
     errors = [item for item in caught.value.problems if item.severity == "error"]
     assert [(item.entry_id, item.line) for item in errors] == [("app:order", 5)]
     assert f"order.lua has no entry point: {problem}" in errors[0].message
+
+
+SHARED = """\
+namespace: app
+entries:
+  - {name: temporal, kind: temporal.client, address: "localhost:7233", search_attributes: {Customer: Keyword}}
+  - {name: worker, kind: temporal.worker, client: temporal, task_queue: q}
+  - {name: order, kind: workflow.lua, source: "file://order.lua", modules: [workflow], meta: {temporal: {workflow: {worker: worker}}}}
+  - {name: one, kind: function.lua, source: "file://both.lua", method: one}
+  - {name: two, kind: function.lua, source: "file://both.lua", method: two}
+"""
+LATE = "local function main()\n  return undo()\nend\nlocal function undo() end\nreturn main\n"
+
+
+def shared(folder: Path, order: str, both: str, *, strict: bool = False) -> Registry:
+    (folder / "registry.yaml").write_text(SHARED)
+    (folder / "order.lua").write_text(order)
+    (folder / "both.lua").write_text(both)
+    return Registry.load(folder / "registry.yaml", environ={}, checks=[lua_checks], strict=strict)
+
+
+BOTH = "local t = {}\nfunction t.one() return prnt(prnt) end\nfunction t.two() return prnt() end\nreturn t"
+
+
+def test_a_name_that_a_later_local_declares_is_a_problem_that_stops_only_the_strict(tmp_path: Path) -> None:
+    text = "`undo` is a local declared at line 4; move it above `main`"
+    [problem] = shared(tmp_path, LATE, "return { one = print, two = print }").notes
+    assert (problem.line, problem.entry_id, problem.message, problem.severity) == (2, "app:order", text, "problem")
+    with pytest.raises(RegistryError) as caught:
+        shared(tmp_path, LATE, "return { one = print, two = print }", strict=True)
+    assert f"order.lua:2: app:order: {text}" in caught.value.message
+
+
+def test_a_file_of_several_entries_is_noted_once_and_each_line_of_it(tmp_path: Path) -> None:
+    notes = shared(tmp_path, "return function() end", BOTH).notes
+    assert [(note.line, note.entry_id) for note in notes] == [(2, "app:one"), (3, "app:one")]
+
+
+def test_search_attributes_that_no_client_declares_are_noted(tmp_path: Path) -> None:
+    order = """return function(name)
+      workflow.attrs({ search = { Customer = name, Custommer = name }, memo = { Other = 1 } })
+      local extra = { Region = 1 }
+      return workflow.attrs{ memo = {}, search = {
+        Area = { "a" },
+      } }
+    end"""
+    notes = shared(tmp_path, order, "return { one = print, two = print }").notes
+    assert [(note.line, note.message, note.hint) for note in notes] == [
+        (2, 'search attribute "Custommer" is not declared by app:temporal', 'did you mean "Customer"?'),
+        (
+            5,
+            'search attribute "Area" is not declared by app:temporal',
+            "add it to search_attributes of app:temporal, with its type",
+        ),
+    ]

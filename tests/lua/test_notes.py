@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runtime.lua.notes import GLOBALS
+from runtime.lua.compiling import GLOBALS
 from runtime.modules.catalogue import ALWAYS
 from tests.support import run
 

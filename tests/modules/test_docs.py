@@ -52,6 +52,7 @@ METHODS = {
     "logger": ["modules/logger"],
     "saga": ["modules/saga"],
     "expr": ["modules/expr/init"],
+    "text": ["modules/text/init"],
     "http": ["modules/http/request", "modules/http/response"],
     "http_client": ["modules/http_client/init"],
     "security": ["modules/security/init", "modules/security/objects"],

@@ -210,3 +210,18 @@ def test_keys_without_a_known_prefix_are_ignored_whatever_they_are() -> None:
     assert virtual.run() == "called"
     assert virtual.commands[0].data["options"] == {"id": "one", "start_to_close_timeout": 5000}
     virtual.close()
+
+
+@pytest.mark.parametrize(
+    ("options", "meant"),
+    [
+        ({"activity.start_to_close": "5s"}, "activity.start_to_close_timeout"),
+        ({"temporal.activity.heartbeat": "5s"}, "temporal.activity.heartbeat_timeout"),
+        ({"activity.retry_policy": {"maximum_attempt": 3}}, "maximum_attempts"),
+        ({"activity.priority": {"fairness": "k"}}, "fairness_key"),
+    ],
+)
+def test_an_unknown_option_says_which_one_was_meant(options: dict[str, Any], meant: str) -> None:
+    with pytest.raises(Error, match="unknown option") as caught:
+        activity_options(options)
+    assert caught.value.message.endswith(f'; did you mean "{meant}"?')

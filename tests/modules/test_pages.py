@@ -36,6 +36,7 @@ NAMES = [
     "security",
     "sql",
     "store",
+    "stream",
     "uuid",
     "yaml",
 ]

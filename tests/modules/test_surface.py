@@ -324,7 +324,7 @@ def test_program_forms() -> None:
         virtual.run()
     virtual.close()
     virtual = host("time.sleep('1s') return function() end")
-    with pytest.raises(Error, match="the body of a file cannot use 'timer'"):
+    with pytest.raises(Error, match=r"the body of a file cannot use 'time.sleep"):
         virtual.run()
     virtual.close()
 

@@ -473,3 +473,42 @@ async def test_a_log_that_fails_ends_the_function_and_not_the_host(tmp_path: Pat
             await call(h, "says")
         assert failed.value.kind == INTERNAL
         assert await call(h, "add") == 3
+
+
+async def test_an_unknown_id_says_which_one_was_meant(tmp_path: Path) -> None:
+    sources = {
+        "asks.lua": """
+            return function()
+              local said = {}
+              local function add(_, err) said[#said + 1] = err:message() end
+              add(funcs.call("app:chrage"))
+              add(process.spawn("app:countr", "app:processes"))
+              add(process.spawn("app:counter", "app:proceses"))
+              add(funcs.new():with_options({ ["activity.summry"] = "x" }):call("app:charge"))
+              add(env.get("CURENCY"))
+              return said
+            end
+        """,
+        "charge.lua": "return function() end",
+        "counter.lua": WAITS,
+    }
+    entries = [
+        function("asks", meta={"env": {"variables": ["app:currency"]}}),
+        process("counter"),
+        PROCESSES,
+        {"name": "currency", "kind": "env.variable", "variable": "CURRENCY", "default": "EUR"},
+    ]
+    async with host(load(tmp_path, sources, entries)) as h:
+        said = await call(h, "asks")
+    meant = ["app:charge", "app:counter", "app:processes", "activity.summary", "CURRENCY"]
+    assert [text.rpartition('did you mean "')[2].removesuffix('"?') for text in said] == meant
+
+
+async def test_the_error_that_a_function_does_not_look_at_is_told(tmp_path: Path) -> None:
+    registry = load(tmp_path, {"deaf.lua": "return function()\n  process.send('nobody', 'topic')\nend"}, [])
+    lines = Lines()
+    async with host(registry, log=lines) as h:
+        await call(h, "deaf")
+    [(level, message, about)] = lines.seen
+    assert (level, about["at"]) == ("warn", "deaf.lua:2")
+    assert message.startswith("nobody looks at the error of process.send: process not found: nobody")

@@ -150,7 +150,9 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(files: Files, address: str, *, serving: bool = True) -> AsyncIterator[Stage]:
+async def staged(
+    files: Files, address: str, *, serving: bool = True, new_attributes: bool = False
+) -> AsyncIterator[Stage]:
     """Every workflow runs under shadow execution, unless its worker says otherwise.
 
     Without `serving` it is a node that runs functions and leaves the task queues to others.
@@ -162,7 +164,8 @@ async def staged(files: Files, address: str, *, serving: bool = True) -> AsyncIt
     host = ProcessHost(registry, programs, workflows=runs, node=new_node())
     node = ProcessQueues(clients, host)
     watch = Watch()
-    workers = Workers(registry, clients, programs, host, runs, shadow=True, on_fatal=watch)
+    options: dict[str, bool] = {"shadow": True, "new_attributes": new_attributes}
+    workers = Workers(registry, clients, programs, host, runs, on_fatal=watch, **options)
     node.start()
     if serving:
         await workers.start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from temporalio.client import WorkflowExecutionDescription
 
 from runtime.temporal.dev_server import DevServer
@@ -120,3 +121,45 @@ async def test_attributes_and_memo_given_at_the_start(files: Files, temporal_ser
         await stage.send(run, "stop")
         assert await stage.result(run) == "Invalid"
         assert [result.failure for result in await stage.replay(run)] == [None]
+
+
+REFUSED = """return { main = function(name)
+  local _, err = workflow.attrs{ search = { [name] = 'x' }, memo = { note = 'kept' } }
+  return err and { err:kind(), err:message() } or 'taken'
+end }"""
+
+
+async def test_the_memo_is_kept_where_a_search_attribute_is_refused(files: Files, temporal_server: DevServer) -> None:
+    files.client(search_attributes=DECLARED)
+    files.workflow("main", REFUSED)
+    async with staged(files, temporal_server.address) as stage:
+        run = await stage.start("main", "EmNobody")
+        kind, message = await stage.result(run)
+        assert kind == "Invalid"
+        assert message.startswith('search attribute "EmNobody" is not declared by the temporal.client t:temporal')
+        described = await stage.client.get_workflow_handle(run.id).describe()
+        assert (await described.memo())["note"] == "kept"
+        await stage.replay(run)
+
+
+async def test_attributes_that_nobody_declares_are_registered_in_development(
+    files: Files, temporal_server: DevServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    unique = files.queue.replace("-", "")
+    files.workflow(
+        "main",
+        """return { main = function(name)
+          assert(workflow.attrs{ search = { [name .. 'Word'] = 'red', [name .. 'Count'] = 3, [name .. 'At'] = time.now() } })
+          assert(workflow.attrs{ search = { [name .. 'Count'] = 4 } })
+          local _, err = workflow.attrs{ search = { [name .. 'Count'] = 'four' } }
+          return err:message()
+        end }""",
+    )
+    async with staged(files, temporal_server.address, new_attributes=True) as stage:
+        run = await stage.start("main", unique)
+        assert "it takes an integer" in await stage.result(run)
+        found = await stage.listed(
+            f"{unique}Word = 'red' AND {unique}Count = 4 AND {unique}At > '2020-01-01T00:00:00Z'"
+        )
+        assert [item.id for item in found] == [run.id]
+    assert f'search attribute "{unique}Count" is registered as Int' in caplog.text

@@ -8,6 +8,7 @@ from runtime.modules.definition import HOST, HostCall, ModuleDef
 from runtime.modules.env.storage import storage_of
 from runtime.modules.security.rules import is_allowed, refuse
 from runtime.registry import Entry, EnvVariable, FunctionLua, ProcessLua
+from runtime.registry.problems import did_you_mean
 
 MAX_VALUE = 64 * 1024  # bytes
 
@@ -62,7 +63,10 @@ def _variable(call: HostCall, action: str) -> EnvVariable:
                 raise not_granted(name, secret=entry.secret)
             return entry
     refuse(call.process.registry, call.process.principal, action, name)
-    raise not_found("environment variable", name)
+    known = [
+        entry.variable for entry in call.process.registry.of_kind(EnvVariable) if is_granted(call.process.entry, entry)
+    ]
+    raise not_found("environment variable", name, did_you_mean(name, known))
 
 
 def not_granted(name: str, *, secret: bool) -> Error:

@@ -3,7 +3,7 @@ return function(K)
   local json = {}
 
   local function internal(message)
-    return nil, K.error({ kind = K.kinds.INTERNAL, message = message, retryable = false })
+    return nil, K.refusal({ kind = K.kinds.INTERNAL, message = message, retryable = false })
   end
 
   function json.encode(...)

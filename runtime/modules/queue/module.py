@@ -9,6 +9,8 @@ from runtime.errors import internal, invalid, not_found
 from runtime.modules.definition import HOST, HostCall, ModuleDef
 from runtime.modules.queue.memory import MemoryQueue, QueueMessage, queues_of
 from runtime.registry import Registry
+from runtime.registry.kinds.queue import QueueEntry
+from runtime.registry.problems import did_you_mean
 from runtime.resources import Resources
 
 MAX_HEADERS = 64 * 1024  # bytes, as JSON
@@ -27,7 +29,8 @@ async def put(resources: Resources, registry: Registry, queue_id: str, message: 
     """Publishes on a host that has these. Raises NOT_FOUND for what is no queue, and what `MemoryQueue.put` does."""
     queue = (await queues_of(resources)).of(registry, queue_id)
     if queue is None:
-        raise not_found("queue", queue_id)
+        known = [entry.id for entry in registry.of_kind(QueueEntry)]
+        raise not_found("queue", queue_id, did_you_mean(queue_id, known))
     if len(json.dumps(message.headers)) > MAX_HEADERS:
         raise invalid(f"the headers of a message have at most {MAX_HEADERS} bytes")
     queue.put(message)

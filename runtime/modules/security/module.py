@@ -11,6 +11,7 @@ from runtime.modules.definition import HOST, CommandHandler, HostCall, ModuleDef
 from runtime.modules.security.rules import Question, decide, policies_of, refuse
 from runtime.principal import Actor, Principal
 from runtime.registry import Registry, SecurityPolicy
+from runtime.registry.problems import did_you_mean
 
 #: What a registry answers somebody, from the fields of a command.
 Answer = Callable[[Registry, Principal, Mapping[str, Any]], Any]
@@ -33,7 +34,8 @@ def find(registry: Registry, _principal: Principal, data: Mapping[str, Any]) -> 
     is_policy = isinstance(registry.get(name), SecurityPolicy)
     known = bool(policies_of(registry, name))
     if not {"policy": is_policy, "group": known and not is_policy}.get(what, known):
-        raise not_found(what, name)
+        policies = [policy.id for policy in registry.of_kind(SecurityPolicy)]
+        raise not_found(what, name, did_you_mean(name, policies) if what == "policy" else None)
     return True
 
 

@@ -29,6 +29,7 @@ from runtime.modules.sql.errors import translated
 from runtime.modules.sql.parameters import to_format
 from runtime.modules.sql.urls import MEMORY, connect_args, mysql_time_limit, url_of
 from runtime.registry.kinds.storage import Database
+from runtime.registry.problems import did_you_mean
 
 T = TypeVar("T")
 
@@ -306,7 +307,8 @@ async def database_of(process: ExecutionPort, entry_id: str) -> OpenDatabase:
     """The open database of an entry. Raises `Error` NOT_FOUND for what is no database."""
     entry = process.registry.get(entry_id)
     if not isinstance(entry, Database):
-        raise not_found("database", entry_id)
+        known = [database.id for database in process.registry.of_kind(Database)]
+        raise not_found("database", entry_id, did_you_mean(entry_id, known))
     resolved = process.registry.resolve(entry)
     return await process.resources.open(("sql", entry.id), lambda: _opened(resolved))
 

@@ -20,6 +20,7 @@ from runtime.modules.store.memory import MemoryBackend
 from runtime.modules.store.record import Record, StoreBackend, WriteCondition
 from runtime.payload import Payload
 from runtime.registry.kinds.storage import Store, StoreMemory, StoreSql
+from runtime.registry.problems import did_you_mean
 
 if TYPE_CHECKING:
     import asyncio
@@ -126,7 +127,8 @@ def _portable(record: Record) -> dict[str, Any]:
 def _entry(call: HostCall) -> Store:
     found = call.process.registry.get(str(call.data["id"]))
     if not isinstance(found, Store):
-        raise not_found("store", call.data["id"])
+        known = [store.id for store in call.process.registry.of_kind(Store)]
+        raise not_found("store", call.data["id"], did_you_mean(str(call.data["id"]), known))
     return call.process.registry.resolve(found)
 
 

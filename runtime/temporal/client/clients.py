@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.client import Client
 from temporalio.common import HeaderCodecBehavior
 from temporalio.envconfig import ClientConfigProfile
@@ -20,12 +21,15 @@ from runtime.temporal.client import rpc
 from runtime.temporal.client.interceptor import ClientInterceptor
 from runtime.temporal.converting import PLAIN
 from runtime.temporal.payloads import Travel, travel
-from runtime.temporal.search_attributes import INDEXED
+from runtime.temporal.search_attributes import INDEXED, Declared
 
 Listener = Callable[[str, Client], None]
 
 #: Stands for the client of a registry that has none.
 _NO_ENTRY = ""
+
+
+_log = logging.getLogger(__name__)
 
 
 class Clients:
@@ -141,16 +145,37 @@ class Clients:
 
     async def prepare(self, client_id: str) -> None:
         """Registers the search attributes the entry declares; those that exist stay. Raises `Error`."""
-        declared, client = self.entry(client_id).search_attributes, await self.get(client_id)
-        for name, kind in declared.items():
-            request = AddSearchAttributesRequest(namespace=client.namespace, search_attributes={name: INDEXED[kind]})
-            with rpc.mapped():
-                try:
-                    await client.operator_service.add_search_attributes(request, timeout=rpc.TIMEOUT)
-                except RPCError as error:
-                    # a cluster may leave this to its operators; a missing attribute shows when it is used
-                    if error.status not in (RPCStatusCode.ALREADY_EXISTS, RPCStatusCode.PERMISSION_DENIED):
-                        raise
+        for name, kind in self.entry(client_id).search_attributes.items():
+            await self._register(client_id, name, kind)
+
+    async def registered(self, client_id: str, name: str, kind: str) -> str:
+        """The type under which the server has a search attribute; one that it has not is registered as `kind`. Raises `Error`."""
+        client = await self.get(client_id)
+        with rpc.mapped():
+            request = ListSearchAttributesRequest(namespace=client.namespace)
+            known = (
+                await client.operator_service.list_search_attributes(request, timeout=rpc.TIMEOUT)
+            ).custom_attributes
+        if name in known:
+            return next(own for own, indexed in INDEXED.items() if indexed == known[name])
+        await self._register(client_id, name, kind)
+        _log.warning(
+            'search attribute "%s" is registered as %s, the type of its value; elsewhere than in dev %s has to declare it: '
+            "search_attributes: {%s: %s}",
+            *(name, kind, client_id, name, kind),
+        )
+        return kind
+
+    async def _register(self, client_id: str, name: str, kind: str) -> None:
+        client = await self.get(client_id)
+        request = AddSearchAttributesRequest(namespace=client.namespace, search_attributes={name: INDEXED[kind]})
+        with rpc.mapped():
+            try:
+                await client.operator_service.add_search_attributes(request, timeout=rpc.TIMEOUT)
+            except RPCError as error:
+                # a cluster may leave this to its operators; a missing attribute shows when it is used
+                if error.status not in (RPCStatusCode.ALREADY_EXISTS, RPCStatusCode.PERMISSION_DENIED):
+                    raise
 
     async def ready(self) -> bool:
         """Whether the default server answers."""
@@ -219,7 +244,7 @@ def _secret(entry: TemporalClient, text: str | None, file: str | None) -> bytes 
         raise errors.invalid(f"{entry.id}: cannot read {file}: {error.strerror}") from None
 
 
-def declared(registry: Registry, client_id: str) -> Mapping[str, str]:
+def declared(registry: Registry, client_id: str) -> Declared:
     """The search attributes a client declares."""
     entry = registry.get(client_id)
-    return entry.search_attributes if isinstance(entry, TemporalClient) else {}
+    return Declared(entry.search_attributes if isinstance(entry, TemporalClient) else {}, client_id)

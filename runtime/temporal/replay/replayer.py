@@ -23,6 +23,7 @@ from runtime.temporal.client.clients import declared
 from runtime.temporal.payloads import opened, travel
 from runtime.temporal.replay.compare import ComparingRunner, Divergence
 from runtime.temporal.replay.programs import RecordedPrograms
+from runtime.temporal.search_attributes import Declared
 from runtime.temporal.workflow import LuaWorkflow, WorkflowHost
 
 History = Mapping[str, Any] | str | Path
@@ -148,7 +149,7 @@ def _reason(text: str) -> str:
 def _host(registry: Registry, programs: Programs, queue: str, shadow: bool) -> WorkflowHost:
     """The surroundings the worker of that queue would give."""
     worker = registry.get(worker_of(registry, queue))
-    attributes = declared(registry, worker.client) if isinstance(worker, TemporalWorker) else {}
+    attributes = declared(registry, worker.client) if isinstance(worker, TemporalWorker) else Declared()
     return WorkflowHost(registry, programs, worker_of(registry, queue), attributes, shadow=shadow)
 
 

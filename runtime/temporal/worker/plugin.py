@@ -19,6 +19,7 @@ from runtime.registry import BundleStore, Registry, TemporalWorker, open_store
 from runtime.settings import Settings
 from runtime.temporal.client.clients import Clients, declared
 from runtime.temporal.client.runs import Runs
+from runtime.temporal.search_attributes import Declared
 from runtime.temporal.worker.activations import Activations, leave_time_to
 from runtime.temporal.worker.activities import lua_activities
 from runtime.temporal.worker.interceptor import Interceptor
@@ -100,7 +101,7 @@ class LuaPlugin(SimplePlugin):
 
     def _runner(self, queue: str, others: WorkflowRunner | None) -> LuaRunner:
         worker = self._registry.get(worker_of(self._registry, queue))
-        attributes: Mapping[str, str] = {}
+        attributes = Declared()
         shadow, most = False, self._most
         if isinstance(worker, TemporalWorker):
             attributes = declared(self._registry, worker.client)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -29,6 +30,9 @@ from runtime.temporal.workflow import LuaRunner, LuaWorkflow, WorkflowHost
 
 _log = logging.getLogger(__name__)
 
+#: Seconds that the task of a run may wait for a search attribute to be registered.
+MAX_REGISTERING = 1.0
+
 Fatal = Callable[[BaseException], None]
 
 
@@ -37,6 +41,7 @@ class Workers:
 
     `start` returns at once; a worker whose server is not there yet tries again with growing pauses. `on_fatal` is called
     when one ends by itself for any other reason. `shadow` is for workers whose entry does not say. `workflows` serves the system activities.
+    `new_attributes`: search attributes that a run sets and no client declares are registered, by the type of their value.
     """
 
     def __init__(
@@ -49,6 +54,7 @@ class Workers:
         *,
         on_fatal: Fatal | None = None,
         shadow: bool = False,
+        new_attributes: bool = False,
     ) -> None:
         self._registry = registry
         self._clients = clients
@@ -57,6 +63,7 @@ class Workers:
         self._workflows = workflows
         self._on_fatal = on_fatal
         self._shadow = shadow
+        self._new_attributes = new_attributes
         self._threads: Activations | None = None
         self._served: dict[str, _Served] = {}
         self._leaving: dict[_Served, asyncio.Task[None]] = {}
@@ -86,10 +93,24 @@ class Workers:
             self._registry,
             self._programs,
             entry.id,
-            declared(self._registry, entry.client),
+            replace(declared(self._registry, entry.client), register=self._registering(entry.client)),
             shadow=shadow,
             pool=HibernationPool(entry.worker_options.max_live_interpreters),
         )
+
+    def _registering(self, client_id: str) -> Callable[[str, str], str] | None:
+        """For the threads of runs. One that waits too long fails its task, and finds it done when that is tried again."""
+        if not self._new_attributes:
+            return None
+        loop, known = asyncio.get_running_loop(), dict[str, str]()
+
+        def register(name: str, kind: str) -> str:
+            if name not in known:
+                asked = asyncio.run_coroutine_threadsafe(self._clients.registered(client_id, name, kind), loop)
+                known[name] = asked.result(MAX_REGISTERING)
+            return known[name]
+
+        return register
 
     async def _build(self, host: WorkflowHost) -> Worker:
         entry = self._registry.resolve(self._registry[host.worker_id])

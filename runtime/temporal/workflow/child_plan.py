@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, cast
 
@@ -58,7 +58,8 @@ def target_of(run: Run, command: Command) -> ChildTarget:
 
     if run.refused(marker, unknown):
         error = errors.not_deployed("workflow", wanted)
-        error.message = f"workflow {wanted} not found in the registry"  # as histories have recorded it
+        known = (entry.id for entry in run.host.registry.of_kind(WorkflowLua))
+        error.message = f"workflow {wanted} not found in the registry{run.meant(command.seq, wanted, known)}"
         raise error
     return ChildTarget.of(run, run.host.registry.find_workflow(wanted), wanted)
 
@@ -67,18 +68,20 @@ def _search_attributes(run: Run, command: Command, values: Mapping[str, Any]) ->
     """Checked against what the client declares when live; a replay goes by what was decided then."""
     if not values:
         return None
-
-    def typed() -> TypedSearchAttributes | None:
-        return search_attributes.typed(run.host.attributes, values)
+    declared = run.host.attributes
+    was = invalid("the search attributes were refused")
 
     def live() -> None:
         attributes = SearchAttributes()
-        search_attributes.put(typed() or (), attributes)
+        search_attributes.put(search_attributes.typed(declared, values) or (), attributes)
         limits.check_attributes(attributes)
 
-    recorded_choices.check(run, "child", command.seq, live, invalid("the search attributes were refused"))
+    if run.refused(wire.REFUSED_MARKER.format(op="child", seq=command.seq), lambda: False):
+        search_attributes.typed(replace(declared, client=""), values)  # as older histories have the text
+        raise was
+    recorded_choices.check(run, "child.search", command.seq, live, was)
     try:
-        return typed()
+        return search_attributes.typed(declared, values)
     except Error:
         return search_attributes.inferred_start(values)
 

@@ -17,6 +17,7 @@ from runtime.errors import Error, invalid
 from runtime.modules.json.module import validate
 from runtime.payload import JSON, NOTHING, Payload
 from runtime.process.host_port import log_line
+from runtime.registry.problems import closest
 from runtime.temporal import wire
 from runtime.temporal.workflow.run import Run
 
@@ -28,6 +29,7 @@ _BUILT_IN = {
     wire.QUERY_STATUS: "the last workflow.status",
     wire.QUERY_INBOX: "topics of unread messages",
     wire.QUERY_STACK_TRACE: "the same as text, for the Temporal UI",
+    wire.QUERY_ENHANCED_STACK_TRACE: "the same with the sources, for tools",
     wire.QUERY_METADATA: "what a run can be sent and asked",
 }
 
@@ -47,14 +49,22 @@ def check(run: Run, what: str, name: str, args: Sequence[Payload]) -> None:
 
 
 def warn(run: Run, name: str, args: Sequence[Payload]) -> None:
-    """The check for a signal, which is delivered in any case."""
+    """The check for a signal, which is delivered in any case; also whether its name is nearly one that somebody listens to."""
     if run.replaying:
         return
+    names = {*_schemas(run, SIGNAL), *run.announced.get(SIGNAL, ())}
+    near = closest(name, names) if name not in names else None
+    if near:
+        _warn(run, f"nobody listens to topic '{name}' yet; did you mean '{near}'?")
     try:
         check(run, SIGNAL, name, args)
     except Error as error:
-        about: dict[str, Any] = {"pid": run.pid, "entry": run.info.workflow_type, "run_id": run.info.run_id}
-        log_line("warn", f"{error.message}; delivered nevertheless", {**about, "at": None, "fields": {}})
+        _warn(run, f"{error.message}; delivered nevertheless")
+
+
+def _warn(run: Run, text: str) -> None:
+    about: dict[str, Any] = {"pid": run.pid, "entry": run.info.workflow_type, "run_id": run.info.run_id}
+    log_line("warn", text, {**about, "at": None, "fields": {}})
 
 
 def describe(run: Run) -> WorkflowMetadata:

@@ -14,6 +14,7 @@ from runtime.lua.protocol import Command
 from runtime.lua.session import Questions
 from runtime.process.task_queues import queue_of, worker_of
 from runtime.registry import ActivityEntry, Registry, TemporalWorker, WorkflowLua
+from runtime.temporal.search_attributes import Declared
 from runtime.temporal.worker import activations
 
 
@@ -49,7 +50,7 @@ class WorkflowHost:
     registry: Registry
     programs: Programs
     worker_id: str
-    attributes: Mapping[str, str] = field(default_factory=dict)
+    attributes: Declared = field(default_factory=Declared)
     shadow: bool = False
     heard: list[Command] | None = None
     stored: int | None = None

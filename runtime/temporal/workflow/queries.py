@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+from typing import Any
+
 from temporalio.api.common.v1 import Payload as Proto
 from temporalio.bridge.proto.workflow_activation import QueryWorkflow
 
 from runtime.errors import Error
 from runtime.payload import Payload
 from runtime.temporal import failures, limits, wire
-from runtime.temporal.workflow import declared
+from runtime.temporal.workflow import declared, stack_traces
 from runtime.temporal.workflow.run import Run
 
 
@@ -33,22 +36,17 @@ def _answer(run: Run, name: str, args: list[Payload]) -> Proto:
     if name == wire.QUERY_METADATA:
         return run.payload_of(declared.describe(run))
     if name == wire.QUERY_STACK_TRACE:
-        return run.payload_of(_text(run.query(wire.QUERY_STACK, [])))
+        return run.payload_of(stack_traces.text(_stacks(run)))
+    if name == wire.QUERY_ENHANCED_STACK_TRACE:
+        return run.payload_of(stack_traces.enhanced(_stacks(run), run.units, version("evermoon")))
     declared.check(run, declared.QUERY, name, args)
     answer = run.query(name, args)
     limits.check_size(f'the answer to query "{name[:80]}"', [answer])
     return wire.to_proto(answer)
 
 
-def _text(stacks: Payload) -> str:
-    """The stacks of `wire.QUERY_STACK` as people read them."""
-    blocks = (
-        "\n".join(
-            [f"coroutine {stack['coroutine']}: {stack['waiting_for']}", *(f"    {line}" for line in stack["frames"])]
-        )
-        for stack in stacks.value() or ()
-    )
-    return "\n\n".join(blocks)
+def _stacks(run: Run) -> list[dict[str, Any]]:
+    return run.query(wire.QUERY_STACK, []).value() or []
 
 
 def _fail(run: Run, query_id: str, failure: BaseException) -> None:

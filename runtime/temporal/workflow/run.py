@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import re
 from collections import deque
-from collections.abc import Callable, Container, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, MutableMapping, Sequence
 from datetime import UTC
 from random import Random
 from typing import Any, Protocol, cast
@@ -32,6 +32,7 @@ from temporalio.worker import PatchActivationInput, WorkflowInstanceDetails
 from runtime.errors import Error
 from runtime.lua import protocol
 from runtime.lua.hibernation import HibernatingSession
+from runtime.lua.program import Unit
 from runtime.lua.protocol import Batch, Clock, Command, Event
 from runtime.lua.session import Questions
 from runtime.modules.calls import waits
@@ -39,6 +40,7 @@ from runtime.modules.security.rules import denied, is_allowed
 from runtime.payload import Payload
 from runtime.process import authorization
 from runtime.process.pids import Pid
+from runtime.registry.problems import closest
 from runtime.temporal import limits, wire
 from runtime.temporal.history import long_histories
 from runtime.temporal.worker import activations
@@ -127,6 +129,7 @@ class Run:
         self.search: SearchAttributes | None = None  # the search attributes, once the script has changed them
         self.final: Batch | None = None
         self.cancel_reason: str | None = None
+        self.units: tuple[Unit, ...] = ()
         self.is_cancelled_at_end = False  # the server's wish came in the turn in which the program had ended
         self.own_cancellation: str | None = None  # the reason for which the run asked for its own cancellation
         self.replaying = False
@@ -227,6 +230,16 @@ class Run:
             return bool(self._recorded) and self.patched(marker)
         return live() and self.patched(marker)
 
+    def meant(self, seq: int | None, id: str, known: Iterable[str]) -> str:
+        """Behind the name of an unknown id: which one may have been meant. Recorded, since a deploy changes what is known."""
+        prefix = wire.MEANT_MARKER.format(seq=seq)
+        if self.replaying:
+            marker = next((item for item in self._recorded if item.startswith(prefix)), None)
+        else:
+            near = closest(id, known)
+            marker = prefix + near if near else None
+        return f'; did you mean "{marker[len(prefix) :]}"?' if marker is not None and self.patched(marker) else ""
+
     def is_cancelled_with_its_result(self) -> bool:
         """Whether an activity that is cancelled in the turn of its result counts as cancelled. Recorded."""
         if self.replaying and _CANCELLED_WITH_ITS_RESULT not in self._flags:
@@ -286,6 +299,7 @@ class Run:
         self.on_error = pinned.on_error
         self.bundle = pinned.bundle
         self.calls = pinned.program.calls
+        self.units = tuple(pinned.program.units.values())
         self._session = self.host.session(pinned.program, self._boot(pinned), questions)
         if refusal is not None:  # no mended script makes another input of it
             self.on_error = "fail"

@@ -4,7 +4,7 @@
 local test = require("test")
 
 local WORKER = "conformance:worker"
-local function exec(...) return process.exec(...) end
+local exec = process.exec
 
 return test.describe("children", function()
   test.describe("exec", function()

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import subprocess
 from typing import Any
 
 import pytest
-from temporalio.api.sdk.v1 import WorkflowMetadata
+from temporalio.api.sdk.v1 import EnhancedStackTrace, WorkflowMetadata
 from temporalio.client import WithStartWorkflowOperation
 from temporalio.common import WorkflowIDConflictPolicy
 
 from runtime.errors import Error
-from runtime.temporal.dev_server import DevServer
+from runtime.temporal.dev_server import DevServer, find_cli
 from tests.temporal.stage import Files, staged
 
 COUNTER = """return { main = function()
@@ -71,6 +73,43 @@ async def test_the_stack_of_a_waiting_run_and_its_status(files: Files, temporal_
         assert metadata.definition.type == "t:main"
         await stage.send(run, "go")
         await stage.result(run)
+
+
+WAITS = """local function ask()
+  return time.sleep('1h')
+end
+return { main = function()
+  coroutine.spawn(function() return ask() end)
+  return lib.wait()
+end }"""
+
+
+async def test_temporal_s_own_tools_show_the_stacks_of_all_coroutines(files: Files, temporal_server: DevServer) -> None:
+    library = "return { wait = function()\n  return process.listen('go'):receive()\nend }"
+    (files.directory / "lib.lua").write_text(library)
+    files.entry(name="lib", kind="library.lua", source="file://lib.lua")
+    files.workflow("main", WAITS, imports={"lib": "lib"})
+    async with staged(files, temporal_server.address) as stage:
+        run = await stage.start("main")
+        await stage.until(run, "TIMER_STARTED")
+        handle = stage.client.get_workflow_handle(run.id)
+        shown = await handle.query("__stack_trace", result_type=str)
+        places = [line.strip().partition(" in ")[0] for line in shown.splitlines()]
+        assert places == ["coroutine 1: receive", "lib.lua:2", "", "coroutine 2: timer 1", "main.lua:2"]
+        trace = await handle.query("__enhanced_stack_trace", result_type=EnhancedStackTrace)
+        located = [[(place.file_path, place.line) for place in stack.locations] for stack in trace.stacks]
+        assert [stack[0] for stack in located] == [("lib.lua", 2), ("main.lua", 2)]
+        assert {name: source.content for name, source in trace.sources.items()} == {
+            "main.lua": WAITS,
+            "lib.lua": library,
+        }
+        assert trace.sdk.name == "evermoon"
+        assert str(files.directory) not in shown + str(trace)
+        command = [find_cli(), "workflow", "stack", "--workflow-id", run.id, "--address", temporal_server.address]
+        told = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=True)
+        assert "lib.lua:2 in " in told.stdout
+        assert "main.lua:2 in " in told.stdout
+        await stage.runs.terminate(run.id)
 
 
 #: Of a type whose runs follow the newest code.

@@ -39,7 +39,10 @@ def call(run: Run, command: Command) -> None:
         wire.UNKNOWN_MARKER.format(id=entry_id, seq=seq), lambda: function is None
     ):
         error = errors.not_deployed("activity", entry_id)
-        error.message = f"activity {entry_id} not found in the registry"  # as histories have recorded it
+        entries = run.host.registry.entries.values()
+        known = (entry.id for entry in entries if isinstance(entry, ActivityEntry) and entry.activity)
+        error.message = f"activity {entry_id} not found in the registry{run.meant(seq, entry_id, known)}"
+        error.stack = f"{command.at}: in call" if command.at else None
         raise error
     check_size(run, f"arguments of {entry_id}", command.args, seq)
     callee = _callee(run, entry_id, function, command.data.get("options"))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -25,33 +26,53 @@ _TRUE = Payload.of(True)
 
 
 def attrs(run: Run, command: Command) -> None:
-    """Upserts search attributes and memo, all or nothing; what the server would reject is refused to the script."""
+    """Upserts search attributes and memo. What the server would reject is refused to the script; the memo is kept where only a search attribute is."""
     search, memo = _table(command.data.get("search")), _table(command.data.get("memo"))
     remembered = {name: None if value is None else run.payload_of(value) for name, value in memo.items()}
     changes: list[SearchAttributeUpdate[Any]] = []
 
-    def typed() -> None:
-        changes[:] = search_attributes.updates(run.host.attributes, search)
-
-    def live() -> None:
-        typed()
-        limits.check_attributes(_merged(run, changes))
+    def check_memo() -> None:
         limits.check_memo("the memo", _sizes({**run.info.raw_memo, **remembered}))
+        if run.replaying:  # in older histories this says that a search attribute was refused, and the memo with it
+            search_attributes.updates(replace(run.host.attributes, client=""), search)
 
-    recorded_choices.check(run, "attrs", command.seq, live, invalid("workflow.attrs was refused"))
-    if search and not changes:  # a replay: the record says it was accepted
-        try:
-            typed()
-        except Error:
-            changes[:] = search_attributes.inferred(search)
-    if changes:
+    def check_search() -> None:
+        changes[:] = _updates(run, command, search)
+        limits.check_attributes(_merged(run, changes))
+
+    recorded_choices.check(run, "attrs", command.seq, check_memo, invalid("workflow.attrs was refused"))
+    was = invalid("a search attribute was refused")
+    check = partial(recorded_choices.check, run, "attrs.search", command.seq, check_search, was)
+    refusal = _error_of(check) if search else None
+    # A replay that finds no refusal recorded goes on, whatever is declared today.
+    if refusal is None and search and not changes and _error_of(check_search) is not None:
+        changes[:] = search_attributes.inferred(search)
+    if refusal is None and changes:
         run.search = _merged(run, changes)
         run.pacing.send(
             sum(len(json.dumps(value)) for value in search.values()), partial(_upsert, run, changes), lasts=True
         )
     if remembered:
         run.upsert_memo(remembered)
+    if refusal is not None:
+        raise refusal
     run.settle(command.seq, _TRUE)
+
+
+def _error_of(check: Callable[[], None]) -> Error | None:
+    try:
+        check()
+    except Error as error:
+        return error
+    return None
+
+
+def _updates(run: Run, command: Command, search: dict[str, Any]) -> list[SearchAttributeUpdate[Any]]:
+    declared = run.host.attributes
+    if not run.replaying:
+        times = {item["name"] for item in command.data.get("search") or () if item.get("time")}
+        declared = declared.with_new(search, times)
+    return search_attributes.updates(declared, search)
 
 
 def _upsert(run: Run, changes: Sequence[SearchAttributeUpdate[Any]]) -> None:

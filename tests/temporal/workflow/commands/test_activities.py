@@ -152,7 +152,7 @@ async def test_context_sender_and_options_reach_the_activity(files: Files, tempo
 
 async def test_the_summary_of_an_activity_is_the_line_that_called_it(files: Files, temporal_server: DevServer) -> None:
     files.activity("double", "return { main = function(n) return n * 2 end }")
-    files.workflow("main", "return { main = function(n)\n  return assert(funcs.call('t:double', n))\nend }")
+    files.workflow("main", "return { main = function(n)\n  return funcs.call('t:double', n)\nend }")
     async with staged(files, temporal_server.address) as stage:
         run = await stage.start("main", 2)
         await stage.result(run)
@@ -401,3 +401,28 @@ async def test_ids_of_activities_do_not_meet(files: Files, temporal_server: DevS
         assert (gone, twice, ours, count, again) == ("NotFound", "Invalid", "Invalid", 7, "slept")
         assert '"7" is in use' in text
         assert [result.ok for result in await stage.replay(run)] == [True]
+
+
+async def test_an_unknown_id_says_which_one_was_meant_also_after_that_is_gone(
+    files: Files, temporal_server: DevServer
+) -> None:
+    files.activity("charge", "return { main = function() end }")
+    files.workflow("shipping", "return { main = function() end }")
+    files.workflow(
+        "main",
+        """return { main = function()
+          local _, call = funcs.call('t:chrage')
+          local _, child = workflow.exec('t:shiping')
+          local _, neither = funcs.call('t:weather')
+          return { call:message(), child:message(), neither:message() }
+        end }""",
+    )
+    async with staged(files, temporal_server.address) as stage:
+        run = await stage.start("main")
+        assert await stage.result(run) == [
+            'activity t:chrage not found in the registry; did you mean "t:charge"?',
+            'workflow t:shiping not found in the registry; did you mean "t:shipping"?',
+            "activity t:weather not found in the registry",
+        ]
+        gone = files.without("charge").without("shipping").load()
+        assert [result.failure for result in await stage.replay(run, registry=gone)] == [None]
