@@ -25,6 +25,8 @@ return function(K)
   function K.finished(value, problem)
     local err = K.error_from_return(problem)
     if err then return K.failed(err) end
+    local class = K.class_of(value)
+    if class and class.returned then value = class.returned(class.state(value)) end
     local encoding, bytes = K.encode(value)
     if not encoding then
       return K.failed(K.error({ kind = kinds.INVALID, message = "result: " .. bytes, retryable = false, stack = {} }))
