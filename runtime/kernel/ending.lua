@@ -34,15 +34,17 @@ return function(K)
     return ended("done", { value = K.blob(encoding, bytes) })
   end
 
-  function K.spent()
+  -- `asked`: by a question, of which a run knows nothing.
+  function K.spent(asked)
+    local less = asked and "do less in a query handler or validator" or "do less between two waits"
     local limit, at = limits.spent, limits.at and " at " .. K.plain(limits.at) or ""
     local message
     if limit == "time" or limit == "commands" then
-      message = limit .. " limit of a step spent" .. at .. ": do less between two waits"
+      message = limit .. " limit of a " .. (asked and "question" or "step") .. " spent" .. at .. ": " .. less
     else
-      message = raw.string.format("%s of %s spent%s: raise limits.%s of %s, or do less between two waits",
+      message = raw.string.format("%s of %s spent%s: raise limits.%s of %s, or %s",
         limit == "memory" and "memory limit" or "instruction budget",
-        raw.tostring(K.boot.limits[limit]), at, limit, K.boot.entry)
+        raw.tostring(K.boot.limits[limit]), at, limit, K.boot.entry, less)
     end
     return ended("failed", { spent = limit, error = {
       kind = kinds.LIMIT_EXCEEDED, message = message, retryable = false, details = { limit = limit },

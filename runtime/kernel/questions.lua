@@ -19,16 +19,20 @@ return function(K)
       return topics
     end,
   }
+  -- The host adds which of the known ones may be meant.
+  local function unknown(what, name, registered)
+    local names = {}
+    for known in K.pairs(registered) do names[#names + 1] = known end
+    local others = #names > 0 and "known: " .. raw.table.concat(names, ", ") or "this run has registered none"
+    K.json_marks[names] = "array"
+    return nil, K.error({ kind = kinds.NOT_FOUND, retryable = false, message = "unknown " .. what .. " '" .. name .. "'; " .. others,
+      details = { known = names } })
+  end
+
   function K.register_query(name, fn) queries[name] = fn end
   function K.answer_query(name, ...)
     local fn = queries[name] or builtin[name]
-    if not fn then
-      local names = {}
-      for known in K.pairs(queries) do names[#names + 1] = known end
-      local others = #names > 0 and "known: " .. raw.table.concat(names, ", ") or "this run has registered none"
-      return nil, K.error({ kind = kinds.NOT_FOUND, retryable = false,
-        message = "unknown query '" .. name .. "'; " .. others })
-    end
+    if not fn then return unknown("query", name, queries) end
     return fn(...)
   end
 
@@ -42,7 +46,7 @@ return function(K)
     local update = updates[name]
     if not update then
       if K.listens_with_messages(name) then return nil end
-      return nil, K.error({ kind = kinds.NOT_FOUND, message = "unknown update '" .. name .. "'", retryable = false })
+      return unknown("update", name, updates)
     end
     if update.validator then
       local ok, err = update.validator(...)

@@ -13,10 +13,11 @@ from typing import Any
 
 from temporalio.api.sdk.v1 import WorkflowDefinition, WorkflowInteractionDefinition, WorkflowMetadata
 
-from runtime.errors import Error, invalid
+from runtime.errors import NOT_FOUND, Error, invalid
 from runtime.modules.json.module import validate
 from runtime.payload import JSON, NOTHING, Payload
 from runtime.process.host_port import log_line
+from runtime.registry.problems import did_you_mean
 from runtime.temporal import wire
 from runtime.temporal.workflow.run import Run
 
@@ -44,6 +45,15 @@ def check(run: Run, what: str, name: str, args: Sequence[Payload]) -> None:
         validate(json.dumps(schema, default=dict).encode(), argument.data)
     except Error as error:
         raise Error(error.kind, f'{what} "{name}": {error.message}', retryable=False) from None
+
+
+def meant(error: Error, name: str) -> Error:
+    """The error of a query or an update of this name; of one that nobody answers, with the name that may be meant."""
+    known = (error.details or {}).get("known")
+    hint = did_you_mean(name, known) if error.kind == NOT_FOUND and isinstance(known, list) else None
+    if hint:
+        error.message = f"{error.message}; {hint}"
+    return error
 
 
 def warn(run: Run, name: str, args: Sequence[Payload]) -> None:

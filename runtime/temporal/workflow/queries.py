@@ -17,6 +17,7 @@ def take(run: Run, job: QueryWorkflow) -> None:
     try:
         answer = _answer(run, job.query_type, wire.payloads(job.arguments))
     except Error as error:
+        declared.meant(error, job.query_type)
         if wire.read_header(job.headers, wire.WHOLE_ERRORS) is not True:
             _fail(run, job.query_id, failures.to_failure(error))
             return

@@ -23,7 +23,7 @@ def take(run: Run, job: DoUpdate) -> None:
             declared.check(run, declared.UPDATE, job.name, args)
             run.validate(job.name, args)
         except Error as error:
-            run.write_failure(failures.to_failure(error), response.rejected)
+            run.write_failure(failures.to_failure(declared.meant(error, job.name)), response.rejected)
             return
     response.accepted.SetInParent()
     run.updates[job.id] = job.protocol_instance_id
