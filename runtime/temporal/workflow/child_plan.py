@@ -20,7 +20,7 @@ from runtime.modules.options import workflow_options
 from runtime.process.pids import Pid
 from runtime.process.task_queues import check_host, unknown_worker
 from runtime.registry import LATEST, WorkflowLua
-from runtime.temporal import sdk_options, search_attributes, wire
+from runtime.temporal import budgets, sdk_options, search_attributes, wire
 from runtime.temporal.workflow.run import Run
 
 
@@ -127,7 +127,8 @@ class ChildPlan:
         _check_host(run, command, entry.id)
         host = data.get("host") or entry.worker
         named = chosen.get("id") or data.get("name")
-        self.options = chosen
+        budget = budgets.of(chosen)
+        self.options = budgets.with_limit(chosen, budget)
         self.delay = _delay(run, chosen)
         self.type = entry.type
         self.args = command.args
@@ -148,7 +149,7 @@ class ChildPlan:
             principal=run.principal.changed_by(data),
             sender=run.pid,
             bundle=entry.bundle,
-        )
+        ) | budgets.headers(budget)
 
     def write(self, run: Run, number: int) -> None:
         """Emits the command that starts the child."""
