@@ -14,6 +14,7 @@ from runtime.principal import ANYBODY, Caller, Principal
 from runtime.registry import Entry, Registry
 from runtime.resources import Handles, Resources
 
+_FIELDS = ("kind", "message", "retryable", "details", "stack", "context", "cause")
 _CURSOR = re.compile(r"(?P<event>[0-9]{1,18})\.(?P<seq>[0-9]{1,18})")
 
 
@@ -65,11 +66,20 @@ class Started:
     created: bool = True
 
 
+class RunFailed(Error):
+    """The failure of a run, as opposed to that of asking for its result. `status` is the run's, e.g. "TIMED_OUT"."""
+
+    def __init__(self, error: Error, status: str) -> None:
+        super().__init__(**{name: getattr(error, name) for name in _FIELDS})
+        self.status = status
+
+
 @dataclass(frozen=True, slots=True)
 class RunDescription:
     """One run as the runs API and the CLI show it. Times are RFC 3339 text; `status` is Temporal's, e.g. "RUNNING".
 
-    `state` is pending, in_progress, completed, failed or wedged (tasks keep failing; `failure` has the latest cause).
+    `state` is pending, in_progress, completed, failed or wedged (tasks keep failing; `failure` has the latest cause), and unknown
+    for an open run that was listed without being looked at. `cancel` says who asked it to cancel, why and when: {by, reason, at}.
     `pending` items: {activity, activity_id, state, attempt, last_failure, next_retry_at, heartbeat}.
     `stack`: [{coroutine, waiting_for, frames: ["file:line in name", ...]}], only when asked for and the run answers.
     `warnings` are lines for people: what will go wrong with the run if nobody does anything, and what is missing here and why.
@@ -88,10 +98,16 @@ class RunDescription:
     bundle: str | None = None
     details: Any = None
     failure: Mapping[str, Any] | None = None
+    cancel: Mapping[str, Any] | None = None
     pending: Sequence[Mapping[str, Any]] = ()
     stack: Sequence[Mapping[str, Any]] = ()
     warnings: Sequence[str] = ()
     memo: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def ended(self) -> str:
+        """In words, that it has ended, when and how; empty of one that has not."""
+        return f"it has ended at {self.closed_at} as {self.status}" if self.closed_at else ""
 
 
 class Workflows(Protocol):
@@ -102,16 +118,27 @@ class Workflows(Protocol):
     async def query(self, run: str, name: str, args: Sequence[Payload]) -> Payload: ...
     async def update(self, run: str, name: str, args: Sequence[Payload]) -> Payload: ...
     async def result(self, run: str, timeout: float | None = None) -> Payload:
-        """Waits for the run, through continue-as-new; seconds. Raises TIMEOUT with details.waiting = True when it still runs."""
+        """Waits for the run, through continue-as-new; seconds. Raises its failure as `RunFailed`, and TIMEOUT with
+        details.waiting = True when it still runs."""
         ...
 
-    async def cancel(self, run: str, reason: str = "") -> None: ...
-    async def terminate(self, run: str, reason: str = "") -> None: ...
+    async def cancel(self, run: str, reason: str = "", by: str = "") -> None:
+        """Asks the run to end; `by` says who asks, as people know them."""
+        ...
+
+    async def terminate(self, run: str, reason: str = "", by: str = "") -> None: ...
     async def describe(self, run: str, *, stack: bool = False, replayed: bool = False) -> RunDescription:
         """The run itself is asked for its details, and with `stack` where it waits. One with a long history only if it may be `replayed`."""
         ...
 
-    def list(self, query: str = "", limit: int = 50) -> AsyncIterator[RunDescription]: ...
+    def list(self, query: str = "", limit: int = 50) -> AsyncIterator[RunDescription]:
+        """The runs that a visibility query finds. The state of an open one is unknown until somebody looks."""
+        ...
+
+    async def look(self, runs: Sequence[RunDescription]) -> Sequence[RunDescription]:
+        """Listed runs with the state of now and what is pending, as `describe` has it."""
+        ...
+
     async def count(self, query: str = "") -> int:
         """How many runs a visibility query finds."""
         ...

@@ -57,6 +57,7 @@ _.id_conflict_policy
 _.id_reuse_policy
 _.execution_error_when_already_started
 _.enable_eager_start
+_.budget_grace
 
 # Shown by a traceback.
 _.__cause__

@@ -114,6 +114,8 @@ class Remote:
     ) -> Started:
         """Starts a run: each argument is one payload; `options` are workflow options without prefix, e.g. `execution_timeout="1h"`.
 
+        `timeout` among them is the run's time budget (`budget`) in seconds, or as a Go duration.
+
         With an `id`, an open run of that id is used and its PID given back, unless `id_conflict_policy` says otherwise.
         `actor` (an id, or {id, meta}) is for whom it acts, `scope` (ids of policies and groups) what it may do; None: anything.
         """
@@ -123,7 +125,11 @@ class Remote:
 
     async def _start(self, request: StartRequest) -> Started:
         """Of a workflow, whose options are as somebody who writes Python gives them."""
-        given = {f"workflow.{name}": value for name, value in request.options.items()}
+        options = dict(request.options)
+        if "timeout" in options:
+            timeout = options.pop("timeout")
+            options["budget"] = timeout if isinstance(timeout, str) else timeout * 1000
+        given = {f"workflow.{name}": value for name, value in options.items()}
         return await self._runs.start(replace(request, options=workflow_options(given)))
 
     async def send(self, run: str, topic: str, *args: Any) -> None:
@@ -140,11 +146,12 @@ class Remote:
         """The run's result, through continue-as-new. Raises its failure; TIMEOUT when it still runs after `timeout` seconds."""
         return (await self._runs.result(run, timeout)).value()
 
-    async def cancel(self, run: str, reason: str = "") -> None:
-        await self._runs.cancel(run, reason)
+    async def cancel(self, run: str, reason: str = "", by: str = "") -> None:
+        """`by` says who asks, as people know them; else it is this process."""
+        await self._runs.cancel(run, reason, by)
 
-    async def terminate(self, run: str, reason: str = "") -> None:
-        await self._runs.terminate(run, reason)
+    async def terminate(self, run: str, reason: str = "", by: str = "") -> None:
+        await self._runs.terminate(run, reason, by)
 
     async def describe(self, run: str, *, stack: bool = False, replayed: bool = False) -> RunDescription:
         """A run with a long history is asked for details and stack only if it may be `replayed` for that."""
@@ -154,9 +161,10 @@ class Remote:
         """The task queue of the run, when no worker polls it."""
         return await self._runs.unserved(run)
 
-    def list(self, query: str = "", limit: int = 50) -> AsyncIterator[RunDescription]:
-        """Runs as a visibility query finds them, newest first."""
-        return self._runs.list(query, limit)
+    async def list(self, query: str = "", limit: int = 50) -> AsyncIterator[RunDescription]:
+        """Runs as a visibility query finds them, newest first. Open ones are looked at, as far as they are not too many."""
+        for run in await self._runs.look([run async for run in self._runs.list(query, limit)]):
+            yield run
 
     async def history(self, run: str) -> dict[str, Any]:
         """The history, in the form `evermoon replay` reads."""

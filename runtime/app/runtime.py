@@ -86,17 +86,17 @@ class Runtime(Lifecycle):
             return (await self._host.result(run, timeout)).value()
         return await super().result(run, timeout)
 
-    async def cancel(self, run: str, reason: str = "") -> None:
+    async def cancel(self, run: str, reason: str = "", by: str = "") -> None:
         if self._host.owns(run):
             self._host.cancel(run, reason)
         else:
-            await super().cancel(run, reason)
+            await super().cancel(run, reason, by)
 
-    async def terminate(self, run: str, reason: str = "") -> None:
+    async def terminate(self, run: str, reason: str = "", by: str = "") -> None:
         if self._host.owns(run):
             self._host.terminate(run, reason)
         else:
-            await super().terminate(run, reason)
+            await super().terminate(run, reason, by)
 
     async def call(
         self,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import socket
 from typing import Any
 
 import click
@@ -9,6 +11,12 @@ import click
 from runtime.app.remote import Remote
 from runtime.cli.common import Cli, command, given, json_argument
 from runtime.cli.connect import with_runtime
+
+
+def _operator() -> str:
+    """Who sits at this machine, as the history keeps it."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
+
 
 _RUN = click.argument("run", metavar="ID")
 _VALUE = click.argument("value", metavar="[JSON]", required=False, callback=json_argument)
@@ -65,7 +73,7 @@ def cancel(cli: Cli, run: str, reason: str) -> None:
     """Ask run ID to cancel; it may compensate first."""
 
     async def work(runtime: Remote) -> None:
-        await runtime.cancel(run, reason)
+        await runtime.cancel(run, reason, _operator())
 
     with_runtime(cli, work, lenient=True)
     cli.emit({"id": run, "cancel": "requested"}, lambda: None)
@@ -79,7 +87,7 @@ def terminate(cli: Cli, run: str, reason: str) -> None:
     """End run ID at once; its script is not asked."""
 
     async def work(runtime: Remote) -> None:
-        await runtime.terminate(run, reason)
+        await runtime.terminate(run, reason, _operator())
 
     with_runtime(cli, work, lenient=True)
     cli.emit({"id": run, "terminated": True}, lambda: None)

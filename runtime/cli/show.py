@@ -91,6 +91,10 @@ def _print(cli: Cli, run: RunDescription, unserved: str | None) -> None:
     line("events", run.history_length)
     line("bundle", run.bundle)
     line("details", run.details if isinstance(run.details, str | None) else to_json(run.details))
+    if run.cancel:
+        line(
+            "canceled", f"by {run.cancel['by']} at {run.cancel['at']}: {run.cancel['reason'] or 'no reason was given'}"
+        )
     if run.failure:
         line("failure", run.failure.get("message") or to_json(run.failure))
     for warning in run.warnings:

@@ -100,7 +100,7 @@ def guarded(handler: Handler) -> Handler:
         try:
             return await handler(request)
         except problem.ProblemResponse as error:
-            return problem.response(error.error, request.path, error.status, error.headers)
+            return problem.answer(error, request.path)
         except Error as error:
             return problem.response(error, request.path)
         except web.HTTPException as error:

@@ -12,7 +12,7 @@ from runtime.http.middleware.cors import is_preflight
 from runtime.http.middleware.token_auth import AnyToken
 from runtime.http.mount import Mount
 from runtime.http.problem import ProblemResponse
-from runtime.http.request import set_route
+from runtime.http.request import gone_of, set_route
 from runtime.http.routes import Found, Route, Routes, split
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -104,7 +104,11 @@ class Dispatch:
         self._lasting.add(task)
         task.add_done_callback(self._lasting.discard)
         task.add_done_callback(_observed)
-        return await asyncio.shield(task)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            gone_of(request).set()
+            raise
 
 
 def _observed(task: asyncio.Task[web.StreamResponse]) -> None:

@@ -54,13 +54,13 @@ class Guarded:
         self._ask(READ, run)
         return await self._workflows.result(run, timeout)
 
-    async def cancel(self, run: str, reason: str = "") -> None:
+    async def cancel(self, run: str, reason: str = "", by: str = "") -> None:
         self._ask("process.cancel", run)
-        await self._workflows.cancel(run, reason)
+        await self._workflows.cancel(run, reason, by)
 
-    async def terminate(self, run: str, reason: str = "") -> None:
+    async def terminate(self, run: str, reason: str = "", by: str = "") -> None:
         self._ask("process.terminate", run)
-        await self._workflows.terminate(run, reason)
+        await self._workflows.terminate(run, reason, by)
 
     async def describe(self, run: str, *, stack: bool = False, replayed: bool = False) -> RunDescription:
         self._ask(READ, run)
@@ -71,6 +71,9 @@ class Guarded:
         async for run in self._workflows.list(query, limit):
             if is_allowed(self._registry, self._principal, READ, run.id):
                 yield run
+
+    async def look(self, runs: Sequence[RunDescription]) -> Sequence[RunDescription]:
+        return await self._workflows.look(runs)
 
     async def count(self, query: str = "") -> int:
         """How many of the runs found may be read, as far as they are looked at: what a scope hides is not counted."""

@@ -17,7 +17,8 @@ from runtime.http.paths import API
 from runtime.http.problem import refuse
 from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route
-from runtime.http.starting import Starting, accepted, digest, once_only, started_document, times
+from runtime.http.starting import Starting, digest, once_only, started_document, times
+from runtime.http.waiting import Wait
 from runtime.principal import Caller
 from runtime.registry import inputs
 
@@ -38,6 +39,7 @@ class Operations:
 
     async def post(self, request: web.BaseRequest, params: Params) -> web.Response:
         entry = self._starting.workflow(params["entry"])
+        wait = Wait(request)
         body = await read_json(request, self._body_timeout)
         command = _command(body)
         if entry.input_schema is not None:
@@ -59,7 +61,7 @@ class Operations:
             **{name: command[name] for name in _TEXTS},
             **started_document(begun),
         }
-        return accepted(begun, document)
+        return await self._starting.answer(request, begun, document, wait)
 
 
 def _command(body: JsonBody) -> dict[str, Any]:

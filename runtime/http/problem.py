@@ -31,6 +31,8 @@ CONTENT_TYPE = "application/problem+json"
 DOCS = "/docs/errors#"
 #: The anchor of all kinds that are the application's own.
 OWN_KINDS = "own"
+#: The anchor of the problem that is no failure of the request: the run that it asks about has failed.
+RUN_FAILED = "run-failed"
 
 _FALLBACK_KIND: Mapping[int, str] = {
     400: INVALID,
@@ -48,18 +50,31 @@ _FALLBACK_KIND: Mapping[int, str] = {
     503: UNAVAILABLE,
     504: TIMEOUT,
 }
-_TITLES: Mapping[int, str] = {499: "Canceled"}
+_TITLES: Mapping[int | str, str] = {499: "Canceled", RUN_FAILED: "Run failed"}
 _LUA_FRAME = re.compile(r"(?P<file>[^\s:\"'\[\]]+\.lua):(?P<line>\d+)")
 
 
 class ProblemResponse(Exception):
-    """An error that a handler raises to answer with a status that the error's kind alone does not give."""
+    """An error that a handler raises to answer with a status that the error's kind alone does not give.
 
-    def __init__(self, status: int, error: Error, headers: Mapping[str, str] | None = None) -> None:
+    `problem_type` is the anchor of another type than that of the error's kind, `more` are further members of the document.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        error: Error,
+        headers: Mapping[str, str] | None = None,
+        *,
+        problem_type: str | None = None,
+        more: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__(str(error))
         self.status = status
         self.error = error
         self.headers = dict(headers or {})
+        self.problem_type = problem_type
+        self.more = dict(more or {})
 
 
 def refuse(status: int, message: str, *, headers: Mapping[str, str] | None = None, **details: Any) -> ProblemResponse:
@@ -86,11 +101,11 @@ def lua_location(error: Error) -> dict[str, Any] | None:
     return None
 
 
-def document(error: Error, status: int, instance: str) -> dict[str, Any]:
+def document(error: Error, status: int, instance: str, problem_type: str | None = None) -> dict[str, Any]:
     """The problem as a JSON object."""
     body: dict[str, Any] = {
-        "type": f"{DOCS}{slug(error.kind)}",
-        "title": _TITLES.get(status) or _phrase(status),
+        "type": f"{DOCS}{problem_type or slug(error.kind)}",
+        "title": _TITLES.get(problem_type or status) or _phrase(status),
         "status": status,
         "detail": str(error),
         "instance": instance,
@@ -113,6 +128,13 @@ def response(
     code = status or error.http_status
     text = json.dumps(document(error, code, instance), ensure_ascii=True, default=str)
     return web.Response(status=code, text=text, content_type=CONTENT_TYPE, headers=headers)
+
+
+def answer(problem: ProblemResponse, instance: str) -> web.Response:
+    """What a handler raised, as the answer."""
+    content = {**document(problem.error, problem.status, instance, problem.problem_type), **problem.more}
+    text = json.dumps(content, ensure_ascii=True, default=str)
+    return web.Response(status=problem.status, text=text, content_type=CONTENT_TYPE, headers=problem.headers)
 
 
 def from_status(status: int, instance: str, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -16,10 +17,10 @@ class Request(web.BaseRequest):
     """A request whose answer can be given headers before anybody knows who will answer: also streams, files and problems.
 
     `client`: its address, where a trusted proxy said which it is. `route`: the path of the route that answers, as it was defined.
-    `principal`: for whom it is, where a token said so.
+    `principal`: for whom it is, where a token said so. `gone`: set when its client is, and what it asked for is done nevertheless.
     """
 
-    ATTRS = web.BaseRequest.ATTRS | {"client", "route", "principal", "decorations"}
+    ATTRS = web.BaseRequest.ATTRS | {"client", "route", "principal", "decorations", "gone"}
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -27,6 +28,7 @@ class Request(web.BaseRequest):
         self.route = ""
         self.principal: Principal = NOBODY
         self.decorations: list[Decorate] = []
+        self.gone = asyncio.Event()
 
     async def _prepare_hook(self, response: web.StreamResponse) -> None:
         for decorate in self.decorations:
@@ -60,6 +62,10 @@ def set_principal(request: web.BaseRequest, principal: Principal) -> None:
 
 def principal_of(request: web.BaseRequest) -> Principal:
     return _ours(request).principal
+
+
+def gone_of(request: web.BaseRequest) -> asyncio.Event:
+    return _ours(request).gone
 
 
 def vary(response: web.StreamResponse, name: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -15,7 +15,6 @@ from runtime.http.answers import (
     payload_response,
     run_links,
     run_path,
-    seconds,
     whole_number,
 )
 from runtime.http.backend import Backend
@@ -23,12 +22,10 @@ from runtime.http.body import read_json
 from runtime.http.guarded import Refusal
 from runtime.http.paths import API
 from runtime.http.problem import ProblemResponse, refuse
-from runtime.http.request import principal_of
+from runtime.http.request import client_of, principal_of
 from runtime.http.routes import Params, Route
-from runtime.payload import Payload
+from runtime.http.waiting import Wait, result_of
 
-#: The longest a client may wait in one request, seconds.
-MAX_WAIT = 300.0
 #: What reading the result of a closed run may take, seconds.
 _CLOSED_WAIT = 10.0
 _RUNS = f"{API}/runs"
@@ -58,7 +55,7 @@ class RunRoutes:
         page = whole_number(request, "page", 1, 1000)
         size = whole_number(request, "limit", 50, 1000)
         found = [run async for run in self._of(request).list(query, page * size + 1)]
-        shown = found[(page - 1) * size : page * size]
+        shown = await self._of(request).look(found[(page - 1) * size : page * size])
         count = await self._of(request).count(query)
         answer: dict[str, Any] = {"runs": [_summary(run) for run in shown], "count": count, "page": page}
         if len(found) > page * size:
@@ -72,13 +69,14 @@ class RunRoutes:
         return json_response(run_document(run))
 
     async def result(self, request: web.BaseRequest, params: Params) -> web.Response:
-        wait = seconds(request, "wait", 0.0, MAX_WAIT)
+        wait = Wait(request)
         run = await self._of(request).describe(params["id"])
         closed = run.closed_at is not None
-        if not closed and not wait:
-            return _running(run)
-        value = await self._wait(request, run.id, max(wait, _CLOSED_WAIT) if closed else wait)
-        return _running(run) if value is None else payload_response(value)
+        value = None
+        if closed or wait.seconds:
+            longest = max(wait.seconds, _CLOSED_WAIT) if closed else wait.seconds
+            value = await result_of(request, self._backend, run.id, longest)
+        return _running(run, wait.headers) if value is None else payload_response(value, headers=wait.headers)
 
     async def history(self, request: web.BaseRequest, params: Params) -> web.Response:
         return json_response(await self._of(request).history(params["id"]))
@@ -97,34 +95,19 @@ class RunRoutes:
         try:
             return payload_response(await self._of(request).update(params["id"], params["name"], body.args))
         except Error as error:
-            if error.kind in (UNAVAILABLE, TIMEOUT) or isinstance(error, Refusal):
+            if error.kind in (UNAVAILABLE, TIMEOUT) or isinstance(error, Refusal) or "ended" in (error.details or {}):
                 raise
             if error.kind == NOT_FOUND:
                 await self._of(request).describe(params["id"])  # 404 when it is the run that is missing
             raise ProblemResponse(422, error) from None
 
     async def cancel(self, request: web.BaseRequest, params: Params) -> web.Response:
-        await self._of(request).cancel(params["id"], await self._reason(request))
+        await self._of(request).cancel(params["id"], await self._reason(request), _who(request))
         return _done(params["id"])
 
     async def terminate(self, request: web.BaseRequest, params: Params) -> web.Response:
-        await self._of(request).terminate(params["id"], await self._reason(request))
+        await self._of(request).terminate(params["id"], await self._reason(request), _who(request))
         return _done(params["id"])
-
-    async def _wait(self, request: web.BaseRequest, run: str, wait: float) -> Payload | None:
-        """The run's value; None when it is still running after `wait` seconds, or when the server stops. Raises its failure."""
-        waiting = asyncio.ensure_future(self._of(request).result(run, timeout=wait))
-        stopping = asyncio.ensure_future(self._backend.stopping.wait())
-        try:
-            await asyncio.wait((waiting, stopping), return_when=asyncio.FIRST_COMPLETED)
-            return waiting.result() if waiting.done() else None
-        except Error as error:
-            if error.kind == TIMEOUT and (error.details or {}).get("waiting"):
-                return None
-            raise
-        finally:
-            waiting.cancel()
-            stopping.cancel()
 
     def _of(self, request: web.BaseRequest) -> Workflows:
         """The runs, as far as whoever asks may reach them."""
@@ -138,6 +121,12 @@ class RunRoutes:
         if not isinstance(reason, str):
             raise refuse(400, 'the body must be absent or {"reason": text}')
         return reason
+
+
+def _who(request: web.BaseRequest) -> str:
+    """Who asks, as the run's history keeps it."""
+    actor = principal_of(request).actor
+    return actor.id if actor is not None else f"HTTP client {client_of(request)}"
 
 
 def run_document(run: RunDescription) -> dict[str, Any]:
@@ -155,14 +144,14 @@ def run_document(run: RunDescription) -> dict[str, Any]:
 
 def _summary(run: RunDescription) -> dict[str, Any]:
     document = run_document(run)
-    for detail in ("stack", "warnings", "pending", "details", "failure", "progress"):
+    for detail in ("stack", "warnings", "pending", "details", "failure", "cancel", "progress"):
         del document[detail]
     return document
 
 
-def _running(run: RunDescription) -> web.Response:
+def _running(run: RunDescription, headers: Mapping[str, str]) -> web.Response:
     content = {"id": run.id, "run_id": run.run_id, "status": run.status, "links": run_links(run.id)}
-    return json_response(content, 202, {"Location": run_path(run.id), "Retry-After": "1"})
+    return json_response(content, 202, {"Location": run_path(run.id), "Retry-After": "1", **headers})
 
 
 def _done(run: str) -> web.Response:

@@ -16,15 +16,18 @@ from aiohttp import web
 
 from runtime.contracts import Started, StartRequest
 from runtime.errors import ALREADY_EXISTS, Error
-from runtime.http.answers import duration, json_response, run_links, run_path
+from runtime.http.answers import duration, json_response, payload_response, run_links, run_path
 from runtime.http.backend import Backend
 from runtime.http.body import JsonBody, read_json
+from runtime.http.guarded import Refusal
 from runtime.http.paths import API
-from runtime.http.problem import refuse
+from runtime.http.problem import ProblemResponse, refuse
 from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route
+from runtime.http.waiting import Wait, result_of
 from runtime.principal import Caller
 from runtime.registry import WorkflowLua, inputs
+from runtime.registry.problems import did_you_mean
 
 #: Memo field of a run that was started with a key: {"key": digest of entry and key, "body": digest of the JSON value}.
 MEMO = "evermoon.idempotency"
@@ -55,14 +58,30 @@ class Starting:
 
     async def post(self, request: web.BaseRequest, params: Params) -> web.Response:
         entry = self.workflow(params["entry"])
-        key = _key(request)
+        key, wait = _key(request), Wait(request)
         body = await read_json(request, self._body_timeout)
         if entry.input_schema is not None:
             inputs.check(entry.id, entry.input_schema, body.value)
         memo = None if key is None else {"key": digest(entry.id, key), "body": body.digest()}
         start = _start_request(request, entry, body, memo)
         begun = await self.once(start, memo, f"{KEY_HEADER} was used before with another body")
-        return accepted(begun, started_document(begun))
+        return await self.answer(request, begun, started_document(begun), wait)
+
+    async def answer(
+        self, request: web.BaseRequest, begun: Begun, content: Mapping[str, Any], wait: Wait
+    ) -> web.Response:
+        """The run's result when it comes while the client waits for it, else 202. Whoever may not read the result does not wait."""
+        run, headers = begun.started.id, {**_headers(begun), **wait.headers}
+        try:
+            value = await result_of(request, self._backend, run, wait.seconds) if wait.seconds else None
+        except ProblemResponse as problem:
+            problem.headers |= headers
+            raise
+        except Refusal:
+            value, headers = None, _headers(begun)
+        if value is None:
+            return json_response(content, 202, {**headers, "Retry-After": _RETRY_AFTER})
+        return payload_response(value, headers=headers)
 
     async def once(self, start: StartRequest, memo: Mapping[str, str] | None, other: str) -> Begun:
         """Starts a run, or finds the one that was started with this key. Answers 422, saying `other`, when that had another body."""
@@ -94,7 +113,9 @@ class Starting:
         found = registry.find_workflow(name)
         if found is None:
             what = "is not a workflow" if entry is not None else "is not in the registry"
-            raise refuse(404, f"{name[:200]} {what}", entry=name[:200])
+            hint = did_you_mean(name, [known.id for known in registry.of_kind(WorkflowLua)])
+            text = f"{name[:200]} {what}"
+            raise refuse(404, f"{text}; {hint}" if hint else text, entry=name[:200])
         return found
 
 
@@ -119,9 +140,9 @@ def _start_request(
 
 
 def times(request: web.BaseRequest) -> dict[str, Any]:
-    """Workflow options of the parameters `timeout` and `start_delay`. Answers 400."""
+    """Workflow options of the parameters `timeout`, `grace` and `start_delay`. Answers 400."""
     options: dict[str, Any] = {}
-    for parameter, option in (("timeout", "execution_timeout"), ("start_delay", "start_delay")):
+    for parameter, option in (("timeout", "budget"), ("grace", "budget_grace"), ("start_delay", "start_delay")):
         text = request.query.get(parameter)
         if text is not None:
             options[option] = round(duration(parameter, text).total_seconds() * 1000)
@@ -144,11 +165,9 @@ def started_document(begun: Begun) -> dict[str, Any]:
     }
 
 
-def accepted(begun: Begun, content: Mapping[str, Any]) -> web.Response:
-    headers = {"Location": run_path(begun.started.id), "Retry-After": _RETRY_AFTER}
-    if not begun.started.created:
-        headers[REPLAYED_HEADER] = "true"
-    return json_response(content, 202, headers)
+def _headers(begun: Begun) -> dict[str, str]:
+    headers = {"Location": run_path(begun.started.id)}
+    return headers if begun.started.created else {**headers, REPLAYED_HEADER: "true"}
 
 
 def _key(request: web.BaseRequest) -> str | None:

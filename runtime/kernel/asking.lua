@@ -45,7 +45,7 @@ return function(K)
     end
     K.forget_question()
     if limits.spent then
-      answer = K.spent()
+      answer = K.spent(true)
       limits.spent = nil
     end
     return answer

@@ -25,6 +25,8 @@ return function(K)
   function K.finished(value, problem)
     local err = K.error_from_return(problem)
     if err then return K.failed(err) end
+    local class = K.class_of(value)
+    if class and class.returned then value = class.returned(class.state(value)) end
     local encoding, bytes = K.encode(value)
     if not encoding then
       return K.failed(K.error({ kind = kinds.INVALID, message = "result: " .. bytes, retryable = false, stack = {} }))
@@ -32,7 +34,9 @@ return function(K)
     return ended("done", { value = K.blob(encoding, bytes) })
   end
 
-  function K.spent()
+  -- `asked`: by a question, of which a run knows nothing.
+  function K.spent(asked)
+    local less = asked and "do less in a query handler or validator" or "do less between two waits"
     local limit, at = limits.spent, limits.at and " at " .. K.plain(limits.at) or ""
     local message
     if limit == "values" then
@@ -40,11 +44,11 @@ return function(K)
     elseif limit == "stack" then
       message = "calls in C (pcall, metamethods, callbacks) are nested too deeply" .. at .. ": nest them less"
     elseif limit == "time" or limit == "commands" then
-      message = limit .. " limit of a step spent" .. at .. ": do less between two waits"
+      message = limit .. " limit of a " .. (asked and "question" or "step") .. " spent" .. at .. ": " .. less
     else
-      message = raw.string.format("%s of %s spent%s: raise limits.%s of %s, or do less between two waits",
+      message = raw.string.format("%s of %s spent%s: raise limits.%s of %s, or %s",
         limit == "memory" and "memory limit" or "instruction budget",
-        raw.tostring(K.boot.limits[limit]), at, limit, K.boot.entry)
+        raw.tostring(K.boot.limits[limit]), at, limit, K.boot.entry, less)
     end
     return ended("failed", { spent = limit, error = {
       kind = kinds.LIMIT_EXCEEDED, message = message, retryable = false, details = { limit = limit },

@@ -101,7 +101,7 @@ return function(K)
     local class = K.class_of(value)
     if class and class.to_wire then return class.to_wire(class.state(value)) end
     if K.is_library(value) then fault("is a library table, which cannot leave the script") end
-    if class then fault("is a " .. class.name .. ", which cannot leave the script") end
+    if class then fault("is a " .. class.name .. ", which cannot leave the script" .. K.instead(class.name)) end
     return nil
   end
 

@@ -28,7 +28,12 @@ return function(K)
   function methods:topic() return Message.self(self, "topic").topic end
   function methods:from() return Message.self(self, "from").from or "" end
   function methods:payload() return payloads_of(Message.self(self, "payload")) end
-  Message = K.class("message", methods, {})
+  -- In a value it travels as what it brought.
+  Message = K.class("message", methods, {}, function(item)
+    local payload = payloads_of(item)
+    if payload == nil then return K.null end
+    return payload
+  end)
 
   -- Puts the messages of another list into one, where all stay in the order in which they arrived.
   local function merge(into, other)

@@ -148,6 +148,14 @@ return function(K)
 
   -- Stepping -----------------------------------------------------------------------------------------------------------
 
+  -- What a function returned; a future that it returned is waited for, since nobody is left who could.
+  function K.settled(value, problem)
+    if problem == nil and type(value) == "table" and K.class_name(value) == "future" then
+      return K.await(K.future_class.state(value).pending)
+    end
+    return value, problem
+  end
+
   local apply = {}
 
   -- Arguments are `encoding, bytes` each.
@@ -157,7 +165,7 @@ return function(K)
     local flat, args = { ... }, {}
     local n = #flat // 2
     for i = 1, n do args[i] = K.argument(i, flat[2 * i - 1], flat[2 * i]) end
-    main_task = K.spawn_task(function() return entry_point()(unpack(args, 1, n)) end)
+    main_task = K.spawn_task(function() return K.settled(entry_point()(unpack(args, 1, n))) end)
   end
 
   local function finished(value, problem)

@@ -86,7 +86,9 @@ return function(K)
     local values = {}
     for i = 1, #args do values[i] = K.decode(args[i][1], args[i][2]) end
     K.spawn_task(function()
-      local ok, value, problem = K.limits.guard(raw.pcall(update.fn, raw.table.unpack(values, 1, #args)))
+      local ok, value, problem = K.limits.guard(raw.pcall(function()
+        return K.settled(update.fn(raw.table.unpack(values, 1, #args)))
+      end))
       if not ok then
         K.finish_update(id, nil, K.error_from_raise(value, {}))
       else

@@ -33,6 +33,8 @@ MAX_WALL_SECONDS = 4.0
 _FAIR_SECONDS = 1.0
 #: Of processor time, to write a large value: those are limited by size.
 _SECONDS_OF_A_BYTE = 1e-7
+#: Of everybody's time that a question may take, which leaves no trace: whoever asked is told so while they still wait for an answer.
+_QUESTION_SECONDS = 3.0
 #: Of the time that an event shares with others: above it the program looks at the clock from the beginning.
 _HURRIED = 0.2
 #: What takes less is not measured more closely than by the clock on the wall, since that would take as long.
@@ -95,6 +97,7 @@ class Session:
             self._questions["workflow.version"] = version
         self._clock = protocol.Clock(now=0)
         self._since = (0.0, 0.0)
+        self._is_asked = False
         self._step_since: tuple[float, float] | None = None
         self.seconds = MAX_SECONDS_OF_A_WORKFLOW if boot.get("class") == "workflow" else MAX_SECONDS
         self._waits_long = boot.get("class") == "process"
@@ -172,10 +175,13 @@ class Session:
             interpreter.close()
 
     def _ask(self, kind: str, name: str, args: Sequence[Payload]) -> protocol.Batch:
+        self._is_asked = True
         try:
             batch = self._kernel.read(self._asked(kind, name, args))
         except LuaMemoryError as error:
             raise self._out_of_memory() from error
+        finally:
+            self._is_asked = False
         if batch.error is not None:
             self._sound = self._sound and batch.error.kind != LIMIT_EXCEEDED
             raise batch.error
@@ -216,6 +222,8 @@ class Session:
     def _is_overdue(self) -> bool:
         """Whether that event took more than it may of processor time, or too long for those who wait."""
         cpu, wall = self._since
+        if self._is_asked and time.monotonic() - wall > _QUESTION_SECONDS:
+            return True
         taken = time.thread_time() - cpu
         if taken > self.seconds or (taken > _FAIR_SECONDS and time.monotonic() - wall > MAX_WALL_SECONDS):
             return True

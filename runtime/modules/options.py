@@ -270,6 +270,8 @@ class ActivityOptions(_Started):
 
 
 class WorkflowOptions(_Started):
+    budget: Milliseconds | None = None
+    budget_grace: Milliseconds | None = None
     execution_timeout: Milliseconds | None = None
     run_timeout: Milliseconds | None = None
     task_timeout: Milliseconds | None = None

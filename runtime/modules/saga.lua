@@ -8,7 +8,11 @@ return function(K)
     local ok, err = K.use("modules/launching").check_id(id, 1, "add", "a function")
     if not ok then return nil, err end
     local args = table.pack(...)
-    for i = 1, args.n do args[i] = K.copy(args[i]) end
+    for i = 1, args.n do
+      args[i] = K.copy(args[i])
+      local encoding, problem = K.encode(args[i], "") -- what cannot be handed over is said now, not when all is to be undone
+      if not encoding then return K.invalid("argument %d of '%s': %s", i, id, problem) end
+    end
     state.steps[#state.steps + 1] = { id = id, args = args }
     return true
   end

@@ -15,7 +15,10 @@ return function(K)
   function yaml.decode(text)
     K.check(text, 1, "decode", "string")
     local decoded, err = K.host("yaml.decode", text)
-    if not decoded then return nil, err end
+    if not decoded then
+      if err:kind() == K.kinds.INTERNAL and K.use("modules/http/sent")(text) then return K.invalid("the request is %s", err:message()) end
+      return nil, err
+    end
     return (K.json_decode(decoded))
   end
 

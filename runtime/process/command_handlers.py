@@ -79,7 +79,7 @@ async def execute(run: LuaRun, command: Command) -> Payload:
 async def cancel_process(run: LuaRun, command: Command) -> bool:
     target, reason = _target(run, str(command.data["to"])), str(command.data.get("reason") or "")
     if isinstance(target, Pid):
-        await spawning.workflows(run).cancel(target.id, reason)
+        await spawning.workflows(run).cancel(target.id, reason, run.pid)
     else:
         target.cancel(reason, run.pid)
     return True
@@ -88,7 +88,7 @@ async def cancel_process(run: LuaRun, command: Command) -> bool:
 async def terminate(run: LuaRun, command: Command) -> bool:
     target, reason = _target(run, str(command.data["to"])), str(command.data.get("reason") or "")
     if isinstance(target, Pid):
-        await spawning.workflows(run).terminate(target.id, reason)
+        await spawning.workflows(run).terminate(target.id, reason, run.pid)
     else:
         target.terminate(reason)
     return True

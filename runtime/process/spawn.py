@@ -40,7 +40,7 @@ async def execute(run: LuaRun, command: Command, host: str | None, options: Mapp
         return await await_workflow.value_of(workflows(run), started.id)
     except asyncio.CancelledError:
         with suppress(Error):  # it may have ended meanwhile
-            await asyncio.shield(workflows(run).cancel(started.id, _GIVEN_UP))
+            await asyncio.shield(workflows(run).cancel(started.id, _GIVEN_UP, run.pid))
         raise
 
 

@@ -85,9 +85,15 @@ def _chain(error: Error) -> Payload:
     return Payload.of({wire.ERROR_MARK: 1, **head, "stack": _cut(error.stack or "")})
 
 
+def recorded(failure: Failure) -> Error:
+    """A recorded failure as a client may see it: ours whole, anything else by kind and message alone. It always has a kind."""
+    error = from_failure(CONVERTER.from_failure(failure, PAYLOADS))
+    error.kind = error.kind or wire.UNTYPED
+    return error
+
+
 def told(failure: Failure) -> dict[str, Any]:
-    """A recorded failure as a client may see it: ours whole, anything else by kind and message alone."""
-    return from_failure(CONVERTER.from_failure(failure, PAYLOADS)).to_wire()
+    return recorded(failure).to_wire()
 
 
 def from_failure(failure: BaseException) -> Error:

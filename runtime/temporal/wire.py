@@ -44,6 +44,9 @@ CARRIED = "evermoon-carried"
 CARRIED_EVENTS = "evermoon-carried-events"
 #: On a query whose asker reads `ANSWER_ERROR`: true. Others get a failed query, of which the server keeps the text alone.
 WHOLE_ERRORS = "evermoon-whole-errors"
+#: Time budget of a run, JSON {budget, grace, deadline?} in milliseconds; `deadline` since 1970, of a run for which the server has no
+#: end. On starts and continued runs.
+BUDGET = "evermoon-budget"
 #: On the starts of a schedule of ours: what it was made from, JSON {entry, definition, paused}. Nothing reads it in a run.
 SCHEDULE = "evermoon-schedule"
 
@@ -54,6 +57,8 @@ SCHEDULE_ID = "evermoon:{entry}"
 MEMO_BUNDLE = "evermoon_bundle"
 #: Memo of a run: tells the starter whether signal-with-start created the run or found it.
 MEMO_START = "evermoon_start"
+#: Memo of a run that has spent its time budget, as a Go duration: for the server it has failed, to us it has timed out.
+MEMO_BUDGET = "evermoon_budget_spent"
 
 #: System activities: what a workflow asks of its host. The prefix is no valid entry id, so no entry can collide.
 SYSTEM = "evermoon."
@@ -61,6 +66,7 @@ TERMINATE = f"{SYSTEM}terminate"
 CANCEL = f"{SYSTEM}cancel"
 FIND_RUN = f"{SYSTEM}find_run"
 AWAIT_RUN = f"{SYSTEM}await_run"
+HOW_ENDED = f"{SYSTEM}how_ended"
 #: On a node's own queue: messages of a run to one process there. Arguments: `{to, messages: [{id, topic, args: count}]}`,
 #: then the arguments of all messages, one after another.
 DELIVER = f"{SYSTEM}deliver"
@@ -91,8 +97,15 @@ PIN_MARKER = "evermoon.bundle:{hash}"
 CANCEL_MARKER = "evermoon.cancel:2"
 #: Of a run that cancels and terminates processes of hosts; to one that has been told that there are none, there never are.
 END_PROCESS_MARKER = "evermoon.end_process"
+#: Of a run that asks, when a message to another was not taken, whether that has ended.
+ENDED_MARKER = "evermoon.how_ended"
 #: Of a run that heeds the start delay of its children; one that has started such a child at once goes on doing so.
 DELAY_MARKER = "evermoon.start_delay:2"
+
+#: Of a run that nobody gave a budget but its entry, at its first task; `<milliseconds>+<grace>` follow.
+BUDGET_MARKER = "evermoon.budget:"
+#: Of a run with a budget that failed since an activity had no time left for another attempt.
+STARVED_MARKER = "evermoon.starved"
 
 #: Marker in which the SDK records a patch, and the key of its details: JSON {id, deprecated}.
 SDK_PATCH = "core_patch"

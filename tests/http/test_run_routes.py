@@ -65,26 +65,44 @@ async def test_an_update_answers_or_is_refused(web: Site, run: str) -> None:
     assert (await web.post(f"{run}/queries/name")).json["name"] == "anna"
 
 
-async def test_a_canceled_run_has_the_result_499(web: Site, run: str) -> None:
+async def test_a_canceled_run_says_who_canceled_it_and_why(web: Site, run: str) -> None:
     assert (await web.post(f"{run}/cancel", {"reason": "no longer wanted"})).status == 202
     answer = await web.get(f"{run}/result?wait=20")
-    assert (answer.status, answer.json["kind"]) == (499, "Canceled")
+    said = {"reason": "no longer wanted", "by": "HTTP client 127.0.0.1"}
+    assert (answer.status, answer.json["kind"], answer.json["run"]["status"]) == (409, "Canceled", "CANCELED")
+    assert answer.json["details"].items() >= said.items()
+    assert answer.json["detail"] == "workflow canceled by HTTP client 127.0.0.1: no longer wanted"
     shown = (await web.get(run)).json
     assert (shown["status"], shown["state"]) == ("CANCELED", "failed")
+    assert shown["cancel"].items() >= said.items()
+    assert shown["failure"]["kind"] == "Canceled"
 
 
-async def test_a_terminated_run_says_why(web: Site, run: str) -> None:
+async def test_a_terminated_run_says_who_ended_it_and_why(web: Site, run: str) -> None:
     assert (await web.post(f"{run}/terminate", {"reason": "stuck"})).status == 202
     answer = await web.get(f"{run}/result?wait=20")
-    assert (answer.status, answer.json["details"]["reason"]) == (499, "stuck")
+    assert (answer.status, answer.json["run"]["status"]) == (409, "TERMINATED")
+    assert (answer.json["details"]["reason"], answer.json["details"]["by"]) == ("stuck", "HTTP client 127.0.0.1")
+    assert (await web.get(run)).json["failure"]["kind"] == "Canceled"
 
 
-async def test_what_has_ended_can_be_sent_nothing(web: Site) -> None:
+async def test_what_has_ended_can_be_sent_nothing_and_says_that_it_has(web: Site) -> None:
     run = await web.start("refusing", "sku-1")
     assert (await web.get(f"/api/v1/runs/{run}/result?wait=20")).status == 409
-    for act in ("cancel", "terminate", "signals/late"):
+    for act in ("cancel", "terminate", "signals/late", "updates/rename"):
         answer = await web.post(f"/api/v1/runs/{run}/{act}")
         assert (answer.status, answer.json["kind"]) == (404, "NotFound")
+        assert f"{run}; it has ended at " in answer.json["detail"]
+        assert answer.json["details"]["ended"] == "FAILED"
+
+
+async def test_a_list_and_the_run_itself_agree_on_how_it_is_doing(web: Site, run: str) -> None:
+    id = run.rpartition("/")[2]
+    await web.post(f"{run}/queries/name")
+    listed: list[dict[str, object]] = []
+    while not listed:  # visibility is written a moment after the run
+        listed = (await web.get("/api/v1/runs", params={"query": f"WorkflowId='{id}'"})).json["runs"]
+    assert listed[0]["state"] == (await web.get(run)).json["state"] == "in_progress"
 
 
 async def test_a_reason_must_be_text(web: Site, run: str) -> None:
@@ -97,6 +115,8 @@ async def test_a_returned_error_is_a_problem_by_its_kind(web: Site) -> None:
     answer = await web.get(f"/api/v1/runs/{run}/result?wait=20")
     problem = answer.json
     assert (answer.status, problem["status"], problem["kind"]) == (409, 409, "Conflict")
+    assert (problem["type"], problem["title"]) == ("/docs/errors#run-failed", "Run failed")
+    assert (problem["run"]["id"], problem["run"]["status"], problem["message"]) == (run, "FAILED", "out of stock")
     assert (problem["detail"], problem["retryable"]) == ("out of stock", False)
     assert problem["details"]["sku"] == "sku-1"
     assert problem["instance"] == f"/api/v1/runs/{run}/result"
@@ -105,7 +125,7 @@ async def test_a_returned_error_is_a_problem_by_its_kind(web: Site) -> None:
 async def test_a_raise_is_a_problem_that_points_at_the_lua_line(web: Site) -> None:
     run = await web.start("raising")
     answer = await web.get(f"/api/v1/runs/{run}/result?wait=20")
-    assert answer.status == 500
+    assert (answer.status, answer.json["type"], answer.json["retryable"]) == (409, "/docs/errors#run-failed", False)
     assert answer.json["lua"] == {"file": "raising.lua", "line": 3}
     assert "boom" in answer.json["detail"]
     assert ".py" not in answer.text

@@ -63,13 +63,16 @@ async def test_an_id_that_is_in_use_is_refused_with_the_run_that_has_it(web: Sit
 async def test_a_run_past_its_time_budget_is_failed(web: Site) -> None:
     run = await web.start("waiting", params={"timeout": "1s"})
     answer = await web.get(f"/api/v1/runs/{run}/result?wait=30")
-    assert (answer.status, answer.json["kind"]) == (504, "Timeout")
-    assert (await web.get(f"/api/v1/runs/{run}")).json["status"] == "TIMED_OUT"
+    assert (answer.status, answer.json["kind"], answer.json["run"]["status"]) == (409, "Timeout", "TIMED_OUT")
+    assert answer.json["detail"] == "time budget spent: 1s"
+    shown = (await web.get(f"/api/v1/runs/{run}")).json
+    assert (shown["status"], shown["state"], shown["failure"]["kind"]) == ("TIMED_OUT", "failed", "Timeout")
+    assert shown["cancel"]["reason"] == "time budget spent"
 
 
 @pytest.mark.parametrize(
     "query",
-    ["?timeout=soon", "?timeout=-1s", "?start_delay=x", "?id="],
+    ["?timeout=soon", "?timeout=-1s", "?grace=x", "?start_delay=x", "?id="],
 )
 async def test_a_parameter_that_cannot_be_meant_is_400(web: Site, query: str) -> None:
     assert (await web.post(ECHO + query, 1)).status == 400

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from runtime.contracts import HttpRequest, HttpResponse
-from runtime.errors import INVALID, Error
+from runtime.errors import INTERNAL, INVALID, Error
 from tests.modules.host_script import run
 
 BOUNDARY = "X-b"
@@ -35,10 +36,16 @@ def request(**fields: Any) -> HttpRequest:
     return HttpRequest(**{**given, **fields})
 
 
-async def handle(directory: Path, script: str, response: HttpResponse | None = None, **fields: Any) -> Any:
+async def handle(
+    directory: Path,
+    script: str,
+    response: HttpResponse | None = None,
+    modules: list[str] | None = None,
+    **fields: Any,
+) -> Any:
     answer = response if response is not None else HttpResponse()
     handler = f"local req, res = http.request(), http.response() {script}"
-    return await run(directory, handler, request=request(**fields), response=answer)
+    return await run(directory, handler, modules=modules, request=request(**fields), response=answer)
 
 
 async def test_a_handler_sees_its_request(tmp_path: Path) -> None:
@@ -174,6 +181,29 @@ async def test_events_without_a_streaming_server_are_answered_whole(tmp_path: Pa
     assert bytes(answer.body) == b"data: 1\n\ndata: 2\n\n"
 
 
-async def test_outside_a_handler_there_is_no_request(tmp_path: Path) -> None:
-    body = "local a, e1 = http.request() local b, e2 = http.response() return { a == nil, e1:kind(), e2:kind() }"
-    assert await run(tmp_path, body) == [True, INVALID, INVALID]
+@pytest.mark.parametrize("name", ["request", "response"])
+async def test_outside_a_handler_asking_for_it_is_an_error_at_the_line(tmp_path: Path, name: str) -> None:
+    with pytest.raises(Error) as raised:
+        await run(tmp_path, f"\nlocal it = http.{name}()\nreturn it")
+    assert f"http.{name}() works only in the function of an http.endpoint" in raised.value.message
+    assert re.match(r"\S+\.lua:\d+: ", raised.value.message)
+
+
+@pytest.mark.parametrize("module", ["json", "yaml"])
+async def test_what_a_client_sent_and_cannot_be_read_is_the_clients_fault(tmp_path: Path, module: str) -> None:
+    body = f"""
+        local decode, kinds = require("{module}").decode, {{}}
+        for i, text in ipairs({{ req:body(), req:body():sub(2), req:query("q"), req:header("x-said"), "{{ unlike" }}) do
+          kinds[i] = select(2, decode(text)):kind()
+        end
+        return kinds
+    """
+    sent: dict[str, Any] = {"body": b"\n{ no: [", "query": {"q": ["{ q"]}, "headers": {"x-said": "[ 1"}}
+    assert await handle(tmp_path, body, modules=[module], **sent) == [INVALID] * 4 + [INTERNAL]
+
+
+async def test_events_tell_proxies_to_pass_them_on(tmp_path: Path) -> None:
+    answer = HttpResponse()
+    await handle(tmp_path, 'res:set_header("cache-control", "no-store") res:write_event({ data = 1 })', answer)
+    assert (answer.headers["X-Accel-Buffering"], answer.headers["Cache-Control"]) == ("no", "no-store")
+    assert answer.headers["Content-Type"] == "text/event-stream"

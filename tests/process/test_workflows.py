@@ -51,13 +51,13 @@ class Played:
     async def result(self, run: str, timeout: float | None = None) -> Payload:
         return await asyncio.shield(self.ending)
 
-    async def cancel(self, run: str, reason: str = "") -> None:
+    async def cancel(self, run: str, reason: str = "", by: str = "") -> None:
         self._known(run)
-        self.said.append(("cancel", reason))
+        self.said.append(("cancel", reason, by))
 
-    async def terminate(self, run: str, reason: str = "") -> None:
+    async def terminate(self, run: str, reason: str = "", by: str = "") -> None:
         self._known(run)
-        self.said.append(("terminate", reason))
+        self.said.append(("terminate", reason, by))
 
     async def describe(self, run: str, *, stack: bool = False) -> RunDescription:
         self._known(run)
@@ -167,7 +167,9 @@ async def test_giving_up_an_exec_cancels_the_run(tmp_path: Path) -> None:
         with pytest.raises(asyncio.CancelledError):
             await running
         await eventually(lambda: played.said)
-    assert played.said == [("cancel", "canceled by its caller")]
+    [(act, reason, by)] = played.said
+    assert (act, reason) == ("cancel", "canceled by its caller")
+    assert by.startswith("{app:")
 
 
 async def test_a_monitored_run_s_end_is_an_event(tmp_path: Path) -> None:
@@ -217,7 +219,8 @@ async def test_cancel_and_terminate_reach_runs_and_functions(tmp_path: Path) -> 
         [pid] = await pids(h)
         assert await call(h, "calls", pid) == [True, True, True, NOT_FOUND]
         assert await waiting == ["pid.cancel", "late"]
-    assert played.said == [("cancel", "r"), ("terminate", "")]
+    assert [said[:2] for said in played.said] == [("cancel", "r"), ("terminate", "")]
+    assert all(by.startswith("{app:") for _, _, by in played.said)
 
 
 async def test_a_run_is_asked_and_its_refusal_is_an_error(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from runtime import Error
 from runtime.cli.logs import OneLine
-from runtime.errors import ALREADY_EXISTS, CONFLICT, INVALID, LIMIT_EXCEEDED, NOT_FOUND, PERMISSION_DENIED
+from runtime.errors import ALREADY_EXISTS, CONFLICT, INVALID, LIMIT_EXCEEDED, NOT_FOUND, PERMISSION_DENIED, TIMEOUT
 from tests.promises.doors import Door, Start
 from tests.promises.site import READERS, Site
 from tests.waiting import eventually
@@ -177,6 +177,12 @@ async def messages(door: Door, site: Site, log: pytest.LogCaptureFixture) -> Non
 async def cancellation(door: Door, site: Site, log: pytest.LogCaptureFixture) -> None:
     seen = await door.canceled(site, Start("p:cleans_up"), "the customer left")
     assert seen["reason"] == "the customer left"
+
+
+@promise("time budget", test_start="there is no starter who gives one: a test says when its run is cancelled")
+async def time_budget(door: Door, site: Site, log: pytest.LogCaptureFixture) -> None:
+    error = await _failure(door, site, Start("p:budgeted"))
+    assert (error.kind, error.message) == (TIMEOUT, "time budget spent: 1s")
 
 
 @promise("size limits")

@@ -102,6 +102,8 @@ def _answer(says: str, content: Json | str | None) -> dict[str, Any]:
         return {"description": says}
     if content == "problem":
         return {**_PROBLEM, "description": says}
+    if content == "run-failed":
+        return {"description": says, "content": {CONTENT_TYPE: {"schema": ref("RunFailed")}}}
     if isinstance(content, str):
         return {"description": says, "content": {content: {"schema": dict(TEXT)}}}
     return {"description": says, "content": {"application/json": {"schema": content}}}

@@ -44,7 +44,12 @@ class Operation:
 
 _RUN = f"{API}/runs/{{id}}"
 _WORKER = Parameter("worker", "The temporal.worker, or queue, it runs on; default: that of its entry.")
-_TIMEOUT = Parameter("timeout", "The run's time budget, a Go duration: after it the run fails as timed out.")
+_TIMEOUT = Parameter(
+    "timeout", "The run's time budget, a Go duration: after it the run is canceled, and fails as timed out."
+)
+_GRACE = Parameter(
+    "grace", "How long it may compensate then, a Go duration; default: a tenth of its budget, at least 10s."
+)
 _DELAY = Parameter("start_delay", "How long the run waits before its first step, a Go duration.")
 _STACK = Parameter(
     "stack",
@@ -55,29 +60,43 @@ _REASON = table(reason=TEXT)
 _DONE: Mapping[int, tuple[str, Json | str | None]] = {
     202: ("It has been asked to.", table("id", "links", id=TEXT, links=OBJECT))
 }
-_ACCEPTED: Mapping[int, tuple[str, Json | str | None]] = {202: ("Accepted; Location is the run.", ref("Started"))}
+_RUN_FAILED = ("The run has failed.", "run-failed")
+
+
+def _accepted(schema: str) -> Mapping[int, tuple[str, Json | str | None]]:
+    return {
+        200: ("The run has ended while the client waited: its result. Location is the run.", ANY),
+        202: ("Accepted; Location is the run.", ref(schema)),
+        409: ("The run has failed while the client waited; or an open run has its id.", "run-failed"),
+    }
 
 
 def _whole(default: int, most: int) -> Json:
     return {"type": "integer", "minimum": 1, "maximum": most, "default": default}
 
 
+_WAIT = Parameter("wait", "How long to wait for the result: seconds or a Go duration, at most 300 s.")
+_PREFER = Parameter("Prefer", "`wait=5`: the same, where no parameter says it (RFC 7240).", place="header")
+
 STARTING = (
     Parameter("Idempotency-Key", "With it the run is started once, however often it is asked for.", place="header"),
     Parameter("id", "The run's id; one that an open run has is refused with 409."),
     _WORKER,
     _TIMEOUT,
+    _GRACE,
     _DELAY,
+    _WAIT,
+    _PREFER,
 )
 
 OWN: Mapping[str, Operation] = {
     f"POST {API}/workflows/{{entry}}": Operation(
-        "Start a run of a workflow; the body is its argument", _ACCEPTED, STARTING, ANY
+        "Start a run of a workflow; the body is its argument", _accepted("Started"), STARTING, ANY
     ),
     f"POST {API}/operations/{{entry}}": Operation(
         "Accept a command, once, and execute it by a workflow",
-        {202: ("Accepted; Location is the run.", ref("Operation"))},
-        (_WORKER, _TIMEOUT, _DELAY),
+        _accepted("Operation"),
+        (_WORKER, _TIMEOUT, _GRACE, _DELAY, _WAIT, _PREFER),
         ref("Command"),
         needs_body=True,
     ),
@@ -108,8 +127,8 @@ OWN: Mapping[str, Operation] = {
     ),
     f"GET {_RUN}/result": Operation(
         "The run's result; a problem when it failed",
-        {200: ("The result.", ANY), 202: ("It still runs.", OBJECT)},
-        (Parameter("wait", "How long to wait for it: seconds or a Go duration, at most 300 s."),),
+        {200: ("The result.", ANY), 202: ("It still runs.", OBJECT), 409: _RUN_FAILED},
+        (_WAIT, _PREFER),
     ),
     f"GET {_RUN}/events": Operation(
         "What happens to the run, as Server-Sent Events, until it ends",
@@ -170,6 +189,12 @@ SCHEMAS: Mapping[str, Json] = {
         retryable={"type": "boolean"}, details=OBJECT, stack={"type": "array", "items": TEXT},
         lua=table("file", "line", file=TEXT, line={"type": "integer"}),
     ),
+    "RunFailed": {
+        "allOf": [
+            ref("Problem"),
+            table("run", "message", run=table("id", "status", id=TEXT, status={"enum": _STATUSES}, links=OBJECT), message=TEXT),
+        ]
+    },
     "Started": table(*_STARTED, **_STARTED),
     "Command": table(*_COMMAND, "payload", **_COMMAND, payload=ANY),
     "Operation": table(
@@ -178,9 +203,9 @@ SCHEMAS: Mapping[str, Json] = {
     ),
     "Run": table(
         *_STARTED, "entry", "state",
-        **_STARTED, entry=TEXT, state={"enum": ["pending", "in_progress", "completed", "failed", "wedged"]}, task_queue=TEXT,
+        **_STARTED, entry=TEXT, state={"enum": ["pending", "in_progress", "completed", "failed", "wedged", "unknown"]}, task_queue=TEXT,
         started_at=_MAYBE_TEXT, closed_at=_MAYBE_TEXT, history_length={"type": "integer"}, bundle=_MAYBE_TEXT, details=ANY, progress=OBJECT,
-        failure={"type": ["object", "null"]}, pending={"type": "array", "items": OBJECT}, stack={"type": "array", "items": OBJECT},
+        failure={"type": ["object", "null"]}, cancel={"type": ["object", "null"]}, pending={"type": "array", "items": OBJECT}, stack={"type": "array", "items": OBJECT},
         warnings={"type": "array", "items": TEXT},
     ),
 }  # fmt: skip

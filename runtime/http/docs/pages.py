@@ -9,7 +9,7 @@ from typing import Any
 
 from runtime.errors import HTTP_STATUS, MEANINGS, NOT_RETRIED
 from runtime.http.docs.openapi import phrase
-from runtime.http.problem import OWN_KINDS, slug
+from runtime.http.problem import OWN_KINDS, RUN_FAILED, slug
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; background: #fff; }
@@ -50,9 +50,14 @@ def errors_page() -> str:
         f'<tr id="{OWN_KINDS}"><td>any other</td><td>500</td><td>yes</td>'
         "<td>A kind of the application's own: its scripts say what it means.</td></tr>"
     )
+    failed = (
+        f'<tr id="{RUN_FAILED}"><td>the run\'s</td><td>409</td><td>no</td>'
+        "<td>The request is well and the run has ended without a result: its status, and the kind, message and details of its error are "
+        "in the document. Asking again gives the same answer; another run may do better.</td></tr>"
+    )
     head = "<tr><th>kind</th><th>status</th><th>worth another try</th><th></th></tr>"
     note = "<p>Whether to try again is what <code>retryable</code> of the problem says; this is what it says when its author did not.</p>"
-    return _page("Kinds of errors", f"<table>{head}{rows}{own}</table>{note}")
+    return _page("Kinds of errors", f"<table>{head}{rows}{own}{failed}</table>{note}")
 
 
 def _operation(method: str, path: str, operation: Mapping[str, Any]) -> str:

@@ -27,16 +27,20 @@ return function(K)
   local Response = K.use("modules/http/response")
 
   local request, response
-  local function outside() return K.invalid("not handling an HTTP request") end
+  local function check_handler(name)
+    if about then return end
+    K.misuse("http.%s() works only in the function of an http.endpoint while it answers a request; what else it calls is "
+      .. "given what it needs as arguments", name)
+  end
 
   function http.request()
-    if not about then return outside() end
+    check_handler("request")
     request = request or Request.new(about)
     return request
   end
 
   function http.response()
-    if not about then return outside() end
+    check_handler("response")
     response = response or Response.new({ headers = {} })
     return response
   end

@@ -108,7 +108,11 @@ return function(K)
     if state.events then return nil end
     if state.written then return problem("the response has begun already, and not as server-sent events") end
     state.events = true
-    return set_header(state, "Content-Type", "text/event-stream") or set_header(state, "Cache-Control", "no-cache")
+    for name, value in pairs({ ["Cache-Control"] = "no-cache", ["X-Accel-Buffering"] = "no" }) do -- no proxy may hold them back
+      local err = not state.headers[name] and set_header(state, name, value)
+      if err then return err end
+    end
+    return set_header(state, "Content-Type", "text/event-stream")
   end
 
   function methods:set_transfer(kind)
@@ -145,5 +149,6 @@ return function(K)
   end
 
   Response = K.class("http.response", methods, {})
+  Response.returned = function() return nil end -- what it holds is the answer already
   return Response
 end

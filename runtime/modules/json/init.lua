@@ -17,7 +17,10 @@ return function(K)
     K.check(text, 1, "decode", "string")
     if text == "" then return K.invalid("json.decode: the text is empty") end
     local value, problem = K.json_decode(text)
-    if problem then return internal("json.decode: " .. problem) end
+    if problem then
+      if K.use("modules/http/sent")(text) then return K.invalid("the request is not JSON: %s", problem) end
+      return internal("json.decode: " .. problem)
+    end
     return value
   end
 

@@ -6,16 +6,13 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from temporalio.api.common.v1 import Payload
-from temporalio.api.common.v1 import WorkflowExecution as ExecutionId
 from temporalio.api.enums.v1 import EventType, PendingActivityState, TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.api.workflowservice.v1 import (
     DescribeTaskQueueRequest,
     DescribeWorkflowExecutionResponse,
-    GetWorkflowExecutionHistoryReverseRequest,
 )
 from temporalio.client import (
     Client,
@@ -34,7 +31,8 @@ from runtime.process.pids import Pid
 from runtime.process.task_queues import worker_of
 from runtime.registry import Registry
 from runtime.temporal import failures, wire
-from runtime.temporal.client import rpc
+from runtime.temporal.client import ends, rpc
+from runtime.temporal.client.moments import moment
 from runtime.temporal.history import long_histories
 from runtime.temporal.payloads import opened
 
@@ -53,15 +51,18 @@ _NOT_ASKED = (
     "evermoon show --stack and ?stack=true ask all the same"
 )
 
+_RUNNING = WorkflowExecutionStatus.RUNNING.name
+_FAILED = WorkflowExecutionStatus.FAILED
+_OURS = frozenset({wire.MEMO_BUNDLE, wire.MEMO_START, wire.MEMO_BUDGET})
 _STATES = {
-    WorkflowExecutionStatus.RUNNING: "in_progress",
+    WorkflowExecutionStatus.RUNNING: "unknown",
     WorkflowExecutionStatus.COMPLETED: "completed",
     WorkflowExecutionStatus.CONTINUED_AS_NEW: "in_progress",
 }
 
 
 async def listed(registry: Registry, execution: WorkflowExecution) -> RunDescription:
-    """What a listing shows of a run: no further question is asked."""
+    """What a listing shows of a run: no further question is asked, so how an open one is doing is unknown."""
     status = execution.status or WorkflowExecutionStatus.RUNNING
     memo = dict(await execution.memo())
     entry = registry.find_workflow(execution.workflow_type)
@@ -70,14 +71,14 @@ async def listed(registry: Registry, execution: WorkflowExecution) -> RunDescrip
         run_id=execution.run_id,
         pid=str(Pid(worker_of(registry, execution.task_queue), execution.id)),
         entry=entry.id if entry is not None else execution.workflow_type,
-        status=status.name,
+        status="TIMED_OUT" if wire.MEMO_BUDGET in memo and status == _FAILED else status.name,
         state=_STATES.get(status, "failed"),
         task_queue=execution.task_queue,
         started_at=moment(execution.start_time),
         closed_at=moment(execution.close_time),
         history_length=execution.history_length,
         bundle=memo.get(wire.MEMO_BUNDLE),
-        memo={key: value for key, value in memo.items() if key not in (wire.MEMO_BUNDLE, wire.MEMO_START)},
+        memo={key: value for key, value in memo.items() if key not in _OURS},
     )
 
 
@@ -100,23 +101,34 @@ async def describe(
 
     Raises what the SDK raises; `rpc.mapped` is around it.
     """
-    description = await handle.describe(rpc_timeout=rpc.TIMEOUT)
-    raw = await opened(description.raw_description, client.data_converter)
-    run = await listed(registry, description)
-    closed = description.status != WorkflowExecutionStatus.RUNNING
-    failure = await _failure(client, run, raw, closed)
-    state = _state(run, raw, failure, closed)
+    run, raw = await _looked_at(registry, client, handle)
+    closed, state = run.status != _RUNNING, run.state
     long = long_histories.warning(run.history_length, raw.workflow_execution_info.history_size_bytes)
     answering = state in ("in_progress", "completed", "failed") and (long is None or replayed)
     return _extended(
         run,
-        state=state,
-        failure=failure,
-        pending=[_pending(item) for item in raw.pending_activities],
+        failure=run.failure if not closed else await _why_failed(client, run),
+        cancel=await _cancel(client, run, raw),
         details=await _ask(handle, wire.QUERY_STATUS) if answering else None,
         stack=(await _ask(handle, wire.QUERY_STACK) or []) if stack and answering and not closed else [],
         warnings=_warnings(long, closed, replayed),
     )
+
+
+async def look(registry: Registry, client: Client, handle: Handle) -> RunDescription:
+    """How a run is doing: its state, and what is pending. Raises what the SDK raises."""
+    return (await _looked_at(registry, client, handle))[0]
+
+
+async def _looked_at(
+    registry: Registry, client: Client, handle: Handle
+) -> tuple[RunDescription, DescribeWorkflowExecutionResponse]:
+    description = await handle.describe(rpc_timeout=rpc.TIMEOUT)
+    raw = await opened(description.raw_description, client.data_converter)
+    run = await listed(registry, description)
+    failure = await _task_failure(client, run, raw) if run.status == _RUNNING else None
+    pending = [_pending(item) for item in raw.pending_activities]
+    return _extended(run, state=_state(run, raw, failure), failure=failure, pending=pending), raw
 
 
 def _warnings(long: str | None, closed: bool, replayed: bool) -> list[str]:
@@ -130,10 +142,8 @@ def _extended(run: RunDescription, **changes: Any) -> RunDescription:
     return RunDescription(**{**fields, **changes})
 
 
-def _state(
-    run: RunDescription, raw: DescribeWorkflowExecutionResponse, failure: Mapping[str, Any] | None, closed: bool
-) -> str:
-    if closed:
+def _state(run: RunDescription, raw: DescribeWorkflowExecutionResponse, failure: Mapping[str, Any] | None) -> str:
+    if run.status != _RUNNING:
         return run.state
     if failure is not None:
         return "wedged"
@@ -141,29 +151,35 @@ def _state(
     return "pending" if waiting and run.history_length <= 2 else "in_progress"
 
 
-async def _failure(
-    client: Client, run: RunDescription, raw: DescribeWorkflowExecutionResponse, closed: bool
+async def _task_failure(
+    client: Client, run: RunDescription, raw: DescribeWorkflowExecutionResponse
 ) -> dict[str, Any] | None:
-    """Why a closed run failed, or why the task of an open one keeps failing."""
+    """Why the task of an open run keeps failing."""
     attempts = raw.pending_workflow_task.attempt if raw.HasField("pending_workflow_task") else 0
-    if closed and run.state != "failed":
+    if attempts < _WEDGED_ATTEMPT:
         return None
-    if not closed and attempts < _WEDGED_ATTEMPT:
-        return None
-    request = GetWorkflowExecutionHistoryReverseRequest(
-        namespace=client.namespace,
-        execution=ExecutionId(workflow_id=run.id, run_id=run.run_id),
-        maximum_page_size=_LATEST,
-    )
-    response = await client.workflow_service.get_workflow_execution_history_reverse(request, timeout=rpc.TIMEOUT)
-    history = await opened(response.history, client.data_converter)
-    for event in history.events:
-        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED and not closed:
+    seen = 0
+    async for event in ends.backwards(client, run.id, run.run_id):
+        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED:
             failure = event.workflow_task_failed_event_attributes.failure
             return {**failures.told(failure), "attempt": attempts, "at": moment(event.event_time)}
-        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED:
-            return failures.told(event.workflow_execution_failed_event_attributes.failure)
+        seen += 1
+        if seen == _LATEST:
+            break
     return None
+
+
+async def _why_failed(client: Client, run: RunDescription) -> dict[str, Any] | None:
+    """Why a closed run failed."""
+    error = await ends.failure(client, run.id, run.run_id) if run.state == "failed" else None
+    return error.to_wire() if error is not None else None
+
+
+async def _cancel(client: Client, run: RunDescription, raw: DescribeWorkflowExecutionResponse) -> dict[str, Any] | None:
+    """Who asked the run to cancel, if anybody did."""
+    asked = raw.workflow_extended_info.cancel_requested or run.status == WorkflowExecutionStatus.CANCELED.name
+    asked = asked or wire.MEMO_BUDGET in raw.workflow_execution_info.memo.fields
+    return await ends.asked_to_end(client, run.id, run.run_id) if asked else None
 
 
 def _pending(item: PendingActivityInfo) -> dict[str, Any]:
@@ -199,11 +215,3 @@ async def _ask(handle: Handle, name: str) -> Any:
 
 def _stamp(message: Any, field: str) -> str | None:
     return moment(getattr(message, field)) if message.HasField(field) else None
-
-
-def moment(value: datetime | Timestamp | None) -> str | None:
-    """RFC 3339 text, UTC."""
-    if value is None:
-        return None
-    moment = value if isinstance(value, datetime) else value.ToDatetime(tzinfo=UTC)
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

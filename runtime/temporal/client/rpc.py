@@ -72,4 +72,8 @@ def _from_status(error: RPCError, run: str) -> Error:
         return not_found(run)
     if kind == errors.UNAVAILABLE:
         return unavailable()
+    if kind == errors.CONFLICT and run and "Workflow Task in failed state" in error.message:
+        return errors.unavailable(
+            f"workflow {run} cannot answer: its workflow tasks fail; evermoon show {run} says why"
+        )
     return Error(kind, error.message)

@@ -3,29 +3,40 @@
 from __future__ import annotations
 
 import asyncio
+import builtins
+import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import (
+    RequestCancelWorkflowExecutionRequest,
+    TerminateWorkflowExecutionRequest,
+)
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.common import RawValue
-from temporalio.exceptions import CancelledError, TerminatedError
+from temporalio.exceptions import CancelledError, TerminatedError, TimeoutError
 
 from runtime import errors
-from runtime.contracts import Cursor, End, EventFeed, RunDescription, Started, StartRequest
+from runtime.contracts import Cursor, End, EventFeed, RunDescription, RunFailed, Started, StartRequest
 from runtime.errors import Error
 from runtime.lua.program import Programs
 from runtime.payload import Payload
 from runtime.process.pids import Pid
 from runtime.registry import Registry, TemporalWorker
-from runtime.temporal import failures, limits, wire
-from runtime.temporal.client import describe, rpc
+from runtime.temporal import budgets, failures, limits, wire
+from runtime.temporal.client import describe, ends, rpc
 from runtime.temporal.client.clients import Clients
 from runtime.temporal.client.interceptor import outgoing
 from runtime.temporal.client.start import Starter, check_topic
 from runtime.temporal.history.event_stream import EventStreams
 
 Handle = WorkflowHandle[Any, RawValue]
+
+
+#: Of one listing: how many open runs are asked how they are doing, and how many at once. The others stay unknown.
+MAX_LOOKS, _LOOKS_AT_ONCE = 200, 16
 
 
 class Runs:
@@ -52,8 +63,9 @@ class Runs:
         check_topic(topic)
         self._check(run, f'message "{topic}"', args)
         handle = await self._handle(run)
-        with rpc.mapped(run), outgoing(wire.headers(sender=sender)):
-            await handle.signal(topic, args=wire.raws(args), rpc_timeout=rpc.TIMEOUT)
+        async with self._open(run, handle):
+            with outgoing(wire.headers(sender=sender)):
+                await handle.signal(topic, args=wire.raws(args), rpc_timeout=rpc.TIMEOUT)
 
     async def tell_end(self, run: str, kind: str, pid: str, end: End) -> None:
         handle = await self._handle(run)
@@ -71,7 +83,7 @@ class Runs:
         limits.check_name("the name of an update", name)
         self._check(run, f'arguments of update "{name[:80]}"', args)
         handle = await self._handle(run)
-        with rpc.mapped(run):
+        async with self._open(run, handle):
             return wire.unraw(await handle.execute_update(name, args=wire.raws(args), result_type=RawValue))
 
     async def result(self, run: str, timeout: float | None = None) -> Payload:
@@ -81,24 +93,65 @@ class Runs:
             try:
                 async with asyncio.timeout(timeout):
                     return wire.unraw(await handle.result())
-            except TimeoutError:
+            except builtins.TimeoutError:
                 message = f"workflow {handle.id} still runs"
                 raise errors.timed_out(message, waiting=True) from None
             except WorkflowFailureError as failure:
-                raise _ended(failure, handle.id) from None
+                raise await self._failed(await self._client(run), handle.id, failure.cause) from None
 
-    async def cancel(self, run: str, reason: str = "") -> None:
+    async def _failed(self, client: Client, run: str, cause: BaseException) -> RunFailed:
+        """What the SDK does not tell of an end, its history does."""
+        error = failures.from_failure(cause)
+        if isinstance(cause, CancelledError | TerminatedError):
+            error = await ends.failure(client, run, None) or error
+            error.details = {**(error.details or {}), "_workflow_id": run}
+        status = next((name for kind, name in _STATUSES.items() if isinstance(cause, kind)), "FAILED")
+        if budgets.is_spent(error):  # its own, or that of a child
+            handle: Handle = client.get_workflow_handle(run)
+            status = (await describe.listed(self._registry, await handle.describe(rpc_timeout=rpc.TIMEOUT))).status
+        return RunFailed(error, status)
+
+    async def cancel(self, run: str, reason: str = "", by: str = "") -> None:
         """The server takes the cancellation of a run that has ended, without a word: so it is asked first."""
-        handle = await self._handle(run)
-        with rpc.mapped(run):
-            if (await handle.describe(rpc_timeout=rpc.TIMEOUT)).close_time is not None:
-                raise rpc.not_found(run)
-            await handle.cancel(reason=reason, rpc_timeout=rpc.TIMEOUT)
+        client, handle = await self._client(run), await self._handle(run)
+        request = RequestCancelWorkflowExecutionRequest(
+            namespace=client.namespace,
+            workflow_execution=WorkflowExecution(workflow_id=handle.id),
+            identity=by or client.identity,
+            request_id=str(uuid.uuid4()),
+            reason=reason,
+        )
+        async with self._open(run, handle):
+            description = await handle.describe(rpc_timeout=rpc.TIMEOUT)
+            if description.close_time is not None:
+                raise _has_ended(run, await describe.listed(self._registry, description))
+            await client.workflow_service.request_cancel_workflow_execution(request, timeout=rpc.TIMEOUT)
 
-    async def terminate(self, run: str, reason: str = "") -> None:
-        handle = await self._handle(run)
-        with rpc.mapped(run):
-            await handle.terminate(reason=reason or None, rpc_timeout=rpc.TIMEOUT)
+    async def terminate(self, run: str, reason: str = "", by: str = "") -> None:
+        client, handle = await self._client(run), await self._handle(run)
+        request = TerminateWorkflowExecutionRequest(
+            namespace=client.namespace,
+            workflow_execution=WorkflowExecution(workflow_id=handle.id),
+            identity=by or client.identity,
+            reason=reason,
+        )
+        async with self._open(run, handle):
+            await client.workflow_service.terminate_workflow_execution(request, timeout=rpc.TIMEOUT)
+
+    @asynccontextmanager
+    async def _open(self, run: str, handle: Handle) -> AsyncGenerator[None]:
+        """Around what only an open run takes: of one that has ended the server says no more than that it does not find it."""
+        try:
+            with rpc.mapped(run):
+                yield
+        except Error as error:
+            if error.kind != errors.NOT_FOUND or error.details != rpc.not_found(run).details:
+                raise
+            with rpc.mapped(run):
+                description = await handle.describe(rpc_timeout=rpc.TIMEOUT)
+            if description.close_time is None:
+                raise
+            raise _has_ended(run, await describe.listed(self._registry, description)) from None
 
     async def describe(self, run: str, *, stack: bool = False, replayed: bool = False) -> RunDescription:
         client, handle = await self._client(run), await self._handle(run)
@@ -111,6 +164,23 @@ class Runs:
         with rpc.mapped():
             async for execution in client.list_workflows(query or None, limit=limit, rpc_timeout=rpc.TIMEOUT):
                 yield await describe.listed(self._registry, execution)
+
+    async def look(self, runs: Sequence[RunDescription]) -> Sequence[RunDescription]:
+        """How the open ones of listed runs are doing now. One that has ended meanwhile is told as it was listed."""
+        client = await self._clients.get()
+        turn = asyncio.Semaphore(_LOOKS_AT_ONCE)
+
+        async def look(run: RunDescription) -> RunDescription:
+            if run.closed_at is not None:
+                return run
+            async with turn:
+                with rpc.mapped(run.id):
+                    handle: Handle = client.get_workflow_handle(run.id, run_id=run.run_id)
+                    return await describe.look(self._registry, client, handle)
+
+        looked = await asyncio.gather(*map(look, runs[:MAX_LOOKS]), return_exceptions=True)
+        found = [new if isinstance(new, RunDescription) else old for new, old in zip(looked, runs, strict=False)]
+        return [*found, *runs[MAX_LOOKS:]]
 
     async def unserved(self, run: str) -> str | None:
         """The task queue that the run waits on in vain: no worker polls it."""
@@ -157,11 +227,14 @@ class Runs:
         return worker.client if isinstance(worker, TemporalWorker) else None
 
 
-def _ended(failure: WorkflowFailureError, run: str) -> Error:
-    cause = failure.cause
-    if isinstance(cause, CancelledError):
-        return errors.canceled("workflow canceled", _workflow_id=run)
-    error = failures.from_failure(cause)
-    if isinstance(cause, TerminatedError):
-        error.details = {"reason": cause.message, "_workflow_id": run}
-    return error
+def _has_ended(run: str, described: RunDescription) -> Error:
+    """Of what was meant for a run that is over: who sends it may have been too late, and is not to look for a wrong id."""
+    told = {"ended": described.status, "closed_at": described.closed_at}
+    return errors.not_found("open run", run, described.ended, workflow_id=run, **told)
+
+
+_STATUSES: dict[type[BaseException], str] = {
+    CancelledError: "CANCELED",
+    TerminatedError: "TERMINATED",
+    TimeoutError: "TIMED_OUT",
+}

@@ -24,7 +24,7 @@ from runtime.process.pids import Pid
 from runtime.process.task_queues import check_host, queue_of, worker_of
 from runtime.registry import Registry, TemporalWorker, WorkflowLua
 from runtime.registry.problems import did_you_mean
-from runtime.temporal import limits, sdk_options, search_attributes, wire
+from runtime.temporal import budgets, limits, sdk_options, search_attributes, wire
 from runtime.temporal.client import rpc
 from runtime.temporal.client.clients import Clients, declared
 from runtime.temporal.client.interceptor import outgoing
@@ -123,11 +123,13 @@ class _StartPlan:
         self.search = search_attributes.typed(
             declared(registry, self.target.client), self.options.get("search_attributes") or {}
         )
+        self.budget = budgets.of(self.options)
+        self.options = dict(budgets.with_limit(self.options, self.budget))
         self.bundle = programs.pin(entry.id) if programs is not None else None
         caller = request.caller
         self.headers = wire.headers(
             context=caller.context, principal=caller.principal, sender=caller.sender, bundle=self.bundle
-        )
+        ) | budgets.headers(self.budget)
         stored = clients.travel(self.target.client).threshold
         limits.check_size(f"arguments of {entry.id}", request.args, stored)
         for message in request.messages:

@@ -12,7 +12,8 @@ from runtime import errors
 from runtime.errors import Error
 from runtime.payload import JSON, Payload
 from runtime.temporal import failures, wire
-from runtime.temporal.client.describe import moment
+from runtime.temporal.client import ends
+from runtime.temporal.client.moments import moment
 
 Told = tuple[str, dict[str, Any]]
 
@@ -30,6 +31,7 @@ class HistoryEvents:
         """`goes_on`: the run is the successor of one that was told of."""
         self._run_id = run_id
         self._goes_on = goes_on
+        self._is_budget_spent = False
         self._about: dict[int, dict[str, Any] | None] = {}
 
     def tell(self, event: HistoryEvent) -> Told | None:
@@ -42,7 +44,8 @@ class HistoryEvents:
     def _told(self, kind: str, event: HistoryEvent) -> Told | None:
         attributes = getattr(event, event.WhichOneof("attributes") or "", None)
         if kind in _ENDS:
-            return _end(kind, attributes)
+            told = _end(kind, attributes)
+            return ("timed_out", told[1]) if told[0] == "failed" and self._is_budget_spent else told
         if kind in _STEPS:
             return self._step(kind, attributes)
         if kind in _CHILDREN:
@@ -123,6 +126,16 @@ class HistoryEvents:
     def stopped(self, event: HistoryEvent, attributes: Any) -> Told:
         return "timer.canceled", {"timer_id": attributes.timer_id}
 
+    def cancel_requested(self, event: HistoryEvent, attributes: Any) -> Told:
+        """By somebody, or by the run itself, which has spent its time budget."""
+        return "cancel.requested", {name: text for name, text in (ends.cancel_request(event) or {}).items() if text}
+
+    def remembered(self, event: HistoryEvent, attributes: Any) -> Told | None:
+        if wire.MEMO_BUDGET not in attributes.upserted_memo.fields:
+            return None
+        self._is_budget_spent = True
+        return self.cancel_requested(event, attributes)
+
     def signaled(self, event: HistoryEvent, attributes: Any) -> Told:
         sender = wire.sender_of(attributes.header.fields)
         return "signal", {"topic": attributes.signal_name, "from": sender or None}
@@ -153,6 +166,8 @@ _OTHERS: Mapping[str, Callable[[HistoryEvents, HistoryEvent, Any], Told | None]]
     "TIMER_FIRED": HistoryEvents.fired,
     "TIMER_CANCELED": HistoryEvents.stopped,
     "WORKFLOW_EXECUTION_SIGNALED": HistoryEvents.signaled,
+    "WORKFLOW_EXECUTION_CANCEL_REQUESTED": HistoryEvents.cancel_requested,
+    "WORKFLOW_PROPERTIES_MODIFIED": HistoryEvents.remembered,
 }
 _ENDS: Mapping[str, str] = {
     "WORKFLOW_EXECUTION_COMPLETED": "completed",
@@ -187,7 +202,7 @@ def _end(kind: str, attributes: Any) -> Told:
     if kind == "WORKFLOW_EXECUTION_COMPLETED":
         return "completed", {"result": _value(attributes.result.payloads)}
     if kind == "WORKFLOW_EXECUTION_TERMINATED":
-        return "terminated", {"reason": attributes.reason}
+        return "terminated", {"reason": attributes.reason, "by": attributes.identity or None}
     return _ENDS[kind], {"error": error}
 
 

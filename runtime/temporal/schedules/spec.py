@@ -32,7 +32,7 @@ from runtime.payload import Payload
 from runtime.process.task_queues import queue_of
 from runtime.registry import Registry, TemporalSchedule, TemporalWorker, WorkflowLua
 from runtime.registry.kinds.schedule import Calendar, Range
-from runtime.temporal import limits, sdk_options, search_attributes, wire
+from runtime.temporal import budgets, limits, sdk_options, search_attributes, wire
 from runtime.temporal.client.clients import declared
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def wanted(registry: Registry, entry: TemporalSchedule) -> Wanted:
     entry = registry.resolve(entry)
     action, indexed = _action(registry, entry)
     mark = Mark(entry.id, _fingerprint(entry, action), entry.paused)
-    action.headers = {wire.SCHEDULE: wire.clear_header(asdict(mark))}
+    action.headers = {**(action.headers or {}), wire.SCHEDULE: wire.clear_header(asdict(mark))}
     policy = SchedulePolicy(ScheduleOverlapPolicy[entry.overlap.upper()], entry.catchup_window)
     schedule = Schedule(action, _spec(entry), policy, ScheduleState(paused=entry.paused))
     return Wanted(schedule_id(entry.id), mark, schedule, indexed)
@@ -128,6 +128,7 @@ def _action(registry: Registry, entry: TemporalSchedule) -> tuple[ScheduleAction
     workflow, worker = _workflow(registry, entry), worker_of(registry, entry)
     try:
         chosen = workflow_options(workflow.options)
+        budget = budgets.of(chosen)
         search = search_attributes.typed(declared(registry, worker.client), chosen.get("search_attributes") or {})
     except Error as error:
         raise invalid(f"{workflow.id}: {error.message}") from None
@@ -140,7 +141,7 @@ def _action(registry: Registry, entry: TemporalSchedule) -> tuple[ScheduleAction
         args=wire.raws(args),
         id=entry.id,  # Temporal adds the moment
         task_queue=queue_of(registry, worker),
-        execution_timeout=sdk_options.span(chosen, "execution_timeout"),
+        execution_timeout=sdk_options.span(budgets.with_limit(chosen, budget), "execution_timeout"),
         run_timeout=sdk_options.span(chosen, "run_timeout"),
         task_timeout=sdk_options.span(chosen, "task_timeout"),
         retry_policy=sdk_options.retry_policy(chosen),
@@ -150,6 +151,7 @@ def _action(registry: Registry, entry: TemporalSchedule) -> tuple[ScheduleAction
         static_details=chosen.get("details"),
         priority=sdk_options.priority(chosen),
     )
+    action.headers = budgets.headers(budget)
     return action, search is not None
 
 

@@ -148,14 +148,19 @@ def _raised(error: Error) -> Exception:
     return failures.to_failure(error)
 
 
+def _asking() -> str:
+    """The run that has this attempt made."""
+    return activity.info().workflow_id or ""
+
+
 def _system(workflows: Workflows) -> list[Callable[..., Any]]:
     @activity.defn(name=wire.TERMINATE)
     async def terminate(run: str, reason: str) -> None:
-        await _mapped(workflows.terminate(run, reason))
+        await _mapped(workflows.terminate(run, reason, _asking()))
 
     @activity.defn(name=wire.CANCEL)
     async def cancel(run: str, reason: str) -> None:
-        await _mapped(workflows.cancel(run, reason))
+        await _mapped(workflows.cancel(run, reason, _asking()))
 
     @activity.defn(name=wire.FIND_RUN)
     async def find_run(run: str, is_open: bool = False) -> str:
@@ -163,6 +168,15 @@ def _system(workflows: Workflows) -> list[Callable[..., Any]]:
         if is_open and description.closed_at is not None:
             raise ApplicationError(f"{run} has closed", type=errors.NOT_FOUND, non_retryable=True)
         return str(description.run_id)
+
+    @activity.defn(name=wire.HOW_ENDED)
+    async def how_ended(run: str) -> str:
+        try:
+            return (await workflows.describe(run)).ended
+        except Error as error:
+            if error.kind == errors.NOT_FOUND:
+                return ""
+            raise failures.to_failure(error) from None
 
     @activity.defn(name=wire.AWAIT_RUN)
     async def await_run(run: str) -> RawValue:
@@ -179,7 +193,7 @@ def _system(workflows: Workflows) -> list[Callable[..., Any]]:
         value: Payload = await _mapped(waiting)
         return wire.raw(value)
 
-    return [terminate, cancel, find_run, await_run]
+    return [terminate, cancel, find_run, how_ended, await_run]
 
 
 async def _mapped(call: Any) -> Any:

@@ -20,7 +20,7 @@ from runtime.modules.options import workflow_options
 from runtime.process.pids import Pid
 from runtime.process.task_queues import check_host, unknown_worker
 from runtime.registry import LATEST, WorkflowLua
-from runtime.temporal import limits, sdk_options, search_attributes, wire
+from runtime.temporal import budgets, limits, sdk_options, search_attributes, wire
 from runtime.temporal.workflow import recorded_choices
 from runtime.temporal.workflow.run import Run
 
@@ -123,7 +123,8 @@ class ChildPlan:
         _check_host(run, command, entry.id)
         host = data.get("host") or entry.worker
         named = chosen.get("id") or data.get("name")
-        self.options = chosen
+        budget = budgets.of(chosen)
+        self.options = budgets.with_limit(chosen, budget)
         self.delay = _delay(run, chosen)
         self.type = entry.type
         self.args = command.args
@@ -145,7 +146,7 @@ class ChildPlan:
             principal=run.principal.changed_by(data),
             sender=run.pid,
             bundle=entry.bundle,
-        )
+        ) | budgets.headers(budget)
         self._check_names(run, command.seq, host)
         self.size = self._checked_size(run, command, entry.id)
 

@@ -14,8 +14,8 @@ from runtime.lua.protocol import Batch
 from runtime.payload import NOTHING, Payload
 from runtime.process.authorization import UPGRADE, Asked
 from runtime.registry import WorkflowLua
-from runtime.temporal import failures, limits, sdk_options, search_attributes, wire
-from runtime.temporal.workflow import system_activities
+from runtime.temporal import budgets, failures, limits, sdk_options, search_attributes, wire
+from runtime.temporal.workflow import budget, system_activities
 from runtime.temporal.workflow.recorded_choices import check, check_input, check_size, request_size
 from runtime.temporal.workflow.run import Headers, PendingDelivery, Run
 from runtime.temporal.workflow.timer import Timer
@@ -25,6 +25,10 @@ from runtime.temporal.workflow.turns import RESULT
 class ScriptFailed(Exception):
     """An error of a script whose type says `on_error: retry_task`: fails the task, so that a repaired script resumes the run."""
 
+    def __init__(self, error: Error) -> None:
+        super().__init__(f"{error}\n{error.stack}" if error.stack else str(error))
+        self.error = error
+
 
 def conclude(run: Run) -> None:
     """Ends the run as its program did, when what it sent has arrived: the server drops what was scheduled in the task that
@@ -33,7 +37,7 @@ def conclude(run: Run) -> None:
     assert final is not None
     error = final.error
     if error is not None and _only_task(run, error, final.spent):
-        raise ScriptFailed(_with_stack(error))
+        raise ScriptFailed(error)
     for delay in list(run.delays.values()):
         delay.give_up("its parent has ended")
     # In the next turn: an update that was answered in this step records its answer first.
@@ -46,10 +50,6 @@ def _only_task(run: Run, error: Error, spent: str | None) -> bool:
     if run.on_error == "retry_task" and not (error.kind == errors.CANCELED and run.cancel_requested):
         return True
     return spent in ("time", "stack") or (spent == "memory" and run.replaying)
-
-
-def _with_stack(error: Error) -> str:
-    return f"{error}\n{error.stack}" if error.stack else str(error)
 
 
 class _Closing:
@@ -117,6 +117,9 @@ def _weight(run: Run, final: Batch) -> int:
 
 def _write_end(run: Run, final: Batch) -> None:
     try:
+        spent = budget.judged(run, final)
+        if spent is not None:
+            raise spent
         if final.state == "failed" and final.error is not None:
             raise final.error
         if final.state == "continue":
@@ -157,7 +160,8 @@ def _continue(run: Run, continuation: dict[str, Any]) -> None:
     )
     check_size(run, "arguments of the continued run", args, "continue")
     unread = {name: [*(continuation.get(name) or []), *later] for name, later in run.untaken().items()}
-    _write(run, workflow_type, args, headers | wire.carry(unread), bundle, continuation.get("options") or {})
+    headers |= wire.carry(unread) | budgets.headers(run.budget)
+    _write(run, workflow_type, args, headers, bundle, continuation.get("options") or {})
 
 
 def _write(

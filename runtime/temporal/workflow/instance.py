@@ -25,9 +25,10 @@ from temporalio.converter import (
 from temporalio.worker import WorkflowInstance
 from temporalio.workflow import Info
 
+from runtime.errors import NOT_FOUND, UNAVAILABLE, Error
 from runtime.lua import protocol
-from runtime.temporal import wire
-from runtime.temporal.workflow import declared, queries, updates
+from runtime.temporal import failures, wire
+from runtime.temporal.workflow import budget, declared, queries, updates
 from runtime.temporal.workflow.completion import ScriptFailed
 from runtime.temporal.workflow.environment import BundleUnavailable
 from runtime.temporal.workflow.pinning import UnknownWorkflowType, pin
@@ -39,7 +40,8 @@ _log = logging.getLogger(__name__)
 _NOBODYS = StorageDriverStoreContext()
 
 #: What fails a task and is no fault of the host: the message says it all.
-_EXPECTED = (ScriptFailed, UnknownWorkflowType, BundleUnavailable)
+_KINDS: Mapping[type[Exception], str] = {UnknownWorkflowType: NOT_FOUND, BundleUnavailable: UNAVAILABLE}
+_EXPECTED: tuple[type[Exception], ...] = (ScriptFailed, *_KINDS)
 
 
 class LuaInstance(WorkflowInstance):
@@ -93,6 +95,7 @@ class LuaInstance(WorkflowInstance):
                     if start is not None and not run.has_begun:
                         pinned, args = pin(run), wire.payloads(start.arguments)
                         run.begin(pinned, args, questions(run), refusal_of_input(run, pinned.program, args))
+                        budget.watch(run, start)
                     run.turns.run()
         finally:
             run.leave()
@@ -107,7 +110,7 @@ class LuaInstance(WorkflowInstance):
         failure = completion.failed.failure
         failure.SetInParent()
         try:
-            self._run.write_failure(error, failure)
+            self._run.write_failure(_told(error), failure)
         except Exception as second:
             _log.exception("%s: and its failure cannot be told", text)
             failure.message = f"Failed converting activation exception: {second}"
@@ -174,6 +177,14 @@ class LuaInstance(WorkflowInstance):
 
 def _command(info: Any) -> tuple[int | None, int]:
     return (None, 0) if info is None else (info.command_type, info.command_seq)
+
+
+def _told(error: Exception) -> Exception:
+    """With its kind, where it has one."""
+    if isinstance(error, ScriptFailed):
+        return failures.to_failure(error.error)
+    kind = next((kind for type, kind in _KINDS.items() if isinstance(error, type)), None)
+    return error if kind is None else failures.to_failure(Error(kind, str(error), retryable=True))
 
 
 # Jobs -------------------------------------------------------------------------------------------------------------------

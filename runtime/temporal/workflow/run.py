@@ -42,6 +42,7 @@ from runtime.process import authorization
 from runtime.process.pids import Pid
 from runtime.registry.problems import closest
 from runtime.temporal import limits, wire
+from runtime.temporal.budgets import Budget
 from runtime.temporal.history import long_histories
 from runtime.temporal.worker import activations
 from runtime.temporal.workflow.delayed_start import DelayedStart
@@ -130,6 +131,8 @@ class Run:
         self.final: Batch | None = None
         self.cancel_reason: str | None = None
         self.units: tuple[Unit, ...] = ()
+        self.budget: Budget | None = None
+        self.is_budget_spent = False
         self.is_cancelled_at_end = False  # the server's wish came in the turn in which the program had ended
         self.own_cancellation: str | None = None  # the reason for which the run asked for its own cancellation
         self.replaying = False
@@ -200,6 +203,10 @@ class Run:
     def notice_patch(self, marker: str) -> None:
         self._recorded.add(marker)
         self.was_full = self.was_full or marker.startswith(_FULL)
+
+    def recorded(self, prefix: str) -> str | None:
+        """The rest of the patch with this prefix that history has."""
+        return next((marker[len(prefix) :] for marker in self._recorded if marker.startswith(prefix)), None)
 
     def patched(self, marker: str, *, deprecated: bool = False) -> bool:
         """Temporal's patch: recorded when live, and whether it is recorded when replaying. The first answer stays."""
@@ -383,6 +390,17 @@ class Run:
         """The server's wish. It becomes an event in the turn after this one, behind what has come by then."""
         self.cancel_reason = reason
         self.turns.soon(self._interrupt)
+
+    def interrupt(self, reason: str) -> None:
+        """The run's own wish, which nobody sent, of one that has not ended."""
+        self.cancel_reason = reason
+        self._interrupted = True
+        self.wake()
+
+    def end(self, final: Batch) -> None:
+        """Ends the program from outside."""
+        self.final = final
+        self.wake()
 
     def _interrupt(self) -> None:
         if self.final is None:

@@ -30,17 +30,22 @@ def cancel(run: Run, target: str, reason: str, then: Then) -> Activity:
     return _start(run, wire.CANCEL, _texts(target, reason), f"cancel {target}", then, _within(_QUICK))
 
 
+def _three_times(schedule: ScheduleActivity) -> None:
+    _within(_QUICK)(schedule)
+    policy = schedule.retry_policy
+    policy.initial_interval.seconds, policy.maximum_interval.seconds = 1, 100
+    policy.backoff_coefficient, policy.maximum_attempts = 2.0, 3
+
+
+def how_ended(run: Run, target: str, then: Then) -> Activity:
+    """In words, how the newest run of a workflow has ended; no words when it has not, or never was."""
+    return _start(run, wire.HOW_ENDED, _texts(target), f"look for {target}", then, _three_times)
+
+
 def find_run(run: Run, target: str, then: Then, *, is_open: bool = False) -> Activity:
     """The id of the newest run of a workflow; with `is_open` it fails when that run has closed."""
-
-    def fill(schedule: ScheduleActivity) -> None:
-        _within(_QUICK)(schedule)
-        policy = schedule.retry_policy
-        policy.initial_interval.seconds, policy.maximum_interval.seconds = 1, 100
-        policy.backoff_coefficient, policy.maximum_attempts = 2.0, 3
-
     args = _texts(target, is_open) if is_open else _texts(target)
-    return _start(run, wire.FIND_RUN, args, f"find {target}", then, fill)
+    return _start(run, wire.FIND_RUN, args, f"find {target}", then, _three_times)
 
 
 def await_run(run: Run, target: str, then: Then) -> Activity:

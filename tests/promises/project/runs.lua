@@ -44,4 +44,9 @@ function runs.huge()
   return { kind = err:kind(), message = err:message() }
 end
 
+function runs.budgeted()
+  local _, _, canceled = process.listen("never"):receive()
+  return nil, canceled
+end
+
 return runs

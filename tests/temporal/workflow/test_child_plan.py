@@ -12,6 +12,7 @@ from temporalio.bridge.proto.workflow_commands import WorkflowCommand
 
 from runtime.errors import INVALID, NOT_FOUND
 from runtime.temporal import wire
+from runtime.temporal.search_attributes import Declared
 from tests.temporal.stage import Files
 from tests.temporal.workflow.activated import activated, init
 
@@ -29,7 +30,7 @@ def started(files: Files, spawner: str = "process", args: str = "", **child: Any
     if spawner == "process":
         source = source.replace(":spawn", ".spawn")
     files.workflow("main", source).workflow("child", CHILD, **child)
-    with activated(files, attributes={"Kind": "Keyword", "Size": "Int"}) as run:
+    with activated(files, attributes=Declared({"Kind": "Keyword", "Size": "Int"})) as run:
         return start_of(run.activate(init))
 
 
@@ -40,7 +41,7 @@ def refused(files: Files, spawn: str) -> dict[str, Any]:
       return {{ kind = e:kind(), message = e:message(), retryable = e:retryable() or false, details = e:details() }}
     end }}"""
     files.workflow("main", source).workflow("child", CHILD)
-    with activated(files, attributes={"Kind": "Keyword"}) as run:
+    with activated(files, attributes=Declared({"Kind": "Keyword"})) as run:
         commands = run.activate(init)
     assert not any(command.HasField("start_child_workflow_execution") for command in commands)
     value: dict[str, Any] = wire.from_proto(commands[-1].complete_workflow_execution.result).value()

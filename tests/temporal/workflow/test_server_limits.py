@@ -270,9 +270,9 @@ async def test_what_an_activity_hands_over_is_limited_by_size(files: Files, temp
            end }""",
         {"activity.retry_policy": {"maximum_attempts": 1}},
     )
-    _main(_files(files), 'return { funcs.call("t:large", 3000000), told(funcs.call("t:large", 30000000)) }')
+    _main(_files(files), 'return { funcs.call("t:large", 3000000), told(funcs.call("t:large", 20000000)) }')
     async with staged(files, temporal_server.address) as stage:
         beat, result = await stage.run("main")
         assert beat == {"kind": "Invalid"}
         assert result["kind"] == "Invalid"
-        assert "the result of t:large: 30000002 bytes" in result["text"]
+        assert "the result of t:large: 20000002 bytes" in result["text"]

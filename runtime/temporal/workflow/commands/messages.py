@@ -12,7 +12,7 @@ from runtime.lua import protocol
 from runtime.lua.protocol import Command
 from runtime.payload import Payload
 from runtime.process.pids import Pid, no_process
-from runtime.temporal import limits, wire
+from runtime.temporal import failures, limits, wire
 from runtime.temporal.workflow import outbox, system_activities
 from runtime.temporal.workflow.activity import Outcome
 from runtime.temporal.workflow.pending import PendingRequest
@@ -48,7 +48,7 @@ def send(run: Run, command: Command) -> None:
         run.delays[target].skip()
     if len(run.sends) >= limits.MAX_PENDING and target not in run.sends:
         refuse(run, "pending", seq, limits.too_many("messages"))
-    deliver(run, target, topic, command.args, partial(_answer, run, command))
+    deliver(run, target, topic, command.args, partial(_signaled, run, command, target))
 
 
 def deliver(run: Run, target: str, topic: str, args: Sequence[Payload], answered: Answered | None = None) -> None:
@@ -189,13 +189,37 @@ def _ends_process(run: Run, command: Command, activity: str) -> bool:
     return True
 
 
+def _signaled(run: Run, command: Command, target: str, taken: bool) -> None:
+    """The server says of a run that has ended no more than of one that never was: so it is looked for."""
+    if taken or run.final is not None or target in run.delays or not run.patched(wire.ENDED_MARKER):
+        _answer(run, command, taken)
+        return
+
+    def found(outcome: Outcome) -> None:
+        words = outcome.value() if isinstance(outcome, Payload) else None
+        _answer(run, command, False, words if isinstance(words, str) else "")
+
+    system_activities.how_ended(run, target, found)
+
+
 def _ended(run: Run, command: Command, outcome: Outcome) -> None:
-    _answer(run, command, isinstance(outcome, Payload))
+    error = failures.from_failure(outcome) if isinstance(outcome, BaseException) else None
+    told = (error.details or {}) if error is not None else {}
+    _answer(
+        run,
+        command,
+        error is None,
+        f"it has ended at {told['closed_at']} as {told['ended']}" if "ended" in told else "",
+    )
 
 
-def _answer(run: Run, command: Command, taken: bool) -> None:
+def _answer(run: Run, command: Command, taken: bool, ended: str = "") -> None:
+    """`ended`: how the run has ended that the command was meant for."""
     assert command.seq is not None
-    run.resolve(command.seq, _TRUE if taken else _not_found(command))
+    error = _not_found(command)
+    if ended:
+        error.message = f"{error.message}; {ended}"
+    run.resolve(command.seq, _TRUE if taken else error)
 
 
 def _workflow_id(command: Command) -> str:
