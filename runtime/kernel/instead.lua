@@ -21,6 +21,8 @@ return function(K)
     ["sql.Database"] = "rows: database:query(text, parameters)",
     ["sql.Statement"] = "rows: statement:query(parameters)",
     ["sql.Transaction"] = "rows: transaction:query(text, parameters)",
+    Regexp = "its pattern: regexp:string()",
+    Splitter = "the pieces that it makes: splitter:split(text)",
     ["store.Store"] = "a value: store:get(key)",
   }
 

@@ -66,8 +66,9 @@ class Door(ABC):
         return await self.result(site, await self.begin(site, start))
 
     async def told(self, site: Site, start: Start, topic: str, value: Any) -> Any:
-        """The result of a run that is sent a message."""
+        """The result of a run that is sent a message once it waits."""
         run = await self.begin(site, start)
+        await eventually(lambda: _waits(site, run), every=0.05)
         await self.send(site, run, topic, value)
         return await self.result(site, run)
 

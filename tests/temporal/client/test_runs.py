@@ -127,7 +127,8 @@ async def test_an_unknown_name_is_answered_with_the_one_that_may_be_meant(stage:
     with pytest.raises(Error) as refused:
         await getattr(stage, what)(run, near)
     assert refused.value.kind == "NotFound"
-    assert f'did you mean "{near.replace("nane", "name")}"?' in refused.value.message
+    wanted = near.replace("nane", "name")
+    assert f"did you mean '{wanted}'?" in refused.value.message
     await stage.runs.terminate(run.id)
 
 
