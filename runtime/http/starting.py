@@ -24,7 +24,7 @@ from runtime.http.problem import refuse
 from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route
 from runtime.principal import Caller
-from runtime.registry import WorkflowLua, inputs
+from runtime.registry import StartableWorkflow, inputs
 
 #: Memo field of a run that was started with a key: {"key": digest of entry and key, "body": digest of the JSON value}.
 MEMO = "evermoon.idempotency"
@@ -85,13 +85,11 @@ class Starting:
         started = Started(described.id, described.run_id, described.pid, created=False)
         return Begun(started, described.status, described.state)
 
-    def workflow(self, name: str) -> WorkflowLua:
+    def workflow(self, name: str) -> StartableWorkflow:
         """The entry of an id or a workflow type. Answers 404."""
         registry = self._backend.registry
         entry = registry.get(name)
-        if isinstance(entry, WorkflowLua):
-            return entry
-        found = registry.find_workflow(name)
+        found = registry.find_startable(name)
         if found is None:
             what = "is not a workflow" if entry is not None else "is not in the registry"
             raise refuse(404, f"{name[:200]} {what}", entry=name[:200])
@@ -99,7 +97,7 @@ class Starting:
 
 
 def _start_request(
-    request: web.BaseRequest, entry: WorkflowLua, body: JsonBody, memo: Mapping[str, str] | None
+    request: web.BaseRequest, entry: StartableWorkflow, body: JsonBody, memo: Mapping[str, str] | None
 ) -> StartRequest:
     options = {"id_conflict_policy": "fail", **times(request)}
     run_id = request.query.get("id")

@@ -1,4 +1,4 @@
-"""The check of a run's input against its entry's `input_schema`."""
+"""The check of what goes into a run or an activity against its entry's `input_schema`, and of what comes out of one that runs elsewhere."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from runtime.errors import Error, internal, invalid
 _NOWHERE: Registry[Any] = Registry()
 
 
-def check(entry: str, schema: Mapping[str, Any] | bool, value: Any) -> None:
+def check(entry: str, schema: Mapping[str, Any] | bool, value: Any, what: str = "input") -> None:
     """Raises `Error` INVALID naming the path and the rule when `value` does not fit, INTERNAL when the schema is no schema."""
     try:
         found = best_match(_validator(_Same(schema)).iter_errors(value))
     except (SchemaError, Unresolvable) as error:
         raise internal(
-            f"input_schema of {entry} cannot be used", entry=entry, schema_error=_first_line(error)
+            f"{what}_schema of {entry} cannot be used", entry=entry, schema_error=_first_line(error)
         ) from error
     if found is not None:
-        raise _unfit(entry, found)
+        raise _unfit(entry, found, what)
 
 
 class _Same:
@@ -61,11 +61,11 @@ def thawed(schema: Any) -> Any:
     return schema
 
 
-def _unfit(entry: str, found: ValidationError) -> Error:
+def _unfit(entry: str, found: ValidationError, what: str) -> Error:
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in found.absolute_path)
     rule = str(found.validator)
     return invalid(
-        f"input of {entry}: {('at ' + path[:200] + ': ') if path else ''}{found.message[:500]}", path=path, rule=rule
+        f"{what} of {entry}: {('at ' + path[:200] + ': ') if path else ''}{found.message[:500]}", path=path, rule=rule
     )
 
 

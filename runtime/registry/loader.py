@@ -43,10 +43,10 @@ def load(
         _recognise(draft)
     entries = _build(found.drafts, drafts, environ)
     crosschecks.check(entries, drafts)
-    placed = not problems
+    placed = not any(problem.severity == "error" for problem in problems)
     for draft in found.drafts:
         problems += draft.problems
-        placed = placed and not (draft.problems and _may_be_a_place(draft))
+        placed = placed and not (draft.is_wrong and _may_be_a_place(draft))
     return Loaded(entries, problems, found.files, placed)
 
 

@@ -307,6 +307,7 @@ async def database_of(process: ExecutionPort, entry_id: str) -> OpenDatabase:
     entry = process.registry.get(entry_id)
     if not isinstance(entry, Database):
         raise not_found("database", entry_id)
+    process.registry.services.require(entry)
     resolved = process.registry.resolve(entry)
     return await process.resources.open(("sql", entry.id), lambda: _opened(resolved))
 

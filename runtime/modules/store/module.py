@@ -127,6 +127,7 @@ def _entry(call: HostCall) -> Store:
     found = call.process.registry.get(str(call.data["id"]))
     if not isinstance(found, Store):
         raise not_found("store", call.data["id"])
+    call.process.registry.services.require(found)
     return call.process.registry.resolve(found)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -16,10 +16,12 @@ from runtime.contracts import Cursor, End, EventFeed, RunDescription, Started, S
 from runtime.errors import Error
 from runtime.lua.program import Programs
 from runtime.payload import Payload
+from runtime.principal import Caller
 from runtime.process.pids import Pid
-from runtime.registry import Registry, TemporalWorker
+from runtime.registry import Registry, TemporalWorker, TemporalWorkflow
+from runtime.registry.foreign import check_result
 from runtime.temporal import failures, wire
-from runtime.temporal.client import describe, rpc
+from runtime.temporal.client import activities, describe, rpc
 from runtime.temporal.client.clients import Clients
 from runtime.temporal.client.interceptor import outgoing
 from runtime.temporal.client.start import Starter, check_topic
@@ -60,6 +62,11 @@ class Runs:
         with rpc.mapped(run), outgoing(wire.headers(sender=pid)):
             await handle.signal(wire.PROCESS_ENDED, args=wire.raws(wire.end(kind, end)), rpc_timeout=rpc.TIMEOUT)
 
+    async def call_activity(
+        self, entry: str, args: Sequence[Payload], caller: Caller, options: Mapping[str, Any]
+    ) -> Payload:
+        return await activities.call(self._registry, self._clients, entry, args, caller, options)
+
     async def query(self, run: str, name: str, args: Sequence[Payload]) -> Payload:
         handle = await self._handle(run)
         with rpc.mapped(run), outgoing({wire.WHOLE_ERRORS: wire.header(True)}):
@@ -77,12 +84,12 @@ class Runs:
         with rpc.mapped(run):
             try:
                 async with asyncio.timeout(timeout):
-                    return wire.unraw(await handle.result())
+                    return await self._judged(handle, wire.unraw(await handle.result()))
             except TimeoutError:
                 message = f"workflow {handle.id} still runs"
                 raise errors.timed_out(message, waiting=True) from None
             except WorkflowFailureError as failure:
-                raise _ended(failure, handle.id) from None
+                raise _ended(failure, handle.id, await self._elsewhere(handle) is not None) from None
 
     async def cancel(self, run: str, reason: str = "") -> None:
         """The server takes the cancellation of a run that has ended, without a word: so it is asked first."""
@@ -147,14 +154,29 @@ class Runs:
     def _client_id(self, run: str) -> str | None:
         pid = Pid.parse(run)
         worker = self._registry.get(pid.place) if pid is not None else None
-        return worker.client if isinstance(worker, TemporalWorker) else None
+        return worker.client if isinstance(worker, TemporalWorker | TemporalWorkflow) else None
+
+    async def _judged(self, handle: Handle, value: Payload) -> Payload:
+        """Raises `Error` INVALID when it is the result of a workflow of elsewhere, and is not what its entry says."""
+        entry = await self._elsewhere(handle)
+        if entry is not None:
+            check_result(entry, value)
+        return value
+
+    async def _elsewhere(self, handle: Handle) -> TemporalWorkflow | None:
+        """The entry of a run that runs elsewhere. Asks the server only where the registry has any such entry."""
+        if not self._registry.of_kind(TemporalWorkflow):
+            return None
+        described = await handle.describe(rpc_timeout=rpc.TIMEOUT)
+        entry = self._registry.find_startable(described.workflow_type)
+        return entry if isinstance(entry, TemporalWorkflow) else None
 
 
-def _ended(failure: WorkflowFailureError, run: str) -> Error:
+def _ended(failure: WorkflowFailureError, run: str, elsewhere: bool) -> Error:
     cause = failure.cause
     if isinstance(cause, CancelledError):
         return errors.canceled("workflow canceled", _workflow_id=run)
-    error = failures.from_failure(cause)
+    error = failures.from_failure(cause, elsewhere=elsewhere)
     if isinstance(cause, TerminatedError):
         error.details = {"reason": cause.message, "_workflow_id": run}
     return error

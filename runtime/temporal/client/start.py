@@ -19,7 +19,8 @@ from runtime.lua.program import Programs
 from runtime.modules.options import without_controls, workflow_options
 from runtime.process.pids import Pid
 from runtime.process.task_queues import check_host, queue_of, worker_of
-from runtime.registry import Registry, TemporalWorker, WorkflowLua
+from runtime.registry import Registry, StartableWorkflow, TemporalWorker, TemporalWorkflow
+from runtime.registry.foreign import check_input
 from runtime.registry.problems import did_you_mean
 from runtime.temporal import sdk_options, search_attributes, wire
 from runtime.temporal.client import rpc
@@ -59,10 +60,15 @@ class Starter:
         raise errors.conflict(f'workflow "{plan.id}" kept closing while its messages were delivered', retryable=True)
 
 
-def target(registry: Registry, entry: WorkflowLua, worker: str | None) -> Target:
+def target(registry: Registry, entry: StartableWorkflow, worker: str | None) -> Target:
     """The queue of the worker that was named, by id or by queue, else of the entry's own, else of the only one there is."""
     workers = registry.of_kind(TemporalWorker)
-    name = worker or entry.workflow.worker or (workers[0].id if len(workers) == 1 else None)
+    if isinstance(entry, TemporalWorkflow):
+        if entry.task_queue is not None and worker in (None, "", entry.task_queue):
+            return _elsewhere(registry, entry, entry.task_queue)
+        name = worker or entry.worker
+    else:
+        name = worker or entry.workflow.worker or (workers[0].id if len(workers) == 1 else None)
     if name is None:
         raise invalid(f"{entry.id} names no worker: say which one is to run it")
     found = registry.get(worker_of(registry, name))
@@ -73,10 +79,18 @@ def target(registry: Registry, entry: WorkflowLua, worker: str | None) -> Target
     return Target(_default_client(registry), name, name)
 
 
+def _elsewhere(registry: Registry, entry: TemporalWorkflow, queue: str) -> Target:
+    """A queue that the entry names itself. Its runs are known by the entry where nothing else leads to their client."""
+    default = _default_client(registry)
+    client = entry.client or default
+    worker = worker_of(registry, queue)
+    return Target(client, queue, worker if worker in registry or client == default else entry.id)
+
+
 def _place(registry: Registry, entry_id: str, worker: str | None, queue: str | None) -> Target:
     """Where a start goes that names this worker, or this queue among its options. Raises `Error` as `check_host` does."""
-    entry = registry[entry_id]
-    assert isinstance(entry, WorkflowLua)
+    entry = registry.resolve(registry[entry_id])
+    assert isinstance(entry, StartableWorkflow)
     if worker:
         check_host(registry, entry_id, worker)
     return target(registry, entry, worker or queue)
@@ -97,10 +111,14 @@ class _StartPlan:
         clients: Clients,
         target: Callable[[str, str | None, str | None], Target],
     ) -> None:
-        entry = registry.find_workflow(request.entry)
+        entry = registry.find_startable(request.entry)
         if entry is None:
-            hint = did_you_mean(request.entry, [known.id for known in registry.of_kind(WorkflowLua)])
-            raise errors.not_found("workflow", request.entry, hint)
+            known = [known.id for known in registry.entries.values() if isinstance(known, StartableWorkflow)]
+            raise errors.not_found("workflow", request.entry, did_you_mean(request.entry, known))
+        entry = registry.resolve(entry)
+        if isinstance(entry, TemporalWorkflow):
+            check_input(entry, request.args)
+            programs = None
         self.request = request
         self.options = {**workflow_options(entry.options), **request.options}
         named = self.options.get("id") or request.id

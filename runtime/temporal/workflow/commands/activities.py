@@ -21,13 +21,15 @@ from runtime.lua.protocol import Command
 from runtime.modules.calls import options_of
 from runtime.modules.options import activity_options
 from runtime.payload import Payload
-from runtime.registry import ActivityEntry
-from runtime.temporal import failures, sdk_options, wire
+from runtime.registry import ActivityEntry, TemporalActivity
+from runtime.temporal import sdk_options, wire
+from runtime.temporal.workflow import foreign
 from runtime.temporal.workflow.activity import Activity, Outcome
 from runtime.temporal.workflow.recorded_choices import check_size
 from runtime.temporal.workflow.run import Headers, Run
 
 Options = Mapping[str, Any]
+Function = ActivityEntry | TemporalActivity
 
 
 def call(run: Run, command: Command) -> None:
@@ -41,6 +43,8 @@ def call(run: Run, command: Command) -> None:
         error.message = f"activity {entry_id} not found in the registry"  # as histories have recorded it
         error.stack = f"{command.at}: in call" if command.at else None
         raise error
+    if isinstance(function, TemporalActivity) or run.may_have_been_refused:
+        foreign.refuse_unfit(run, function, command)
     check_size(run, f"arguments of {entry_id}", command.args, str(seq))
     callee = _callee(run, entry_id, function, command.data.get("options"))
     start = _local if callee.is_local else _remote
@@ -57,7 +61,7 @@ class _Callee:
     command: WorkflowCommand
 
 
-def _callee(run: Run, entry_id: str, function: ActivityEntry | None, own: Options | None) -> _Callee:
+def _callee(run: Run, entry_id: str, function: Function | None, own: Options | None) -> _Callee:
     """`function` is None in a replay after the entry went away: its defaults then do not matter. `own`: options of this call."""
     if own:
         return _made(run, entry_id, function, own)
@@ -68,8 +72,8 @@ def _callee(run: Run, entry_id: str, function: ActivityEntry | None, own: Option
     return callee
 
 
-def _made(run: Run, entry_id: str, function: ActivityEntry | None, own: Options) -> _Callee:
-    meta = function.activity if function is not None else None
+def _made(run: Run, entry_id: str, function: Function | None, own: Options) -> _Callee:
+    meta = function.activity if isinstance(function, ActivityEntry) else None
     defaults = options_of(run.calls, entry_id, activity_options(function.options) if function is not None else {})
     chosen = {**defaults, **own}
     command = WorkflowCommand()
@@ -80,9 +84,10 @@ def _made(run: Run, entry_id: str, function: ActivityEntry | None, own: Options)
     if is_local:
         _fill(command.schedule_local_activity, entry_id, chosen)
         return _Callee(chosen, is_local, None, command)
-    queue = run.host.queue(chosen.get("task_queue") or (meta.worker if meta is not None else None))
+    worker = meta.worker if meta is not None else foreign.place_of(function)
+    queue = run.host.queue(chosen.get("task_queue") or worker)
     schedule = command.schedule_activity
-    _fill(schedule, entry_id, chosen)
+    _fill(schedule, foreign.type_of(run, entry_id, function), chosen)
     sdk_options.put_span(schedule.schedule_to_start_timeout, chosen, "schedule_to_start_timeout")
     sdk_options.put_span(schedule.heartbeat_timeout, chosen, "heartbeat_timeout")
     schedule.do_not_eagerly_execute = bool(chosen.get("disable_eager_execution")) or not run.is_eager
@@ -90,9 +95,9 @@ def _made(run: Run, entry_id: str, function: ActivityEntry | None, own: Options)
     return _Callee(chosen, is_local, queue, command)
 
 
-def _fill(schedule: ScheduleActivity | ScheduleLocalActivity, entry_id: str, chosen: Options) -> None:
+def _fill(schedule: ScheduleActivity | ScheduleLocalActivity, type: str, chosen: Options) -> None:
     """What a call says whether its activity is local or not."""
-    schedule.activity_type = entry_id
+    schedule.activity_type = type
     sdk_options.put_span(schedule.schedule_to_close_timeout, chosen, "schedule_to_close_timeout")
     sdk_options.put_span(schedule.start_to_close_timeout, chosen, "start_to_close_timeout", sdk_options.START_TO_CLOSE)
     sdk_options.put_retry_policy(schedule.retry_policy, chosen)
@@ -114,10 +119,10 @@ def _remote(run: Run, command: Command, callee: _Callee, headers: Headers) -> Ac
         wire.put(command.args, schedule.arguments)
 
     def ended(outcome: Outcome) -> None:
-        value = _value(outcome)
+        value = _value(run, entry_id, outcome)
         if not _is_canceled(value):  # one that is only asked to end may still be there
             run.activity_ids.discard(id)
-        run.resolve(seq, value)
+        run.resolve(seq, foreign.judged(run, entry_id, value, seq))
 
     return Activity(run, entry_id, id, write, ended, queue=callee.queue)
 
@@ -138,7 +143,7 @@ def _local(run: Run, command: Command, callee: _Callee, headers: Headers) -> Act
             schedule.original_schedule_time.CopyFrom(backoff.original_schedule_time)
 
     def ended(outcome: Outcome) -> None:
-        value = _value(outcome)
+        value = _value(run, entry_id, outcome)
         if isinstance(value, Error) and not _is_canceled(value):
             value.details = {**(value.details or {}), **_place(id, callee.options, outcome)}
         run.resolve(seq, value)
@@ -155,8 +160,8 @@ def _emit(run: Run, command: Command, callee: _Callee) -> WorkflowCommand:
     return emitted
 
 
-def _value(outcome: Outcome) -> Payload | Error:
-    return outcome if isinstance(outcome, Payload | Error) else failures.from_failure(outcome)
+def _value(run: Run, entry_id: str, outcome: Outcome) -> Payload | Error:
+    return outcome if isinstance(outcome, Payload | Error) else foreign.error_of(run, entry_id, outcome)
 
 
 def _is_canceled(value: Payload | Error) -> bool:
