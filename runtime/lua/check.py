@@ -31,7 +31,7 @@ LuaEntry = WorkflowLua | FunctionLua | ProcessLua | LibraryLua
 _POSITION = re.compile(r"^(?P<name>.*?):(?P<line>\d+): (?P<message>.*)$", re.DOTALL)
 
 #: Modules of the design that later versions bring; listing one is "not supported yet", not "unknown".
-PLANNED = frozenset({"stream", "text"})
+PLANNED = frozenset({"text"})
 
 
 def lua_checks(registry: Registry) -> Iterable[Problem]:

@@ -9,6 +9,7 @@ from runtime.modules import activity, base64, hash, matching, options, os, uuid,
 from runtime.modules.crypto import module as crypto
 from runtime.modules.definition import (
     DETERMINISTIC,
+    HOST,
     PURE,
     WORKFLOW,
     CommandHandler,
@@ -77,6 +78,7 @@ _ALL = (
     security.MODULE,
     sql.MODULE,
     store.MODULE,
+    _lua("stream", HOST, "nothing yet: listed by scripts that use streams of http and http_client"),
     time.MODULE,
     uuid.MODULE,
     _lua("workflow", WORKFLOW, "what only a run has: info, versions, attributes, queries, updates, status"),
