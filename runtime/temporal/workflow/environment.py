@@ -87,9 +87,9 @@ class WorkflowHost:
     def activity(self, entry_id: str) -> ActivityEntry | TemporalActivity | None:
         """The function or process that runs as activity `entry_id`, or the activity of elsewhere that it names; None when there is none."""
         entry = self.registry.get(entry_id)
-        if isinstance(entry, TemporalActivity):
-            return entry
-        return entry if isinstance(entry, ActivityEntry) and entry.activity is not None else None
+        if isinstance(entry, ActivityEntry):
+            return entry if entry.activity is not None else None
+        return entry if isinstance(entry, TemporalActivity) else None
 
     def queue(self, worker: str | None) -> str | None:
         """The task queue of a `temporal.worker` entry; any other name is a queue itself. None is the run's own queue."""

@@ -22,7 +22,7 @@ from runtime.modules.calls import options_of
 from runtime.modules.options import activity_options
 from runtime.payload import Payload
 from runtime.registry import ActivityEntry, TemporalActivity
-from runtime.temporal import sdk_options, wire
+from runtime.temporal import failures, sdk_options, wire
 from runtime.temporal.workflow import foreign
 from runtime.temporal.workflow.activity import Activity, Outcome
 from runtime.temporal.workflow.recorded_choices import check_size
@@ -43,7 +43,7 @@ def call(run: Run, command: Command) -> None:
         error.message = f"activity {entry_id} not found in the registry"  # as histories have recorded it
         error.stack = f"{command.at}: in call" if command.at else None
         raise error
-    if isinstance(function, TemporalActivity) or run.may_have_been_refused:
+    if type(function) is TemporalActivity or run.may_have_been_refused:
         foreign.refuse_unfit(run, function, command)
     check_size(run, f"arguments of {entry_id}", command.args, str(seq))
     callee = _callee(run, entry_id, function, command.data.get("options"))
@@ -59,6 +59,7 @@ class _Callee:
     is_local: bool
     queue: str | None
     command: WorkflowCommand
+    is_foreign: bool = False
 
 
 def _callee(run: Run, entry_id: str, function: Function | None, own: Options | None) -> _Callee:
@@ -92,7 +93,7 @@ def _made(run: Run, entry_id: str, function: Function | None, own: Options) -> _
     sdk_options.put_span(schedule.heartbeat_timeout, chosen, "heartbeat_timeout")
     schedule.do_not_eagerly_execute = bool(chosen.get("disable_eager_execution")) or not run.is_eager
     sdk_options.put_priority(schedule.priority, chosen)
-    return _Callee(chosen, is_local, queue, command)
+    return _Callee(chosen, is_local, queue, command, isinstance(function, TemporalActivity))
 
 
 def _fill(schedule: ScheduleActivity | ScheduleLocalActivity, type: str, chosen: Options) -> None:
@@ -119,10 +120,12 @@ def _remote(run: Run, command: Command, callee: _Callee, headers: Headers) -> Ac
         wire.put(command.args, schedule.arguments)
 
     def ended(outcome: Outcome) -> None:
-        value = _value(run, entry_id, outcome)
+        value = _value(outcome, elsewhere=callee.is_foreign)
         if not _is_canceled(value):  # one that is only asked to end may still be there
             run.activity_ids.discard(id)
-        run.resolve(seq, foreign.judged(run, entry_id, value, seq))
+        if callee.is_foreign or run.may_have_been_refused:
+            value = foreign.judged(run, entry_id, value, seq)
+        run.resolve(seq, value)
 
     return Activity(run, entry_id, id, write, ended, queue=callee.queue)
 
@@ -143,7 +146,7 @@ def _local(run: Run, command: Command, callee: _Callee, headers: Headers) -> Act
             schedule.original_schedule_time.CopyFrom(backoff.original_schedule_time)
 
     def ended(outcome: Outcome) -> None:
-        value = _value(run, entry_id, outcome)
+        value = _value(outcome)
         if isinstance(value, Error) and not _is_canceled(value):
             value.details = {**(value.details or {}), **_place(id, callee.options, outcome)}
         run.resolve(seq, value)
@@ -160,8 +163,8 @@ def _emit(run: Run, command: Command, callee: _Callee) -> WorkflowCommand:
     return emitted
 
 
-def _value(run: Run, entry_id: str, outcome: Outcome) -> Payload | Error:
-    return outcome if isinstance(outcome, Payload | Error) else foreign.error_of(run, entry_id, outcome)
+def _value(outcome: Outcome, *, elsewhere: bool = False) -> Payload | Error:
+    return outcome if isinstance(outcome, Payload | Error) else failures.from_failure(outcome, elsewhere=elsewhere)
 
 
 def _is_canceled(value: Payload | Error) -> bool:
