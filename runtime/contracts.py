@@ -161,6 +161,12 @@ class LinkedWorkflows(Workflows, Protocol):
         """Tells a run the end of the process `pid`, as an event of that kind (`EXIT` or `LINK_DOWN` of `runtime.lua.protocol`)."""
         ...
 
+    async def call_activity(
+        self, entry: str, args: Sequence[Payload], caller: Caller, options: Mapping[str, Any]
+    ) -> Payload:
+        """The result of a `temporal.activity`, called by itself, by no workflow. Raises its failure."""
+        ...
+
 
 class ActivityPort(Protocol):
     """What the `activity` module of a function that runs as an activity talks to."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import shutil
 from pathlib import Path
@@ -29,7 +30,14 @@ async def available() -> str | None:
 
 
 async def _install(npm: str) -> str | None:
+    """One at a time: the tests of several processes use it, too."""
     CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "lock").open("w") as lock:
+        await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+        return await _installed(npm)
+
+
+async def _installed(npm: str) -> str | None:
     fresh = all(
         (CACHE / name).exists() and (CACHE / name).read_bytes() == (_SOURCES / name).read_bytes() for name in _FILES
     )

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
+from runtime.app.held_http import HeldHttp
 from runtime.app.options import EMBEDDED, RuntimeOptions
 from runtime.app.remote import Remote, load_for
 from runtime.errors import Error, unavailable
@@ -42,6 +43,7 @@ class Lifecycle(Remote):
         self._workers: Workers | None = None
         self._schedules: ScheduleReconciler | None = None
         self._http: HttpServer | None = None
+        self._held: HeldHttp
         self._embedded: DevServer | None = None
         self._reloading = asyncio.Lock()
         self._fatal: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -58,8 +60,10 @@ class Lifecycle(Remote):
 
     @property
     def queues(self) -> Mapping[str, str]:
-        """Task queues, by worker entry id."""
-        return {worker.id: queue_of(self.registry, worker) for worker in self.registry.of_kind(TemporalWorker)}
+        """Task queues, by the id of the worker that polls them."""
+        started = self.registry.services.started
+        workers = [worker for worker in self.registry.of_kind(TemporalWorker) if worker.id in started]
+        return {worker.id: queue_of(self.registry, worker) for worker in workers}
 
     async def ended(self) -> None:
         """Waits for ever, unless a worker ends by itself: raises what ended it."""
@@ -93,6 +97,7 @@ class Lifecycle(Remote):
                 raise
             if self._http is not None and change is not None:
                 self._http.commit(change, registry, self._runs)
+                self._held.watch(registry, set(self.urls))
 
     def _take_up(self, registry: Registry, programs: Programs) -> None:
         """At one moment for all, so that nobody finds a part of it."""
@@ -115,6 +120,11 @@ class Lifecycle(Remote):
         programs = self._programs
         self._host = ProcessHost(registry, programs, workflows=self._runs, node=new_node())
         self._node = ProcessQueues(self._clients, self._host)
+        states = self._host.services.states
+        states.workers = states.services = options.workers
+        states.everything, states.http = options.services, options.http is not None
+        self._held = HeldHttp(states, self._listen)
+        self._held.expect(registry)
         stack.push_async_callback(self._host.close, options.grace)
         stack.push_async_callback(self._node.stop)
         if options.workers:
@@ -151,14 +161,26 @@ class Lifecycle(Remote):
 
     async def _start_http(self, stack: AsyncExitStack, options: HttpOptions) -> None:
         backend = Backend(self._registry, self._host, self._runs, self.missing, self._host, self._hibernation)
-        self._http = HttpServer(backend, options)
+        self._http = HttpServer(backend, options, self._held.holds)
         stack.push_async_callback(self._http.stop)
         await self._http.start()
+        stack.callback(self._held.stop)
+        self._held.watch(self._registry, set(self.urls))
+
+    async def _listen(self) -> None:
+        """What an HTTP service waited for is up."""
+        async with self._reloading:
+            if self._http is not None:
+                await self._http.reload(self._registry, self._runs)
+                self._held.watch(self._registry, set(self.urls))
 
     def _awaited_servers(self) -> list[str]:
-        """The clients of workers without whose server this runtime does not start: each with `health_check`, unless it is patient."""
-        workers = () if self._options.patient else map(self._registry.resolve, self._registry.of_kind(TemporalWorker))
-        return sorted({worker.client for worker in workers if self._clients.entry(worker.client).health_check})
+        """The clients of workers without whose server this runtime does not start: each with `health_check` that starts with it, unless it is patient."""
+        if self._options.patient:
+            return []
+        workers = self.registry.of_kind(TemporalWorker)
+        clients = {worker.client for worker in workers if worker.id in self.registry.services.started}
+        return sorted(client for client in clients if _is_awaited(self._clients.entry(client)))
 
     def _hibernation(self) -> Mapping[str, Counts]:
         return self._workers.counts if self._workers is not None else {}
@@ -171,6 +193,10 @@ class Lifecycle(Remote):
         if not self._fatal.done():
             self._fatal.set_exception(_as_error(error))
             self._fatal.exception()  # marks it as seen: whether anybody waits for it is up to the host
+
+
+def _is_awaited(client: TemporalClient) -> bool:
+    return client.health_check and client.lifecycle.auto_start
 
 
 def _as_error(error: BaseException) -> Error:

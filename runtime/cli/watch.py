@@ -10,8 +10,9 @@ from watchfiles import Change, DefaultFilter, awatch
 
 from runtime.app.runtime import Runtime
 from runtime.registry import LibraryLua, RunnableLua
+from runtime.registry.directory import SUFFIXES
 
-_SUFFIXES = (".lua", ".yaml", ".yml")
+_SUFFIXES = (".lua", *SUFFIXES)
 
 
 class _Sources(DefaultFilter):

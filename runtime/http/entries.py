@@ -16,7 +16,7 @@ from runtime.http.routes import Params, Route
 from runtime.modules.security.rules import is_allowed
 from runtime.modules.security.rules import refuse as refuse_to
 from runtime.principal import Principal
-from runtime.registry import Registry, WorkflowLua
+from runtime.registry import Registry, StartableWorkflow, TemporalWorkflow, WorkflowLua
 
 READ_ENTRY = "registry.read"
 
@@ -40,34 +40,47 @@ class Entries:
     async def show(self, request: web.BaseRequest, params: Params) -> web.Response:
         registry = self._backend.registry
         entry = registry.get(params["id"])
-        if not isinstance(entry, WorkflowLua):
+        if not isinstance(entry, StartableWorkflow):
             raise refuse(404, f"{params['id'][:200]} cannot be started: no such workflow", entry=params["id"][:200])
         refuse_to(registry, principal_of(request), READ_ENTRY, entry.id)
-        source = {"name": entry.source.name, "text": entry.source.text}
-        return json_response({**_document(registry, entry), "source": source})
+        source = (
+            {"source": {"name": entry.source.name, "text": entry.source.text}} if isinstance(entry, WorkflowLua) else {}
+        )
+        return json_response({**_document(registry, entry), **source})
 
 
-def known_to(registry: Registry, principal: Principal) -> list[WorkflowLua]:
+def known_to(registry: Registry, principal: Principal) -> list[StartableWorkflow]:
     """The workflows that a principal may know of."""
-    return [entry for entry in registry.of_kind(WorkflowLua) if is_allowed(registry, principal, READ_ENTRY, entry.id)]
+    found = [entry for entry in registry.entries.values() if isinstance(entry, StartableWorkflow)]
+    return [entry for entry in found if is_allowed(registry, principal, READ_ENTRY, entry.id)]
 
 
-def _document(registry: Registry, entry: WorkflowLua) -> dict[str, Any]:
-    workflow = entry.workflow
+def _document(registry: Registry, entry: StartableWorkflow) -> dict[str, Any]:
     return {
         "id": entry.id,
         "kind": entry.kind,
         "workflow_type": registry.workflow_type(entry),
-        "worker": workflow.worker,
-        "method": entry.method,
-        "modules": list(entry.modules),
-        "imports": dict(entry.imports),
         "input_schema": entry.input_schema,
-        "signals": workflow.signals,
-        "queries": workflow.queries,
-        "updates": workflow.updates,
+        **(_script(entry) if isinstance(entry, WorkflowLua) else _elsewhere(entry)),
         "links": {
             "self": f"{API}/entries/{quote(entry.id, safe=':')}",
             "start": f"{API}/workflows/{quote(entry.id, safe=':')}",
         },
     }
+
+
+def _script(entry: WorkflowLua) -> dict[str, Any]:
+    workflow = entry.workflow
+    return {
+        "worker": workflow.worker,
+        "method": entry.method,
+        "modules": list(entry.modules),
+        "imports": dict(entry.imports),
+        "signals": workflow.signals,
+        "queries": workflow.queries,
+        "updates": workflow.updates,
+    }
+
+
+def _elsewhere(entry: TemporalWorkflow) -> dict[str, Any]:
+    return {"worker": entry.worker, "task_queue": entry.task_queue, "result_schema": entry.result_schema}

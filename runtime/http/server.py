@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -75,11 +75,16 @@ class Change:
     gone: list[Listener] = field(default_factory=list)
 
 
+Holds = Callable[[Registry, str], bool]
+
+
 class HttpServer:
     """The HTTP server of a host, made with what it serves. Nothing listens before `start`, nothing is left listening after `stop`."""
 
-    def __init__(self, backend: Backend, options: HttpOptions | None = None) -> None:
+    def __init__(self, backend: Backend, options: HttpOptions | None = None, holds: Holds | None = None) -> None:
+        """`holds`: whether a service is not to begin to listen yet."""
         self._backend = backend
+        self._holds = holds or (lambda registry, id: False)
         self._options = options or HttpOptions()
         self._services: list[Listener] = []
         self._leaving: set[asyncio.Task[None]] = set()
@@ -93,7 +98,7 @@ class HttpServer:
     async def start(self) -> None:
         """Listens on every service, or on none: raises `Error` (INVALID, PERMISSION_DENIED, UNAVAILABLE) and stops what began."""
         registry = self._backend.registry
-        services = [self._service(entry, registry) for entry in _services(registry, self._options.default_service)]
+        services = [self._service(entry, registry) for entry in self._wanted(registry)]
         try:
             for service in services:
                 await service.start(move=self._options.move_ports)
@@ -113,7 +118,7 @@ class HttpServer:
         Raises `Error` and changes nothing: INVALID when the new routes do not fit together, PERMISSION_DENIED when a
         service that others can reach would lose its guard, UNAVAILABLE when a new address is taken.
         """
-        entries = _services(registry, self._options.default_service)
+        entries = self._wanted(registry)
         kept = _kept(entries, self._services)
         change = Change(gone=[service for service in self._services if service not in kept.values()])
         for entry in entries:
@@ -175,8 +180,21 @@ class HttpServer:
             tls=tls_context(entry.id, entry.root / tls.cert, entry.root / tls.key) if tls else None,
             read=entry.timeouts.read.total_seconds(),
             idle=entry.timeouts.idle.total_seconds(),
-            grace=self._options.grace,
+            grace=self._grace(entry),
         )
+
+    def _grace(self, entry: HttpService) -> float:
+        own = "stop_timeout" in entry.lifecycle.model_fields_set
+        return entry.lifecycle.stop_timeout.total_seconds() if own else self._options.grace
+
+    def _wanted(self, registry: Registry) -> list[HttpService]:
+        """The services that are to listen now."""
+        listening = self.urls
+        return [
+            entry
+            for entry in _services(registry, self._options.default_service)
+            if entry.id in listening or not self._holds(registry, entry.id)
+        ]
 
     def _dispatch(self, entry: HttpService, address: Address, registry: Registry) -> Dispatch:
         routers = [registry.resolve(router) for router in _routers(entry, registry)]
@@ -240,8 +258,10 @@ def _routers(entry: HttpService, registry: Registry) -> list[HttpRouter]:
 
 
 def _services(registry: Registry, default: bool) -> Sequence[HttpService]:
-    found = [registry.resolve(entry) for entry in registry.of_kind(HttpService)]
-    return found or ([default_service()] if default else [])
+    """Those that are started. `default`: one even where the registry names none."""
+    named = registry.of_kind(HttpService)
+    found = [registry.resolve(entry) for entry in named if entry.id in registry.services.started]
+    return found if named or not default else [default_service()]
 
 
 def default_service() -> HttpService:

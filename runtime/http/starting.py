@@ -26,7 +26,7 @@ from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route
 from runtime.http.waiting import Wait, result_of
 from runtime.principal import Caller
-from runtime.registry import WorkflowLua, inputs
+from runtime.registry import StartableWorkflow, inputs
 from runtime.registry.problems import did_you_mean
 
 #: Memo field of a run that was started with a key: {"key": digest of entry and key, "body": digest of the JSON value}.
@@ -104,23 +104,23 @@ class Starting:
         started = Started(described.id, described.run_id, described.pid, created=False)
         return Begun(started, described.status, described.state)
 
-    def workflow(self, name: str) -> WorkflowLua:
+    def workflow(self, name: str) -> StartableWorkflow:
         """The entry of an id or a workflow type. Answers 404."""
         registry = self._backend.registry
         entry = registry.get(name)
-        if isinstance(entry, WorkflowLua):
-            return entry
-        found = registry.find_workflow(name)
+        found = registry.find_startable(name)
         if found is None:
             what = "is not a workflow" if entry is not None else "is not in the registry"
-            hint = did_you_mean(name, [known.id for known in registry.of_kind(WorkflowLua)])
+            hint = did_you_mean(
+                name, [known.id for known in registry.entries.values() if isinstance(known, StartableWorkflow)]
+            )
             text = f"{name[:200]} {what}"
             raise refuse(404, f"{text}; {hint}" if hint else text, entry=name[:200])
         return found
 
 
 def _start_request(
-    request: web.BaseRequest, entry: WorkflowLua, body: JsonBody, memo: Mapping[str, str] | None
+    request: web.BaseRequest, entry: StartableWorkflow, body: JsonBody, memo: Mapping[str, str] | None
 ) -> StartRequest:
     options = {"id_conflict_policy": "fail", **times(request)}
     run_id = request.query.get("id")

@@ -16,7 +16,16 @@ from runtime.lua.notes import script_notes
 from runtime.modules.catalogue import ALWAYS, MODULES
 from runtime.modules.definition import HOST
 from runtime.modules.options import activity_options
-from runtime.registry import ActivityEntry, FunctionLua, LibraryLua, Problem, ProcessLua, Registry, WorkflowLua
+from runtime.registry import (
+    ActivityEntry,
+    FunctionLua,
+    LibraryLua,
+    Problem,
+    ProcessLua,
+    Registry,
+    TemporalActivity,
+    WorkflowLua,
+)
 
 LuaEntry = WorkflowLua | FunctionLua | ProcessLua | LibraryLua
 
@@ -48,7 +57,7 @@ def lua_checks(registry: Registry) -> Iterable[Problem]:
         elif isinstance(entry, FunctionLua | ProcessLua):
             yield from capability_problems(registry, entry)
     for function in registry.entries.values():
-        if isinstance(function, ActivityEntry):
+        if isinstance(function, ActivityEntry | TemporalActivity):
             yield from _options(function)
 
 
@@ -95,7 +104,7 @@ def _modules(entry: LuaEntry) -> Iterator[Problem]:
         yield Problem(file=entry.file, line=entry.line, entry_id=entry.id, message=message, hint=hint)
 
 
-def _options(entry: ActivityEntry) -> Iterator[Problem]:
+def _options(entry: ActivityEntry | TemporalActivity) -> Iterator[Problem]:
     try:
         activity_options(entry.options)
     except Error as error:

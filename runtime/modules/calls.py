@@ -11,9 +11,9 @@ from typing import Any
 
 from runtime.errors import Error
 from runtime.modules.options import activity_options, workflow_options
-from runtime.registry import ActivityEntry, Registry, WorkflowLua
+from runtime.registry import ActivityEntry, Foreign, Registry, TemporalActivity, WorkflowLua
 
-#: By entry id: `local`, `type` (of a workflow that does not go by its id), and options of `DECIDING`.
+#: By entry id: `local`, `type` (of a workflow or activity that does not go by its id), and options of `DECIDING`.
 Calls = Mapping[str, Mapping[str, Any]]
 
 DECIDING = frozenset(
@@ -43,6 +43,9 @@ def calls(registry: Registry) -> Calls:
         found[workflow.id] = _deciding(workflow_options, workflow.options)
         if workflow.workflow.name:
             found[workflow.id]["type"] = workflow.workflow.name
+    for foreign in registry.of_kind(Foreign):
+        read = activity_options if isinstance(foreign, TemporalActivity) else workflow_options
+        found[foreign.id] = {**_deciding(read, foreign.options), "type": foreign.type}
     return {id: said for id, said in found.items() if said}
 
 

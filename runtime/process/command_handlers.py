@@ -17,7 +17,7 @@ from runtime.process.execution import Execution
 from runtime.process.lua_run import LuaRun
 from runtime.process.pids import Pid, no_process
 from runtime.process.watches import Watch
-from runtime.registry import ProcessLua, WorkflowLua
+from runtime.registry import ProcessLua, TemporalActivity, TemporalWorkflow, WorkflowLua
 
 Operation = Callable[["LuaRun", Command], Awaitable[Any]]
 
@@ -26,11 +26,18 @@ async def call(run: LuaRun, command: Command) -> Payload:
     """A function on this host. A workflow or process is spawned on its default host and awaited."""
     entry_id = str(command.data["id"])
     entry = run.registry.get(entry_id)
+    if isinstance(entry, TemporalWorkflow):
+        return await spawning.execute(run, command, None, {})
     if isinstance(entry, WorkflowLua | ProcessLua):
         host = entry.meta.get("default_host")
         if not host:
             raise invalid(f"{entry_id} has no meta.default_host: spawn it on a host", id=entry_id)
         return await spawning.execute(run, command, str(host), {})
+    if isinstance(entry, TemporalActivity):
+        options = command.data.get("options") or {}
+        return await spawning.workflows(run).call_activity(
+            entry_id, command.args, spawning.caller(run, command), options
+        )
     own = activity_options(entry.meta.get("options") or {}) if entry is not None else {}
     options = {**own, **(command.data.get("options") or {})}
     milliseconds = options.get("start_to_close_timeout")

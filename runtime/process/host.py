@@ -211,12 +211,18 @@ class ProcessHost:
         for run in self._runs.values():
             if run.call.host is not None:
                 run.cancel(_CLOSING)
-        if self._runs:
-            await asyncio.wait({asyncio.create_task(run.ended()) for run in self._runs.values()}, timeout=grace)
-        await asyncio.gather(*(run.wind_down(_CLOSING, _CLOSING_GRACE) for run in list(self._runs.values())))
+        await asyncio.gather(*(self._wound_down(run, grace) for run in list(self._runs.values())))
         await self.watches.close(_CLOSING_GRACE)
         await self.resources.close()
         await self.threads.close()
+
+    async def _wound_down(self, run: Execution, grace: float) -> None:
+        """A process gets the `stop_timeout` of its `process.host` where that is written."""
+        host = self.registry.get(run.call.host) if run.call.host is not None else None
+        if isinstance(host, HostEntry) and "stop_timeout" in host.lifecycle.model_fields_set:
+            grace = self.registry.resolve(host).lifecycle.stop_timeout.total_seconds()
+        await asyncio.wait({asyncio.create_task(run.ended())}, timeout=grace)
+        await run.wind_down(_CLOSING, _CLOSING_GRACE)
 
     def is_process_host(self, entry_id: str) -> bool:
         return isinstance(self.registry.get(entry_id), HostEntry)

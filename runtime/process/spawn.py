@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from runtime.contracts import Message, Started, StartRequest, Workflows
+from runtime.contracts import LinkedWorkflows, Message, Started, StartRequest
 from runtime.errors import Error, already_exists, invalid, not_found, unavailable
 from runtime.lua.protocol import Command
 from runtime.payload import Payload
@@ -15,7 +15,7 @@ from runtime.principal import Caller
 from runtime.process import await_workflow
 from runtime.process.execution import Execution
 from runtime.process.lua_run import LuaRun
-from runtime.registry import Entry, ProcessHostEntry, ProcessLua, Registry, WorkflowLua
+from runtime.registry import Entry, ProcessHostEntry, ProcessLua, Registry, StartableWorkflow
 from runtime.registry.problems import did_you_mean
 
 
@@ -50,7 +50,7 @@ def caller(run: LuaRun, command: Command) -> Caller:
     return Caller(context, run.call.caller.principal.changed_by(command.data), run.pid)
 
 
-def workflows(run: LuaRun) -> Workflows:
+def workflows(run: LuaRun) -> LinkedWorkflows:
     """Raises `Error` UNAVAILABLE where there are none."""
     if run.host.workflows is None:
         raise unavailable("this host has no connection to Temporal")
@@ -65,9 +65,9 @@ def _entry(run: LuaRun, command: Command) -> Entry:
     registry = run.registry
     entry = registry.get(entry_id)
     if entry is None:
-        known = [item.id for item in registry.entries.values() if isinstance(item, WorkflowLua | ProcessLua)]
+        known = [item.id for item in registry.entries.values() if isinstance(item, StartableWorkflow | ProcessLua)]
         raise not_found("entry", entry_id, did_you_mean(entry_id, known))
-    if not isinstance(entry, WorkflowLua | ProcessLua):
+    if not isinstance(entry, StartableWorkflow | ProcessLua):
         raise invalid(f"{entry_id} is a {entry.kind}, which cannot be spawned", id=entry_id)
     return entry
 
@@ -131,6 +131,7 @@ def process_host(registry: Registry, request: StartRequest) -> ProcessHostEntry:
         raise not_found("process.host", host_id, did_you_mean(host_id, _hosts(registry)), host=host_id)
     if not isinstance(entry, ProcessHostEntry):
         raise invalid(f"{host_id} is a {entry.kind}, not a process.host", id=request.entry, host=host_id)
+    registry.services.require(entry)
     resolved = registry.resolve(entry)
     assert isinstance(resolved, ProcessHostEntry)
     return resolved

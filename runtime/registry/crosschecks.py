@@ -12,7 +12,7 @@ from runtime.registry.kinds.env import EnvStorageRouter
 from runtime.registry.kinds.http import HttpEndpoint, HttpRouter
 from runtime.registry.kinds.lua import LuaEntry, WorkflowLua
 from runtime.registry.kinds.queue import QueueEntry
-from runtime.registry.models import Entry, ServiceEntry
+from runtime.registry.models import Entry, Lifecycle, ServiceEntry
 from runtime.registry.yamlfile import Steps
 
 #: An entry, the field that is wrong, and what is wrong.
@@ -32,6 +32,17 @@ def check(entries: Mapping[str, Entry], drafts: Mapping[str, Draft]) -> None:
     for find in checks:
         for entry, steps, message in find(entries):
             drafts[entry.id].complain(steps, message)
+    for entry in entries.values():
+        for field in _without_meaning(entry):
+            drafts[entry.id].note(("lifecycle", field), f"lifecycle.{field} has no meaning for {entry.kind}")
+
+
+def _without_meaning(entry: Entry) -> list[str]:
+    """Fields of `lifecycle` that are written, say something else than is so anyway, and are read by nobody."""
+    if not isinstance(entry, ServiceEntry):
+        return []
+    written = sorted(entry.lifecycle.model_fields_set - entry.LIFECYCLE)
+    return [field for field in written if getattr(entry.lifecycle, field) != getattr(Lifecycle(), field)]
 
 
 def _cycles(entries: Mapping[str, Entry]) -> Iterator[Finding]:
@@ -87,17 +98,29 @@ def _services(entries: Mapping[str, Entry]) -> Iterator[Finding]:
         entry = entries.get(id)
         if not isinstance(entry, ServiceEntry) or id in finished:
             return
-        for place, target in enumerate(entry.lifecycle.depends_on):
+        for target in entry.needs:
             if target != id and target in trail:
+                if _is_round_of_letters(entries, trail[trail.index(target) :]):
+                    continue
                 cycle = " → ".join([*trail[trail.index(target) :], target])
-                steps = ("lifecycle", "depends_on", place)
-                yield entry, steps, f"lifecycle.depends_on: services wait for each other in a circle: {cycle}"
+                said = entry.lifecycle.depends_on
+                place: Steps = ("depends_on", said.index(target)) if target in said else ()
+                yield (
+                    entry,
+                    ("lifecycle", *place),
+                    f"lifecycle.depends_on: services wait for each other in a circle: {cycle}",
+                )
             elif target != id:
                 yield from visit(target, [*trail, target])
         finished.add(id)
 
     for id in entries:
         yield from visit(id, [id])
+
+
+def _is_round_of_letters(entries: Mapping[str, Entry], ids: list[str]) -> bool:
+    """Whether these are queues alone, of which `_rounds` speaks."""
+    return all(isinstance(entries[id], QueueEntry) for id in ids)
 
 
 def _rounds(entries: Mapping[str, Entry]) -> Iterator[Finding]:

@@ -34,6 +34,10 @@ class Draft:
     def id(self) -> str:
         return f"{self.place.namespace}:{self.name}"
 
+    @property
+    def is_wrong(self) -> bool:
+        return any(problem.severity == "error" for problem in self.problems)
+
     def where(self, steps: Steps) -> tuple[Path | str, int]:
         for length in range(len(steps), 0, -1):
             if steps[:length] in self.replaced:
@@ -45,6 +49,11 @@ class Draft:
         file, line = self.where(steps)
         docs = page_of(self.kind) if self.model else DOCS
         self.problems.append(Problem(file, line, self.id if self.name else None, message, hint, docs))
+
+    def note(self, steps: Steps, message: str) -> None:
+        """Records what is no mistake, but is not what its author may think."""
+        file, line = self.where(steps)
+        self.problems.append(Problem(file, line, self.id, message, None, page_of(self.kind), "note"))
 
 
 def spell(steps: Steps) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from runtime.registry import yamlfile
+from runtime.registry import directory, yamlfile
 from runtime.registry.drafts import Draft
 from runtime.registry.models import Place
 from runtime.registry.problems import DOCS, Problem, did_you_mean
@@ -18,7 +18,8 @@ from runtime.registry.yamlfile import Document
 MAX_BYTES = 8 * 1024**2
 FILE_FIELDS = ("version", "namespace", "root", "include", "override", "entries")
 NAMESPACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")
-_DECLARES_NAMESPACE = re.compile(r"^namespace\s*:", re.MULTILINE)
+#: Of so many files it is said one by one that they are passed over.
+MAX_NOTES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,24 +50,18 @@ def read(path: Path, here: Callable[[Path], Path] | None = None) -> ReadFiles:
     files = ReadFiles()
     reader = _FileReader(files, here)
     if path.is_dir():
-        for found in _below(path):
+        for found in directory.below(path):
             reader.read(found, must_define=False)
+        reader.tell_foreign(path)
         if not files.files:
-            files.problems.append(Problem(path, 0, None, "no *.yaml below this directory has a namespace", None, DOCS))
+            message = "no *.yaml, *.yml or *.json below this directory has a namespace"
+            files.problems.append(Problem(path, 0, None, message, None, DOCS))
     elif path.is_file():
         reader.read(path, must_define=True)
     else:
         known = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
         files.problems.append(Problem(path, 0, None, "no such file", did_you_mean(path.name, known), DOCS))
     return files
-
-
-def _below(path: Path) -> Iterator[Path]:
-    for directory, names, found in os.walk(path):
-        names[:] = sorted(name for name in names if not name.startswith("."))
-        for name in sorted(found):
-            if name.endswith(".yaml"):
-                yield Path(directory, name)
 
 
 def _is_directory(path: Path) -> bool:
@@ -81,23 +76,42 @@ class _FileReader:
         self._files = files
         self.here = here
         self._seen: set[Path] = set()
+        self._foreign: list[tuple[Path, str]] = []
 
     def read(self, path: Path, *, must_define: bool) -> None:
-        """Reads a file once. Without `must_define`, a file that declares no namespace is not ours, and is passed over."""
+        """Reads a file once. Without `must_define`, one that is no definition file is passed over."""
         if path.resolve() in self._seen:
             return
         self._seen.add(path.resolve())
-        text = self._text(path)
-        if text is None or (not must_define and not _DECLARES_NAMESPACE.search(text)):
+        text = self._text(path, must_define=must_define)
+        if text is None:
+            return
+        if not must_define and not directory.may_define(text):
+            self._foreign.append((path, "it has no namespace"))
+            return
+        document = yamlfile.read(directory.as_yaml(text) if path.name.endswith(".json") else text)
+        why = None if must_define else directory.why_foreign(text, document)
+        if why is not None:
+            self._foreign.append((path, why))
             return
         self._files.files.append(path)
-        document = yamlfile.read(text)
         for fault in document.faults:
             self.complain(path, fault.line, fault.message, fault.hint)
         if isinstance(document.value, dict):
             _File(self, path, document).read()
         elif not document.faults:
             self.complain(path, 1, "a definition file is a mapping with a namespace and entries")
+
+    def tell_foreign(self, place: Path) -> None:
+        """Notes of the files that were passed over."""
+        for path, why in self._foreign[:MAX_NOTES]:
+            self._note(path, f"passed over, since {why}")
+        more = len(self._foreign) - MAX_NOTES
+        if more > 0:
+            self._note(place, f"{more} more files are no definition files and were passed over")
+
+    def _note(self, path: Path, message: str) -> None:
+        self._files.problems.append(Problem(path, 0, None, message, None, DOCS, "note"))
 
     def include(self, path: Path, pattern: object, line: int) -> None:
         if not isinstance(pattern, str) or not pattern:
@@ -109,21 +123,26 @@ class _FileReader:
             self.complain(path, line, f'include "{pattern}" is not relative to this file')
             return
         if not found:
-            names = [entry.name for entry in path.parent.glob("*.yaml")]
+            names = [entry.name for entry in path.parent.iterdir() if entry.name.endswith(directory.SUFFIXES)]
             self.complain(path, line, f'include "{pattern}" matches no file', did_you_mean(pattern, names))
         for other in found:
             self.read(Path(os.path.normpath(other)), must_define=True)
 
-    def _text(self, path: Path) -> str | None:
+    def _text(self, path: Path, *, must_define: bool) -> str | None:
+        """None when there is none, which is said. Data of others is often in JSON, and may be of any size and encoding."""
         try:
-            if path.stat().st_size > MAX_BYTES:
-                self.complain(path, 0, f"larger than {MAX_BYTES // 1024**2} MiB")
-                return None
-            return path.read_text(encoding="utf-8-sig")
+            if path.stat().st_size <= MAX_BYTES:
+                return path.read_text(encoding="utf-8-sig")
+            why = f"larger than {MAX_BYTES // 1024**2} MiB"
         except UnicodeDecodeError:
-            self.complain(path, 0, "not UTF-8 text")
+            why = "not UTF-8 text"
         except OSError as error:
             self.complain(path, 0, f"cannot be read: {error.strerror}")
+            return None
+        if must_define or not path.name.endswith(".json"):
+            self.complain(path, 0, why)
+        else:
+            self._foreign.append((path, f"it is {why}"))
         return None
 
     def complain(self, path: Path, line: int, message: str, hint: str | None = None) -> None:

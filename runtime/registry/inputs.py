@@ -1,4 +1,4 @@
-"""The check of a run's input against its entry's `input_schema`: the same at every door, and at a run's first task for those that have none."""
+"""The check of what goes into a run or an activity, and of what comes out of one that runs elsewhere: the same at every door, and at a run's first task."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ def check_args(entry: str, schema: Schema | None, args: Sequence[Payload]) -> No
     check(entry, schema, given.value())
 
 
-def check(entry: str, schema: Schema, value: Any) -> None:
+def check(entry: str, schema: Schema, value: Any, what: str = "input") -> None:
     """Raises `Error` INVALID naming the path in the value, and the rule by its path in the schema, when `value` does not fit; INTERNAL when
     the schema is no schema."""
     try:
         found = best_match(_validator(_Same(schema)).iter_errors(value))
     except (SchemaError, Unresolvable) as error:
         raise internal(
-            f"input_schema of {entry} cannot be used", entry=entry, schema_error=_first_line(error)
+            f"{what}_schema of {entry} cannot be used", entry=entry, schema_error=_first_line(error)
         ) from error
     if found is not None:
-        raise _unfit(entry, found)
+        raise _unfit(entry, found, what)
 
 
 class _Same:
@@ -67,10 +67,10 @@ def _validator(same: _Same) -> Draft202012Validator:
     return Draft202012Validator(plain, registry=_NOWHERE)
 
 
-def _unfit(entry: str, found: ValidationError) -> Error:
+def _unfit(entry: str, found: ValidationError, what: str) -> Error:
     path, rule = _path(found.absolute_path), _path(found.absolute_schema_path)
     where = f"at {path[:200]}: " if path else ""
-    text = f"input of {entry}: {where}{found.message[:500]} (input_schema{rule[:200]})"
+    text = f"{what} of {entry}: {where}{found.message[:500]} ({what}_schema{rule[:200]})"
     return invalid(text, path=path, rule=str(found.validator), schema=rule)
 
 

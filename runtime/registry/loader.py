@@ -43,10 +43,10 @@ def load(
         _recognise(draft)
     entries = _build(found.drafts, drafts, environ)
     crosschecks.check(entries, drafts)
-    placed = not problems
+    placed = not any(problem.severity == "error" for problem in problems)
     for draft in found.drafts:
         problems += draft.problems
-        placed = placed and not (draft.problems and _may_be_a_place(draft))
+        placed = placed and not (draft.is_wrong and _may_be_a_place(draft))
     return Loaded(entries, problems, found.files, placed)
 
 
@@ -101,4 +101,14 @@ def _recognise(draft: Draft) -> None:
         draft.complain(("kind",), f"kind {kind} is not supported yet", f"supported are {', '.join(sorted(KINDS))}")
     else:
         draft.kind = kind
-        draft.complain(("kind",), f'unknown kind "{kind}"', did_you_mean(kind, [*KINDS, *sorted(NOT_YET)]))
+        draft.complain(("kind",), f'unknown kind "{kind}"', _meant(kind))
+
+
+def _meant(kind: str) -> str:
+    """A hint for a kind that there is not: one that is written alike, or those that share a word with it, or all."""
+    near = did_you_mean(kind, [*KINDS, *sorted(NOT_YET)])
+    words = set(kind.lower().split("."))
+    alike = [known for known in KINDS if words & set(known.split("."))]
+    return near or (
+        f"did you mean {' or '.join(alike)}?" if 0 < len(alike) <= 4 else f"kinds are {', '.join(sorted(KINDS))}"
+    )

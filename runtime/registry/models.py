@@ -87,7 +87,7 @@ class Restart(Model):
     initial_delay: Duration = timedelta(seconds=1)
     max_delay: Duration = timedelta(seconds=90)
     backoff_factor: float = Field(default=2.0, ge=1)
-    max_attempts: int = Field(default=0, ge=0, description="0: without end")
+    max_attempts: int = Field(default=0, ge=0, description="the first start counted; 0: without end")
 
 
 class Lifecycle(Model):
@@ -147,8 +147,19 @@ class Entry(Model):
 
 
 class ServiceEntry(Entry):
-    """An entry that is started and stopped."""
+    """An entry that is started and stopped.
+
+    `LIFECYCLE` names the fields of `lifecycle` that mean something for its kind. `IS_STARTED`: others can wait for its start; what is not is there as
+    soon as it is used.
+    """
 
     REFERENCES: ClassVar[tuple[Reference, ...]] = (Reference(("lifecycle", "depends_on", "*")),)
+    LIFECYCLE: ClassVar[frozenset[str]] = frozenset({"auto_start", "depends_on"})
+    IS_STARTED: ClassVar[bool] = False
 
     lifecycle: Lifecycle = Lifecycle.model_construct()
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The services that it cannot do without, by id."""
+        return self.lifecycle.depends_on

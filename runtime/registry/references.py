@@ -55,7 +55,8 @@ def _check(
     found = drafts.get(target)
     if found is None:
         candidates = [id for id in _fitting(reference, drafts) if id != draft.id]
-        draft.complain(steps, f"{spell(steps)}: no entry {_show(shown, target)}", _suggest(target, candidates))
+        hint = _suggest(target, candidates) or (None if candidates else _nobody(reference))
+        draft.complain(steps, f"{spell(steps)}: no entry {_show(shown, target)}", hint)
     elif reference.kinds and found.kind not in reference.kinds and (found.model or found.kind in NOT_YET):
         wanted = " or ".join(reference.kinds)
         suggestion = _suggest(target, _fitting(reference, drafts))
@@ -71,6 +72,11 @@ def _show(shown: str, target: str) -> str:
 
 def _fitting(reference: Reference, drafts: Mapping[str, Draft]) -> list[str]:
     return [id for id, draft in drafts.items() if not reference.kinds or draft.kind in reference.kinds]
+
+
+def _nobody(reference: Reference) -> str | None:
+    """A hint where no entry fits at all."""
+    return f"the registry has no {' or '.join(reference.kinds)}" if reference.kinds else None
 
 
 def _suggest(target: str, fitting: list[str]) -> str | None:

@@ -13,9 +13,10 @@ from pydantic import ValidationError
 from runtime.errors import invalid, not_found
 from runtime.registry import loader, placeholders, validation
 from runtime.registry.drafts import dig, put, spell
-from runtime.registry.kinds import WorkflowLua
+from runtime.registry.kinds import StartableWorkflow, TemporalWorkflow, WorkflowLua
 from runtime.registry.models import Entry
 from runtime.registry.problems import Problem, RegistryError, did_you_mean, in_order
+from runtime.registry.services import Services
 
 
 class Origin(Protocol):
@@ -50,6 +51,7 @@ class Registry:
         #: The environment does not change under a registry, so neither does what an entry resolves to.
         self._resolved: dict[str, Entry] = {}
         self._of_kind: dict[type[Entry], tuple[Entry, ...]] = {}
+        self.services = Services(self.entries, self.resolve)
         self._workflows = {entry.workflow.name or entry.id: entry for entry in self.of_kind(WorkflowLua)}
 
     @classmethod
@@ -119,12 +121,20 @@ class Registry:
         """What placeholders and `env.variable` entries read from."""
         return self._environ
 
-    def workflow_type(self, entry: WorkflowLua) -> str:
+    def workflow_type(self, entry: StartableWorkflow) -> str:
         """The name Temporal knows a workflow by."""
-        return entry.workflow.name or entry.id
+        return entry.type if isinstance(entry, TemporalWorkflow) else entry.workflow.name or entry.id
+
+    def find_startable(self, name: str) -> StartableWorkflow | None:
+        """The workflow of an entry id or a type, also one that runs elsewhere. An id comes before a type."""
+        entry = self.entries.get(name)
+        if isinstance(entry, StartableWorkflow):
+            return entry
+        elsewhere = (foreign for foreign in self.of_kind(TemporalWorkflow) if foreign.type == name)
+        return self.find_workflow(name) or next(elsewhere, None)
 
     def find_workflow(self, type_name: str) -> WorkflowLua | None:
-        """The workflow of a type, or of an entry id."""
+        """The workflow of a type, or of an entry id, whose script is here."""
         found = self._workflows.get(type_name) or self.entries.get(type_name)
         return found if isinstance(found, WorkflowLua) else None
 

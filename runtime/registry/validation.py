@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import copy
 import re
-import types
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from runtime.registry import placeholders
+from runtime.registry import placeholders, spellings
 from runtime.registry.drafts import Draft, dig, spell
 from runtime.registry.models import UNRESOLVED, Entry
 from runtime.registry.problems import closest, did_you_mean
@@ -172,21 +171,13 @@ def _complain(draft: Draft, model: type[Entry], error: ErrorDetails) -> None:
     if error["type"] == "missing":
         draft.complain(where[:-1], f'missing field "{name}"')
     elif error["type"] == "extra_forbidden":
-        known = [name for name in _names(model, steps[:-1]) if name != "place"]
-        hint = _belongs(model, steps) or did_you_mean(str(steps[-1]), known)
-        draft.complain(where, f'unknown field "{name}"', hint)
+        draft.complain(where, f'unknown field "{name}"', spellings.hint(model, steps, error["input"]))
     else:
         value, hint = error["input"], None
         if error["type"] == "literal_error" and isinstance(value, str):
             hint = did_you_mean(value, _LITERAL.findall(error.get("ctx", {}).get("expected", "")))
         said = describe(error) if SECRET.intersection(map(str, steps)) else expected(error)
         draft.complain(where, f"{name}: {said}" if name else describe(error), hint)
-
-
-def _belongs(model: type[Entry], steps: Steps) -> str | None:
-    """A hint for a field that was written on the entry, but is of a part of `meta`."""
-    paths = [lift.path for lift in model.LIFTS if len(steps) == 1 and steps[0] in _names(model, (lift.field,))]
-    return f"write it as {spell((*paths[0], *steps))}" if paths else None
 
 
 def _said_already(draft: Draft, steps: Steps, kind: str) -> bool:
@@ -206,26 +197,6 @@ def _short(value: object) -> str:
 
 def _steps(error: ErrorDetails) -> Steps:
     return tuple(error["loc"])
-
-
-def _names(model: type[BaseModel], steps: Steps) -> list[str]:
-    """The field names, as files write them, of the table at `steps`."""
-    for step in steps:
-        found = next((info for name, info in model.model_fields.items() if (info.alias or name) == step), None)
-        nested = _nested(found.annotation) if found else None
-        if nested is None:
-            return []
-        model = nested
-    lifts = {lift.field for lift in getattr(model, "LIFTS", ()) if not lift.direct}
-    return [info.alias or name for name, info in model.model_fields.items() if name not in lifts]
-
-
-def _nested(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    if get_origin(annotation) in (Union, types.UnionType, Annotated):
-        return next(filter(None, map(_nested, get_args(annotation))), None)
-    return None
 
 
 def _drop(fields: dict[str, Any], steps: Steps) -> None:

@@ -96,15 +96,15 @@ def told(failure: Failure) -> dict[str, Any]:
     return recorded(failure).to_wire()
 
 
-def from_failure(failure: BaseException) -> Error:
-    """What a script sees of a failed activity, child or run."""
+def from_failure(failure: BaseException, *, elsewhere: bool = False) -> Error:
+    """What a script sees of a failed activity, child or run. `elsewhere`: of one whose errors have types of their own, which are their kinds then."""
     if isinstance(failure, ActivityError):
-        return _where(failure, _activity_id=failure.activity_id, _retry_state=_state(failure))
+        return _where(failure, elsewhere, _activity_id=failure.activity_id, _retry_state=_state(failure))
     if isinstance(failure, ChildWorkflowError):
         state = _state(failure)
-        return _where(failure, _workflow_id=failure.workflow_id, _run_id=failure.run_id, _retry_state=state)
+        return _where(failure, elsewhere, _workflow_id=failure.workflow_id, _run_id=failure.run_id, _retry_state=state)
     if isinstance(failure, ApplicationError):
-        return _application(failure)
+        return _application(failure, elsewhere)
     if isinstance(failure, CancelledError):
         return errors.canceled(_text(failure, "canceled"))
     if isinstance(failure, TerminatedError):
@@ -117,9 +117,9 @@ def from_failure(failure: BaseException) -> Error:
     return Error(errors.UNKNOWN, message)
 
 
-def _where(failure: ActivityError | ChildWorkflowError, **place: Any) -> Error:
+def _where(failure: ActivityError | ChildWorkflowError, elsewhere: bool, **place: Any) -> Error:
     cause = failure.cause
-    error = from_failure(cause) if cause is not None else Error(errors.UNKNOWN, failure.message)
+    error = from_failure(cause, elsewhere=elsewhere) if cause is not None else Error(errors.UNKNOWN, failure.message)
     if error.kind == errors.CANCELED and isinstance(cause, CancelledError):
         what = _ACTIVITY_CANCELED if isinstance(failure, ActivityError) else "workflow canceled"
         error = errors.canceled(what, **(error.details or {}))
@@ -127,15 +127,16 @@ def _where(failure: ActivityError | ChildWorkflowError, **place: Any) -> Error:
     return error
 
 
-def _application(failure: ApplicationError) -> Error:
+def _application(failure: ApplicationError, elsewhere: bool) -> Error:
     for detail in failure.details:
         if isinstance(detail, Mapping) and wire.ERROR_MARK in detail:
             return Error.from_wire(detail)
-    cause = from_failure(failure.cause) if isinstance(failure.cause, FailureError) else None
+    inner = failure.cause
+    cause = from_failure(inner, elsewhere=elsewhere) if isinstance(inner, FailureError) else None
     kind = failure.type or errors.UNKNOWN
     if kind in _NOT_REGISTERED and "not registered" in failure.message:
         return Error(errors.NOT_FOUND, failure.message, retryable=True)
-    if kind not in errors.KINDS:
+    if kind not in errors.KINDS and not elsewhere:
         kind = errors.UNKNOWN
     retryable = False if failure.non_retryable else None
     details = failure.details[0] if failure.details and isinstance(failure.details[0], Mapping) else None

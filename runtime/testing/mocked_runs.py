@@ -13,7 +13,8 @@ from runtime.errors import CANCELED, INTERNAL, Error
 from runtime.lua import protocol
 from runtime.lua.program import Programs
 from runtime.payload import Payload
-from runtime.registry import Registry
+from runtime.registry import Foreign, Registry
+from runtime.registry.foreign import check_input, unfit_result
 from runtime.testing.lua_files import NAMESPACE
 from runtime.testing.registry_host import RegistryHost
 from runtime.testing.virtual import child_pid, ends
@@ -31,6 +32,10 @@ class MockedHost(RegistryHost):
 
     def _answer(self, command: protocol.Command, seq: int) -> None:
         if command.op in ("call", "exec", "spawn") and command.data["id"] in self.mocked:
+            error = self._unfit(command)
+            if error is not None:
+                self._inbox.append(protocol.failure(seq, error))
+                return
             self.asked.append(command)
             if command.op == "spawn":
                 self._inbox.append(protocol.result(seq, Payload.of(child_pid(command))))
@@ -43,8 +48,20 @@ class MockedHost(RegistryHost):
         self.asked = [command for command in self.asked if command.seq not in self._waiting.cancelled]
         return bool(self.asked)
 
+    def _unfit(self, command: protocol.Command) -> Error | None:
+        """What is wrong with the arguments for somebody elsewhere, whose mock is not even asked then."""
+        entry = self._registry.get(command.data["id"])
+        try:
+            if isinstance(entry, Foreign):
+                check_input(entry, command.args)
+        except Error as error:
+            return error
+        return None
+
     def reply(self, command: protocol.Command, value: Any, error: Error | None) -> None:
-        seq = command.seq or 0
+        seq, entry = command.seq or 0, self._registry.get(command.data["id"])
+        if error is None and isinstance(entry, Foreign):
+            error = unfit_result(entry, Payload.of(value))
         if command.op == "spawn":
             self.feed(*ends(command, self.now, error if error is not None else Payload.of(value)))
         elif error is not None:

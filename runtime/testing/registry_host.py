@@ -9,6 +9,7 @@ import heapq
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from runtime.errors import unavailable
 from runtime.lua import protocol
 from runtime.lua.program import Programs
 from runtime.modules.options import workflow_options
@@ -17,7 +18,15 @@ from runtime.payload import Payload
 from runtime.process.authorization import check, of_pid
 from runtime.process.pids import no_process
 from runtime.process.task_queues import check_host
-from runtime.registry import ActivityEntry, FunctionPy, Registry, WorkflowLua
+from runtime.registry import (
+    ActivityEntry,
+    Foreign,
+    FunctionPy,
+    Registry,
+    StartableWorkflow,
+    TemporalActivity,
+    WorkflowLua,
+)
 from runtime.testing.virtual import Mock, VirtualHost, child_pid
 
 #: What stands in for a function: the calling host and the arguments, as Python values.
@@ -50,13 +59,14 @@ class RegistryHost(VirtualHost):
         super().__init__(
             programs.get(entry_id),
             functions=dict.fromkeys([*self._given, *self._callable()], _unused),
-            children={entry.id: _unused for entry in registry.of_kind(WorkflowLua)},
+            children={entry.id: _unused for entry in registry.entries.values() if isinstance(entry, StartableWorkflow)},
             **options,
         )
 
     def _callable(self) -> list[str]:
         entries = self._registry.entries.values()
-        return [entry.id for entry in entries if isinstance(entry, ActivityEntry) and entry.activity is not None]
+        here = [entry.id for entry in entries if isinstance(entry, ActivityEntry) and entry.activity is not None]
+        return [*here, *(entry.id for entry in self._registry.of_kind(TemporalActivity))]
 
     def _answer(self, command: protocol.Command, seq: int) -> None:
         before = len(self._inbox)
@@ -99,7 +109,7 @@ class RegistryHost(VirtualHost):
 
     def _child_options(self, command: protocol.Command) -> Mapping[str, Any]:
         entry = self._registry.get(command.data["id"])
-        own = workflow_options(entry.options) if isinstance(entry, WorkflowLua) else {}
+        own = workflow_options(entry.options) if isinstance(entry, StartableWorkflow) else {}
         return {**own, **super()._child_options(command)}
 
     def _mocked(self, mocks: Mapping[str, Mock], command: protocol.Command) -> Any:
@@ -110,6 +120,8 @@ class RegistryHost(VirtualHost):
         if entry_id not in mocks:
             return super()._mocked(mocks, command)
         entry = self._registry[entry_id]
+        if isinstance(entry, Foreign):
+            raise unavailable(f"{entry_id} runs elsewhere, as {entry.type}: give the test a mock of it", id=entry_id)
         if isinstance(entry, FunctionPy):
             return entry.load()(*(arg.value() for arg in command.args))
         kind = "workflow" if isinstance(entry, WorkflowLua) else "activity"

@@ -57,6 +57,17 @@ def test_all_at_once(tmp_path: Path) -> None:
     assert '"soon"' in found[5] or "'soon'" in found[5]
 
 
+def test_stream_may_be_listed_for_the_streams_of_http_but_by_no_workflow(tmp_path: Path) -> None:
+    text = """namespace: app
+entries:
+  - {name: reads, kind: function.lua, source: file://good.lua, modules: [http, stream]}
+  - {name: runs, kind: workflow.lua, source: file://good.lua, modules: [stream]}
+"""
+    assert ["app:runs: module 'stream' cannot be used in a workflow" in said for said in problems(tmp_path, text)] == [
+        True
+    ]
+
+
 NOTED = """\
 namespace: app
 entries:

@@ -26,7 +26,7 @@ def test_includes_are_globs_relative_to_the_file_and_each_file_is_read_once(file
     assert ids(Registry.load(path, environ={})) == ["b:a", "c:a", "d:a"]
 
 
-def test_a_directory_is_every_yaml_file_below_it_with_a_namespace(files: Files) -> None:
+def test_a_directory_is_every_definition_file_below_it(files: Files) -> None:
     files.write(
         {
             "_index.yaml": ONE.format("top"),
@@ -37,8 +37,8 @@ def test_a_directory_is_every_yaml_file_below_it_with_a_namespace(files: Files) 
         }
     )
     registry = Registry.load(files.directory, environ={})
-    assert ids(registry) == ["below:a", "top:a"]
-    assert len(registry.files) == 2
+    assert ids(registry) == ["below:a", "top:a", "yml:a"]
+    assert len(registry.files) == 3
 
 
 def test_one_entry_may_be_at_the_top_level(files: Files) -> None:
@@ -97,7 +97,7 @@ def test_a_path_without_definitions_is_a_problem(files: Files, name: str) -> Non
     with pytest.raises(RegistryError) as raised:
         Registry.load(files.directory / name, environ={})
     [problem] = raised.value.problems
-    assert problem.message in ("no such file", "no *.yaml below this directory has a namespace")
+    assert problem.message in ("no such file", "no *.yaml, *.yml or *.json below this directory has a namespace")
     assert (name == "empty") == (problem.hint is None)
 
 

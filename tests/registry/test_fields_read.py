@@ -15,7 +15,6 @@ ROOT = Path(__file__).parents[2]
 
 #: Fields that are read in another way than as an attribute, and how.
 OTHERWISE = {
-    "driver": "a reference, checked when the registry loads; there is one driver, so nobody asks which",
     "tq_prefix": "by `getattr`, of a worker's client that may be no entry",
 }
 

@@ -12,7 +12,7 @@ from runtime.http.docs.own import OWN, SCHEMAS, STARTING, TEXT, Json, Operation,
 from runtime.http.paths import API
 from runtime.http.problem import CONTENT_TYPE
 from runtime.http.routes import Route
-from runtime.registry import HttpEndpoint, HttpRouter, Registry, WorkflowLua
+from runtime.registry import HttpEndpoint, HttpRouter, Registry, StartableWorkflow
 from runtime.registry.units import thawed
 
 _PARAMETER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(?:\.\.\.)?\}")
@@ -20,7 +20,7 @@ _PROBLEM = {"description": "A problem.", "content": {CONTENT_TYPE: {"schema": re
 _START = f"{API}/workflows/{{entry}}"
 
 
-def document(registry: Registry, routes: Iterable[Route], workflows: Iterable[WorkflowLua]) -> dict[str, Any]:
+def document(registry: Registry, routes: Iterable[Route], workflows: Iterable[StartableWorkflow]) -> dict[str, Any]:
     """`workflows`: those that whoever asks may know of."""
     paths: dict[str, dict[str, Any]] = {}
     for route in sorted(routes, key=lambda route: (bool(route.owner), route.path)):
@@ -54,7 +54,7 @@ def _own(route: Route) -> dict[str, Any]:
     return {**_operation(operation, route.path), "tags": ["Evermoon"]}
 
 
-def _start(entry: WorkflowLua) -> dict[str, Any]:
+def _start(entry: StartableWorkflow) -> dict[str, Any]:
     about = OWN[f"POST {_START}"]
     schema = thawed(entry.input_schema) if entry.input_schema is not None else {}
     summary = _summary(entry.meta) or f"Start a run of {entry.id}"

@@ -194,6 +194,7 @@ class Queues:
         entry = registry.get(entry_id)
         if not isinstance(entry, QueueEntry):
             return None
+        registry.services.require(entry)
         self._registry = registry
         resolved = registry.resolve(entry)
         queue = self._queues.get(entry_id)

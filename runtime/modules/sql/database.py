@@ -309,6 +309,7 @@ async def database_of(process: ExecutionPort, entry_id: str) -> OpenDatabase:
     if not isinstance(entry, Database):
         known = [database.id for database in process.registry.of_kind(Database)]
         raise not_found("database", entry_id, did_you_mean(entry_id, known))
+    process.registry.services.require(entry)
     resolved = process.registry.resolve(entry)
     return await process.resources.open(("sql", entry.id), lambda: _opened(resolved))
 

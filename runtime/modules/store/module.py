@@ -129,6 +129,7 @@ def _entry(call: HostCall) -> Store:
     if not isinstance(found, Store):
         known = [store.id for store in call.process.registry.of_kind(Store)]
         raise not_found("store", call.data["id"], did_you_mean(str(call.data["id"]), known))
+    call.process.registry.services.require(found)
     return call.process.registry.resolve(found)
 
 

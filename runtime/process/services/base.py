@@ -6,20 +6,21 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+from runtime.process.services.states import ServiceState
 from runtime.registry.models import ServiceEntry as Entry
 
 
 class ServiceKeeper:
     """A service that the supervisor keeps up. `mark` is equal for two that need no restart between them; `needed` are those it depends on.
 
-    `pid` is that of its present process, if it has one; `tried` is set once it is up or has failed for the first time, `up` while it is up.
+    `pid` is that of its present process, if it has one.
     """
 
-    def __init__(self, entry: Entry, mark: Any, needed: Sequence[ServiceKeeper]) -> None:
+    def __init__(self, entry: Entry, mark: Any, state: ServiceState, needed: Sequence[ServiceState]) -> None:
         self.entry = entry
         self.mark = mark
         self.pid: str | None = None
-        self.tried, self.up = asyncio.Event(), asyncio.Event()
+        self.state = state
         self._needed = needed
         self._task: asyncio.Task[None] | None = None
 
@@ -27,6 +28,11 @@ class ServiceKeeper:
         """Idempotent."""
         if self._task is None:
             self._task = asyncio.create_task(self._keep_up(), name=f"service {self.entry.id}")
+
+    def adopt(self, entry: Entry) -> bool:
+        """Whether it goes on, by what `lifecycle` says from now on. One that is down is to start anew."""
+        self.entry = entry
+        return self.state.up.is_set()
 
     async def stop(self) -> None:
         raise NotImplementedError
@@ -44,5 +50,5 @@ class ServiceKeeper:
             if not needed.up.is_set():
                 await needed.tried.wait()
                 if not needed.up.is_set():
-                    self.tried.set()  # nobody is to wait for what waits for one that is down
+                    self.state.tried.set()  # nobody is to wait for what waits for one that is down
                     await needed.up.wait()

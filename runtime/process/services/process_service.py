@@ -15,7 +15,9 @@ from runtime.payload import Payload
 from runtime.process.host_port import HostPort
 from runtime.process.lua_run import LuaRun
 from runtime.process.services.base import ServiceKeeper
+from runtime.process.services.states import ServiceState
 from runtime.registry import ProcessService
+from runtime.registry.models import ServiceEntry
 
 _log = logging.getLogger("evermoon.services")
 _STOPPING = "service stopped"
@@ -24,39 +26,53 @@ _STOPPING = "service stopped"
 class ProcessServiceKeeper(ServiceKeeper):
     """The keeper of one `process.service`, which starts its process again when that fails."""
 
-    def __init__(self, host: HostPort, entry: ProcessService, mark: Any, needed: Sequence[ServiceKeeper]) -> None:
-        super().__init__(entry, mark, needed)
+    def __init__(
+        self, host: HostPort, entry: ProcessService, mark: Any, state: ServiceState, needed: Sequence[ServiceState]
+    ) -> None:
+        super().__init__(entry, mark, state, needed)
         self._host = host
         self._entry = entry
+        self._backoff = _backoff(entry)
         self._run: LuaRun | None = None
         self._up_since = float("inf")
 
+    def adopt(self, entry: ServiceEntry) -> bool:
+        self._backoff = _backoff(entry)
+        return super().adopt(entry)
+
     async def stop(self) -> None:
         await self._cancel()
+        self.state.has_ended()
         if self._run is not None:
             await self._run.wind_down(_STOPPING, self.entry.lifecycle.stop_timeout.total_seconds())
 
     async def _keep_up(self) -> None:
         await self._wait_for_needed()
-        restart = self._entry.lifecycle.restart
-        longest = restart.max_delay.total_seconds()
-        backoff = Backoff(restart.initial_delay.total_seconds(), longest, restart.backoff_factor)
         while True:
             self._up_since = float("inf")
             error = await self._once()
-            self.tried.set()
+            self.state.tried.set()
             self._tell("service.stopped" if error is None else "service.failed", error)
             if error is None:
                 return
-            self.up.clear()
-            if time.monotonic() - self._up_since > longest:
-                backoff.reset()
-            delay = backoff.failed()
-            if restart.max_attempts and backoff.failures > restart.max_attempts:
-                _log.error("service %s has failed %d times and stays down: %s", self._entry.id, backoff.failures, error)
+            self.state.has_failed()
+            delay = self._delay(error)
+            if delay is None:
                 return
-            _log.warning("service %s failed, starts again in %g s: %s", self._entry.id, delay, error)
             await asyncio.sleep(delay)
+
+    def _delay(self, error: Error) -> float | None:
+        """Seconds until it is to start again; None when it is given up."""
+        restart, backoff = self.entry.lifecycle.restart, self._backoff
+        if time.monotonic() - self._up_since > restart.max_delay.total_seconds():
+            backoff.reset()
+        delay = backoff.failed()
+        if restart.max_attempts and backoff.failures >= restart.max_attempts:
+            times = "once" if backoff.failures == 1 else f"{backoff.failures} times"
+            _log.error("service %s has failed %s and stays down: %s", self.entry.id, times, error)
+            return None
+        _log.warning("service %s failed, starts again in %g s: %s", self.entry.id, delay, error)
+        return delay
 
     async def _once(self) -> Error | None:
         """One process of it, from its start to its end: None when that was a good one."""
@@ -64,7 +80,6 @@ class ProcessServiceKeeper(ServiceKeeper):
             self._run = run = self._spawned()
             self.pid = run.pid
             await self._settled(run)
-            self.tried.set()
             await run.ended()
             run.result()
         except Error as error:
@@ -83,7 +98,7 @@ class ProcessServiceKeeper(ServiceKeeper):
 
     async def _settled(self, run: LuaRun) -> None:
         """Raises `Error` when it failed, or did not come up in time."""
-        limit = self._entry.lifecycle.start_timeout.total_seconds()
+        limit = self.entry.lifecycle.start_timeout.total_seconds()
         try:
             async with asyncio.timeout(limit):  # not wait_for, which may swallow the cancellation by `stop`
                 await run.settled.wait()
@@ -94,9 +109,14 @@ class ProcessServiceKeeper(ServiceKeeper):
             await run.ended()
             run.result()
         self._up_since = time.monotonic()
-        self.up.set()
+        self.state.is_up()
         self._tell("service.started")
 
     def _tell(self, kind: str, error: Error | None = None) -> None:
         said = {} if error is None else {"error": {"kind": error.kind, "message": str(error)}}
         self._host.events.tell(kind, self._entry.id, {"pid": self._run.pid if self._run else "", **said})
+
+
+def _backoff(entry: ServiceEntry) -> Backoff:
+    restart = entry.lifecycle.restart
+    return Backoff(restart.initial_delay.total_seconds(), restart.max_delay.total_seconds(), restart.backoff_factor)

@@ -15,6 +15,7 @@ from runtime.modules.queue.memory import MemoryQueue, QueueMessage, queues_of
 from runtime.principal import Caller
 from runtime.process.host_port import HostPort
 from runtime.process.services.base import ServiceKeeper
+from runtime.process.services.states import ServiceState
 from runtime.registry import QueueConsumer
 
 _log = logging.getLogger("evermoon.queues")
@@ -26,8 +27,10 @@ _LAST_MOMENTS = 2.0
 class QueueConsumerKeeper(ServiceKeeper):
     """A consumer of one queue. It takes messages ahead of its handlers, `prefetch` at most with those that are handled, and gives back what it has not begun."""
 
-    def __init__(self, host: HostPort, entry: QueueConsumer, mark: Any, needed: Sequence[ServiceKeeper]) -> None:
-        super().__init__(entry, mark, needed)
+    def __init__(
+        self, host: HostPort, entry: QueueConsumer, mark: Any, state: ServiceState, needed: Sequence[ServiceState]
+    ) -> None:
+        super().__init__(entry, mark, state, needed)
         self._host = host
         self._func = entry.func
         self._queue_id = entry.queue
@@ -42,7 +45,7 @@ class QueueConsumerKeeper(ServiceKeeper):
     @property
     def is_busy(self) -> bool:
         """Whether its queue has messages that can be handled now."""
-        return self.up.is_set() and self._queue is not None and self._queue.is_busy
+        return self.state.up.is_set() and self._queue is not None and self._queue.is_busy
 
     @property
     def stop_timeout(self) -> float:
@@ -65,9 +68,9 @@ class QueueConsumerKeeper(ServiceKeeper):
         if self._handlers:
             _log.warning("%s: %d handlers did not end in time", self.entry.id, len(self._handlers))
             await self._end_handlers()
-        if self._queue is not None and self.up.is_set():
+        if self._queue is not None and self.state.up.is_set():
             self._queue.consumers -= 1
-        self.up.clear()
+        self.state.has_ended()
 
     def _give_back(self) -> None:
         """What it has taken ahead, the last one first: each goes to the front of the queue."""
@@ -90,13 +93,12 @@ class QueueConsumerKeeper(ServiceKeeper):
             queue = (await queues_of(self._host.resources)).of(self._host.registry, self._queue_id)
         except Error as error:  # a placeholder of the queue's
             _log.error("%s does not start: %s", self.entry.id, error)
-            self.tried.set()
+            self.state.tried.set()
             return
         assert queue is not None  # the registry's references hold
         self._queue = queue
         queue.consumers += 1
-        self.up.set()
-        self.tried.set()
+        self.state.is_up()
         fetching = asyncio.create_task(self._fetch(queue))
         try:
             while True:

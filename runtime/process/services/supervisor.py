@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from runtime.errors import Error
@@ -18,7 +18,8 @@ from runtime.process.host_port import HostPort
 from runtime.process.services.base import ServiceKeeper
 from runtime.process.services.process_service import ProcessServiceKeeper
 from runtime.process.services.queue_consumer import QueueConsumerKeeper, drained
-from runtime.registry import ProcessService, QueueConsumer
+from runtime.process.services.states import ServiceStates
+from runtime.registry import ProcessService, QueueConsumer, Registry
 from runtime.registry.models import ServiceEntry as Entry
 
 _log = logging.getLogger("evermoon.services")
@@ -34,7 +35,7 @@ class Supervisor:
         self._changes = asyncio.Lock()
         self._reloading: asyncio.Task[None] | None = None
         self._started = False
-        self._everything = True
+        self.states = ServiceStates()
 
     @property
     def running(self) -> dict[str, str]:
@@ -46,7 +47,8 @@ class Supervisor:
 
         Returns when each is up or has failed for the first time; one that failed is tried again, and so is what waits for it.
         """
-        self._started, self._everything = True, everything
+        self._started = self.states.services = True
+        self.states.everything = everything
         async with self._changes:
             await self._adjust()
 
@@ -70,7 +72,10 @@ class Supervisor:
                 await service.stop()
 
     def reload(self) -> None:
-        """After a change of the registry: what is new starts, what is gone stops, what has other code or input starts anew."""
+        """After a change of the registry: what is new starts, what is gone stops, what has other code or input starts anew.
+
+        Of one that is up, what its `lifecycle` says holds from now on; one that is down and has another starts anew.
+        """
         if self._started:
             if self._reloading is not None:
                 self._reloading.cancel()
@@ -84,50 +89,57 @@ class Supervisor:
             _log.error("services are as before: %s", error)
 
     async def _adjust(self) -> None:
-        wanted = {entry.id: entry for entry in in_order(_entries(self._host, self._everything))}
+        registry = self._host.registry
+        wanted = {entry.id: entry for entry in in_order(registry, _entries(registry, self.states.everything))}
         marks = {id: _mark(self._host, entry) for id, entry in wanted.items()}
         for id, service in reversed(list(self._services.items())):
-            if marks.get(id) != service.mark:
+            if marks.get(id) != service.mark or not _goes_on(service, wanted[id]):
                 await service.stop()
                 del self._services[id]
         for id, entry in wanted.items():
             if id not in self._services:
-                needed = [self._services[other] for other in entry.lifecycle.depends_on if other in self._services]
-                self._services[id] = self._made(entry, marks[id], needed)
+                self._services[id] = self._made(entry, marks[id])
         self._services = {id: self._services[id] for id in wanted}
         for service in self._services.values():
             service.start()
-        await asyncio.gather(*(service.tried.wait() for service in self._services.values()))
+        await asyncio.gather(*(service.state.tried.wait() for service in self._services.values()))
 
-    def _made(self, entry: Entry, mark: Any, needed: Sequence[ServiceKeeper]) -> ServiceKeeper:
+    def _made(self, entry: Entry, mark: Any) -> ServiceKeeper:
+        state, needed = self.states.of(entry.id), self.states.awaited(self._host.registry, entry.id)
         if isinstance(entry, QueueConsumer):
-            return QueueConsumerKeeper(self._host, entry, mark, needed)
+            return QueueConsumerKeeper(self._host, entry, mark, state, needed)
         assert isinstance(entry, ProcessService)
-        return ProcessServiceKeeper(self._host, entry, mark, needed)
+        return ProcessServiceKeeper(self._host, entry, mark, state, needed)
 
 
-def in_order(entries: Iterable[E]) -> list[E]:
+def in_order(registry: Registry, entries: Iterable[E]) -> list[E]:
     """What others depend on first. A registry with a circle does not load."""
     by_id = {entry.id: entry for entry in entries}
-    ordered: dict[str, E] = {}
+    seen: set[str] = set()
+    ordered: list[E] = []
 
     def visit(id: str) -> None:
-        if id in by_id and id not in ordered:
-            for other in by_id[id].lifecycle.depends_on:
+        if id not in seen:
+            seen.add(id)
+            for other in registry.services.awaited(id):
                 visit(other)
-            ordered[id] = by_id[id]
+            if id in by_id:
+                ordered.append(by_id[id])
 
     for id in by_id:
         visit(id)
-    return list(ordered.values())
+    return ordered
 
 
-def _entries(host: HostPort, everything: bool) -> list[Entry]:
+def _goes_on(service: ServiceKeeper, entry: Entry) -> bool:
+    return service.entry.lifecycle == entry.lifecycle or service.adopt(entry)
+
+
+def _entries(registry: Registry, everything: bool) -> list[Entry]:
     """A queue is in memory, so whoever takes from it is in each process."""
-    registry = host.registry
     processes = [entry for entry in registry.of_kind(ProcessService) if everything or entry.everywhere]
     entries: list[Entry] = [*registry.of_kind(QueueConsumer), *processes]
-    return [entry for entry in map(registry.resolve, entries) if entry.lifecycle.auto_start]
+    return [registry.resolve(entry) for entry in entries if entry.id in registry.services.started]
 
 
 def _mark(host: HostPort, entry: Entry) -> Any:

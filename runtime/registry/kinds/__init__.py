@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from runtime.registry.kinds.data import RegistryEntry
 from runtime.registry.kinds.env import EnvStorageFile, EnvStorageMemory, EnvStorageOs, EnvStorageRouter, EnvVariable
+from runtime.registry.kinds.foreign import Foreign, TemporalActivity, TemporalWorkflow
 from runtime.registry.kinds.http import HttpEndpoint, HttpRouter, HttpService, HttpStatic
 from runtime.registry.kinds.lua import FunctionLua, LibraryLua, ProcessLua, WorkflowLua
 from runtime.registry.kinds.process import ProcessHostEntry, ProcessService
@@ -28,6 +29,8 @@ MODELS: tuple[type[Entry], ...] = (
     TemporalClient,
     TemporalWorker,
     TemporalSchedule,
+    TemporalActivity,
+    TemporalWorkflow,
     HttpService,
     HttpRouter,
     HttpEndpoint,
@@ -52,6 +55,9 @@ MODELS: tuple[type[Entry], ...] = (
 #: Entries that may be activities: their `activity` says on whose queue.
 ActivityEntry = FunctionLua | FunctionPy | ProcessLua
 
+#: Entries that runs are started of, here or elsewhere.
+StartableWorkflow = WorkflowLua | TemporalWorkflow
+
 KINDS: Mapping[str, type[Entry]] = {model.KIND: model for model in MODELS}
 
 #: Kinds of the format that this version does not run: the load says so, rather than calling them unknown.
@@ -71,6 +77,7 @@ __all__ = [
     "EnvStorageOs",
     "EnvStorageRouter",
     "EnvVariable",
+    "Foreign",
     "FunctionLua",
     "FunctionPy",
     "HttpEndpoint",
@@ -89,10 +96,13 @@ __all__ = [
     "SqlMysql",
     "SqlPostgres",
     "SqlSqlite",
+    "StartableWorkflow",
     "StoreMemory",
     "StoreSql",
+    "TemporalActivity",
     "TemporalClient",
     "TemporalSchedule",
     "TemporalWorker",
+    "TemporalWorkflow",
     "WorkflowLua",
 ]

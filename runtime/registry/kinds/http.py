@@ -66,6 +66,8 @@ class HttpService(ServiceEntry):
     """A listening server."""
 
     KIND = "http.service"
+    LIFECYCLE = ServiceEntry.LIFECYCLE | {"stop_timeout"}
+    IS_STARTED = True
 
     kind: Literal["http.service"]
     addr: Address = "127.0.0.1:8080"

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from runtime.registry.models import Reference, ServiceEntry
+from runtime.registry.models import Lifecycle, Reference, ServiceEntry
 from runtime.registry.units import Opaque
 
 
@@ -14,6 +14,7 @@ class ProcessHostEntry(ServiceEntry):
     """A place for processes: `process.spawn` names it, and their PIDs do. A spawn beyond `max_processes` is refused."""
 
     KIND = "process.host"
+    LIFECYCLE = ServiceEntry.LIFECYCLE | {"stop_timeout"}
 
     kind: Literal["process.host"]
     max_processes: int = Field(default=10_000, ge=1)
@@ -26,6 +27,8 @@ class ProcessService(ServiceEntry):
     """
 
     KIND = "process.service"
+    LIFECYCLE = frozenset(Lifecycle.model_fields)
+    IS_STARTED = True
     REFERENCES: ClassVar[tuple[Reference, ...]] = (
         *ServiceEntry.REFERENCES,
         Reference(("process",), ("process.lua",)),
@@ -37,3 +40,7 @@ class ProcessService(ServiceEntry):
     host: str
     input: Opaque = None
     everywhere: bool = False
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return (self.host, *super().needs)

@@ -67,11 +67,18 @@ class QueueEntry(ServiceEntry):
     codec: Codec = "json"
     driver_options: DriverOptions = DriverOptions.model_construct()
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        dead_letter = self.driver_options.dead_letter
+        return (self.driver, *([dead_letter] if dead_letter else []), *super().needs)
+
 
 class QueueConsumer(ServiceEntry):
     """A consumer that calls `func` with each message, `concurrency` at once, and takes up to `prefetch` messages ahead of that."""
 
     KIND = "queue.consumer"
+    LIFECYCLE = ServiceEntry.LIFECYCLE | {"stop_timeout"}
+    IS_STARTED = True
     REFERENCES: ClassVar[tuple[Reference, ...]] = (
         *ServiceEntry.REFERENCES,
         Reference(("queue",), ("queue.queue",)),
@@ -83,3 +90,7 @@ class QueueConsumer(ServiceEntry):
     func: str
     concurrency: int = Field(default=1, ge=1, le=1000)
     prefetch: int = Field(default=10, ge=1, le=10_000)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return (self.queue, *super().needs)

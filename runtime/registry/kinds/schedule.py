@@ -121,7 +121,7 @@ class TemporalSchedule(Entry):
     KIND = "temporal.schedule"
     REFERENCES: ClassVar[tuple[Reference, ...]] = (
         Reference(("worker",), ("temporal.worker",)),
-        Reference(("workflow",), ("workflow.lua",)),
+        Reference(("workflow",), ("workflow.lua", "temporal.workflow")),
     )
 
     kind: Literal["temporal.schedule"]

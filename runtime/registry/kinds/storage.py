@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from runtime.registry.models import Entry, Model, Reference
+from runtime.registry.models import Model, Reference, ServiceEntry
 from runtime.registry.units import Duration, FrozenDict, FrozenText
 
 DATABASES = ("db.sql.sqlite", "db.sql.postgres", "db.sql.mysql")
@@ -22,7 +22,7 @@ class ConnectionPool(Model):
     timeout: Duration = timedelta(seconds=10)
 
 
-class Database(Entry):
+class Database(ServiceEntry):
     """The base of databases of every kind."""
 
     pool: ConnectionPool = ConnectionPool.model_construct()
@@ -62,7 +62,7 @@ class SqlMysql(ServerDatabase):
     kind: Literal["db.sql.mysql"]
 
 
-class Store(Entry):
+class Store(ServiceEntry):
     """The base of key-value stores. `max_size`: how many keys it holds at most; `sweep_interval`: how often expired ones are removed."""
 
     max_size: int = Field(default=10_000, ge=0, description="0: no limit")
@@ -81,9 +81,13 @@ class StoreSql(Store):
     """A store in a table of a database, which is made at its first use."""
 
     KIND = "store.sql"
-    REFERENCES = (Reference(("database",), DATABASES),)
+    REFERENCES: ClassVar[tuple[Reference, ...]] = (*ServiceEntry.REFERENCES, Reference(("database",), DATABASES))
 
     kind: Literal["store.sql"]
     database: str
     table: Table = "store"
     max_size: int = Field(default=0, ge=0, description="0: no limit")
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return (self.database, *super().needs)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from runtime.registry.models import Model, Reference, ServiceEntry
+from runtime.registry.models import Lifecycle, Model, Reference, ServiceEntry
 from runtime.registry.units import Duration, FrozenDict, Size, freeze
 
 AttributeType = Literal["Keyword", "Text", "Int", "Double", "Bool", "Datetime", "KeywordList"]
@@ -63,6 +63,7 @@ class TemporalClient(ServiceEntry):
     """
 
     KIND = "temporal.client"
+    LIFECYCLE = ServiceEntry.LIFECYCLE | {"start_timeout"}
 
     kind: Literal["temporal.client"]
     address: str | None = Field(default=None, min_length=1)
@@ -116,9 +117,23 @@ class TemporalWorker(ServiceEntry):
     """One task queue, served over `client`."""
 
     KIND = "temporal.worker"
+    LIFECYCLE = frozenset(Lifecycle.model_fields)
+    IS_STARTED = True
     REFERENCES = (*ServiceEntry.REFERENCES, Reference(("client",), ("temporal.client",)))
 
     kind: Literal["temporal.worker"]
     client: str
     task_queue: str = Field(min_length=1)
     worker_options: WorkerOptions = WorkerOptions.model_construct()
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return (self.client, *super().needs)
+
+    @property
+    def graceful_shutdown_timeout(self) -> timedelta:
+        """What running activities get at the end: the shorter of the two fields that speak of it, of which one that is not written does not count."""
+        own, stop = self.worker_options.graceful_shutdown_timeout, self.lifecycle.stop_timeout
+        if "stop_timeout" not in self.lifecycle.model_fields_set:
+            return own
+        return min(own, stop) if "graceful_shutdown_timeout" in self.worker_options.model_fields_set else stop

@@ -103,12 +103,18 @@ class Clients:
     async def _connect(self, client_id: str, options: dict[str, Any]) -> Client:
         try:
             # The SDK's core waits three times as long for a server that takes the connection and then says nothing.
-            async with asyncio.timeout(rpc.TIMEOUT.total_seconds()):
+            async with asyncio.timeout(self._start_timeout(client_id)):
                 return await Client.connect(**options, interceptors=[ClientInterceptor()])
         except (RuntimeError, RPCError, OSError):  # the timeout is an OSError
             raise self._unreached(client_id, options["target_host"]) from None
         except ValueError as error:  # how the SDK refuses an address
             raise errors.invalid(f"{options['target_host']!r} is no address of a Temporal server: {error}") from None
+
+    def _start_timeout(self, client_id: str) -> float:
+        """Seconds that a connection may take to be made."""
+        lifecycle = self.entry(client_id).lifecycle if client_id != _NO_ENTRY else None
+        own = lifecycle is not None and "start_timeout" in lifecycle.model_fields_set
+        return (lifecycle.start_timeout if lifecycle is not None and own else rpc.TIMEOUT).total_seconds()
 
     def _unreached(self, client_id: str, address: str) -> Error:
         """Its details are for who knows more of where the address comes from."""

@@ -65,7 +65,7 @@ async def listed(registry: Registry, execution: WorkflowExecution) -> RunDescrip
     """What a listing shows of a run: no further question is asked, so how an open one is doing is unknown."""
     status = execution.status or WorkflowExecutionStatus.RUNNING
     memo = dict(await execution.memo())
-    entry = registry.find_workflow(execution.workflow_type)
+    entry = registry.find_startable(execution.workflow_type)
     return RunDescription(
         id=execution.id,
         run_id=execution.run_id,

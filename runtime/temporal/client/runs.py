@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import builtins
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -23,10 +23,12 @@ from runtime.contracts import Cursor, End, EventFeed, RunDescription, RunFailed,
 from runtime.errors import Error
 from runtime.lua.program import Programs
 from runtime.payload import Payload
+from runtime.principal import Caller
 from runtime.process.pids import Pid
-from runtime.registry import Registry, TemporalWorker
+from runtime.registry import Registry, TemporalWorker, TemporalWorkflow
+from runtime.registry.foreign import check_result
 from runtime.temporal import budgets, failures, limits, wire
-from runtime.temporal.client import describe, ends, rpc
+from runtime.temporal.client import activities, describe, ends, rpc
 from runtime.temporal.client.clients import Clients
 from runtime.temporal.client.interceptor import outgoing
 from runtime.temporal.client.start import Starter, check_topic
@@ -72,6 +74,11 @@ class Runs:
         with rpc.mapped(run), outgoing(wire.headers(sender=pid)):
             await handle.signal(wire.PROCESS_ENDED, args=wire.raws(wire.end(kind, end)), rpc_timeout=rpc.TIMEOUT)
 
+    async def call_activity(
+        self, entry: str, args: Sequence[Payload], caller: Caller, options: Mapping[str, Any]
+    ) -> Payload:
+        return await activities.call(self._registry, self._clients, entry, args, caller, options)
+
     async def query(self, run: str, name: str, args: Sequence[Payload]) -> Payload:
         self._check(run, f'arguments of query "{name[:80]}"', args)
         handle = await self._handle(run)
@@ -92,22 +99,22 @@ class Runs:
         with rpc.mapped(run):
             try:
                 async with asyncio.timeout(timeout):
-                    return wire.unraw(await handle.result())
+                    return await self._judged(handle, wire.unraw(await handle.result()))
             except builtins.TimeoutError:
                 message = f"workflow {handle.id} still runs"
                 raise errors.timed_out(message, waiting=True) from None
             except WorkflowFailureError as failure:
-                raise await self._failed(await self._client(run), handle.id, failure.cause) from None
+                raise await self._failed(await self._client(run), handle, failure.cause) from None
 
-    async def _failed(self, client: Client, run: str, cause: BaseException) -> RunFailed:
+    async def _failed(self, client: Client, handle: Handle, cause: BaseException) -> RunFailed:
         """What the SDK does not tell of an end, its history does."""
-        error = failures.from_failure(cause)
+        run, elsewhere = handle.id, await self._elsewhere(handle) is not None
+        error = failures.from_failure(cause, elsewhere=elsewhere)
         if isinstance(cause, CancelledError | TerminatedError):
             error = await ends.failure(client, run, None) or error
             error.details = {**(error.details or {}), "_workflow_id": run}
         status = next((name for kind, name in _STATUSES.items() if isinstance(cause, kind)), "FAILED")
         if budgets.is_spent(error):  # its own, or that of a child
-            handle: Handle = client.get_workflow_handle(run)
             status = (await describe.listed(self._registry, await handle.describe(rpc_timeout=rpc.TIMEOUT))).status
         return RunFailed(error, status)
 
@@ -224,7 +231,22 @@ class Runs:
     def _client_id(self, run: str) -> str | None:
         pid = Pid.parse(run)
         worker = self._registry.get(pid.place) if pid is not None else None
-        return worker.client if isinstance(worker, TemporalWorker) else None
+        return worker.client if isinstance(worker, TemporalWorker | TemporalWorkflow) else None
+
+    async def _judged(self, handle: Handle, value: Payload) -> Payload:
+        """Raises `Error` INVALID when it is the result of a workflow of elsewhere, and is not what its entry says."""
+        entry = await self._elsewhere(handle)
+        if entry is not None:
+            check_result(entry, value)
+        return value
+
+    async def _elsewhere(self, handle: Handle) -> TemporalWorkflow | None:
+        """The entry of a run that runs elsewhere. Asks the server only where the registry has any such entry."""
+        if not self._registry.of_kind(TemporalWorkflow):
+            return None
+        described = await handle.describe(rpc_timeout=rpc.TIMEOUT)
+        entry = self._registry.find_startable(described.workflow_type)
+        return entry if isinstance(entry, TemporalWorkflow) else None
 
 
 def _has_ended(run: str, described: RunDescription) -> Error:

@@ -22,7 +22,7 @@ from runtime.modules.options import without_controls, workflow_options
 from runtime.payload import Payload
 from runtime.process.pids import Pid
 from runtime.process.task_queues import check_host, queue_of, worker_of
-from runtime.registry import Registry, TemporalWorker, WorkflowLua
+from runtime.registry import Registry, StartableWorkflow, TemporalWorker, TemporalWorkflow
 from runtime.registry.problems import did_you_mean
 from runtime.temporal import budgets, limits, sdk_options, search_attributes, wire
 from runtime.temporal.client import rpc
@@ -67,10 +67,15 @@ class Starter:
         raise errors.conflict(f'workflow "{plan.id}" kept closing while its messages were delivered', retryable=True)
 
 
-def target(registry: Registry, entry: WorkflowLua, worker: str | None) -> Target:
+def target(registry: Registry, entry: StartableWorkflow, worker: str | None) -> Target:
     """The queue of the worker that was named, by id or by queue, else of the entry's own, else of the only one there is."""
     workers = registry.of_kind(TemporalWorker)
-    name = worker or entry.workflow.worker or (workers[0].id if len(workers) == 1 else None)
+    if isinstance(entry, TemporalWorkflow):
+        if entry.task_queue is not None and worker in (None, "", entry.task_queue):
+            return _elsewhere(registry, entry, entry.task_queue)
+        name = worker or entry.worker
+    else:
+        name = worker or entry.workflow.worker or (workers[0].id if len(workers) == 1 else None)
     if name is None:
         raise invalid(f"{entry.id} names no worker: say which one is to run it")
     found = registry.get(worker_of(registry, name))
@@ -81,10 +86,18 @@ def target(registry: Registry, entry: WorkflowLua, worker: str | None) -> Target
     return Target(_default_client(registry), name, name)
 
 
+def _elsewhere(registry: Registry, entry: TemporalWorkflow, queue: str) -> Target:
+    """A queue that the entry names itself. Its runs are known by the entry where nothing else leads to their client."""
+    default = _default_client(registry)
+    client = entry.client or default
+    worker = worker_of(registry, queue)
+    return Target(client, queue, worker if worker in registry or client == default else entry.id)
+
+
 def _place(registry: Registry, entry_id: str, worker: str | None, queue: str | None) -> Target:
     """Where a start goes that names this worker, or this queue among its options. Raises `Error` as `check_host` does."""
-    entry = registry[entry_id]
-    assert isinstance(entry, WorkflowLua)
+    entry = registry.resolve(registry[entry_id])
+    assert isinstance(entry, StartableWorkflow)
     if worker:
         check_host(registry, entry_id, worker)
     return target(registry, entry, worker or queue)
@@ -105,12 +118,15 @@ class _StartPlan:
         clients: Clients,
         target: Callable[[str, str | None, str | None], Target],
     ) -> None:
-        entry = registry.find_workflow(request.entry)
+        entry = registry.find_startable(request.entry)
         if entry is None:
-            hint = did_you_mean(request.entry, [known.id for known in registry.of_kind(WorkflowLua)])
-            raise errors.not_found("workflow", request.entry, hint)
+            known = [known.id for known in registry.entries.values() if isinstance(known, StartableWorkflow)]
+            raise errors.not_found("workflow", request.entry, did_you_mean(request.entry, known))
         if entry.input_schema is not None:
             inputs.check_args(entry.id, entry.input_schema, request.args)
+        entry = registry.resolve(entry)
+        if isinstance(entry, TemporalWorkflow):
+            programs = None
         self.request = request
         self.options = {**workflow_options(entry.options), **request.options}
         named = self.options.get("id") or request.id

@@ -14,10 +14,10 @@ from runtime.errors import Error
 from runtime.late import late
 from runtime.modules import cron
 from runtime.modules.options import workflow_options
-from runtime.registry import Problem, Registry, TemporalSchedule, WorkflowLua
+from runtime.registry import Problem, Registry, StartableWorkflow, TemporalSchedule, TemporalWorkflow
 from runtime.registry.placeholders import is_in
 from runtime.registry.problems import page_of
-from runtime.temporal.schedules.spec import args_of, worker_of
+from runtime.temporal.schedules.spec import args_of, place_of
 
 if TYPE_CHECKING:
     from runtime.registry import inputs
@@ -36,10 +36,10 @@ def _faults(registry: Registry, entry: TemporalSchedule) -> Iterator[str]:
     for text in () if is_in(entry.cron) else entry.cron:
         yield from _raised("cron", partial(cron.check, text))
     workflow = registry.get(entry.workflow)
-    if not isinstance(workflow, WorkflowLua):
+    if not isinstance(workflow, StartableWorkflow):
         return  # told already
-    if entry.worker is None:
-        yield from _raised("worker", lambda: worker_of(registry, entry))
+    if entry.worker is None and not (isinstance(workflow, TemporalWorkflow) and workflow.task_queue):
+        yield from _raised("worker", lambda: place_of(registry, entry))
     if not is_in(workflow.options):
         yield from _raised(f"workflow: {workflow.id}", lambda: workflow_options(workflow.options))
     if workflow.input_schema is not None and not is_in(entry.input):

@@ -12,19 +12,20 @@ from runtime.process.task_queues import queue_of
 from runtime.registry import Registry, TemporalSchedule, TemporalWorker
 from runtime.temporal.client import rpc
 from runtime.temporal.client.clients import Clients
-from runtime.temporal.schedules.spec import entry_id_of, worker_of
+from runtime.temporal.schedules.spec import entry_id_of, place_of
 
 
 @dataclass(slots=True)
 class Cluster:
     """One namespace of one server, whichever `temporal.client` entries lead there.
 
-    `queues` are those that workers of the registry serve, `entries` the schedules that belong here, by id, each with the
+    `queues` are those of workers of the registry and of its schedules, `served` those that its workers poll; `entries` the schedules that belong here, by id, each with the
     client entry that it names.
     """
 
     client: Client
     queues: set[str] = field(default_factory=set)
+    served: set[str] = field(default_factory=set)
     entries: dict[str, tuple[TemporalSchedule, str]] = field(default_factory=dict)
 
     async def listed(self) -> AsyncIterator[str]:
@@ -51,7 +52,8 @@ async def clusters(registry: Registry, clients: Clients) -> tuple[list[Cluster],
     by_client: dict[str, Cluster] = {}
     errors: list[Error] = []
     workers = registry.of_kind(TemporalWorker)
-    for client_id in dict.fromkeys(worker.client for worker in workers):
+    places = {entry.id: place_of(registry, entry) for entry in registry.of_kind(TemporalSchedule)}
+    for client_id in dict.fromkeys([worker.client for worker in workers] + [place.client for place in places.values()]):
         try:
             client = await clients.get(client_id)
         except Error as error:
@@ -62,8 +64,11 @@ async def clusters(registry: Registry, clients: Clients) -> tuple[list[Cluster],
     for worker in workers:
         if worker.client in by_client:
             by_client[worker.client].queues.add(queue_of(registry, worker))
+            if worker.id in registry.services.started:
+                by_client[worker.client].served.add(queue_of(registry, worker))
     for entry in registry.of_kind(TemporalSchedule):
-        client_id = worker_of(registry, entry).client
-        if client_id in by_client:
-            by_client[client_id].entries[entry.id] = (entry, client_id)
+        runs_at = places[entry.id]
+        if runs_at.client in by_client:
+            by_client[runs_at.client].entries[entry.id] = (entry, runs_at.client)
+            by_client[runs_at.client].queues.add(runs_at.queue)
     return list(found.values()), errors

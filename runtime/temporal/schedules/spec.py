@@ -30,10 +30,10 @@ from runtime.late import late
 from runtime.modules.options import workflow_options
 from runtime.payload import Payload
 from runtime.process.task_queues import queue_of
-from runtime.registry import Registry, TemporalSchedule, TemporalWorker, WorkflowLua
+from runtime.registry import Registry, StartableWorkflow, TemporalSchedule, TemporalWorker, TemporalWorkflow
 from runtime.registry.kinds.schedule import Calendar, Range
 from runtime.temporal import budgets, limits, sdk_options, search_attributes, wire
-from runtime.temporal.client.clients import declared
+from runtime.temporal.client.clients import Clients, declared
 
 if TYPE_CHECKING:
     from runtime.registry import inputs
@@ -64,6 +64,14 @@ class Wanted:
     """Whether its runs have search attributes, which must be registered first."""
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The client and the task queue of the runs of a schedule."""
+
+    client: str
+    queue: str
+
+
 def schedule_id(entry_id: str) -> str:
     return wire.SCHEDULE_ID.format(entry=entry_id)
 
@@ -74,15 +82,21 @@ def entry_id_of(schedule: str) -> str | None:
     return schedule.removeprefix(prefix) if schedule.startswith(prefix) else None
 
 
-def worker_of(registry: Registry, entry: TemporalSchedule) -> TemporalWorker:
-    """Who runs what the schedule starts. Raises `Error` INVALID when nothing says so."""
+def place_of(registry: Registry, entry: TemporalSchedule) -> Place:
+    """Where what the schedule starts runs. Raises `Error` INVALID when nothing says so."""
     workflow = _workflow(registry, entry)
     workers = registry.of_kind(TemporalWorker)
-    name = entry.worker or workflow.workflow.worker or (workers[0].id if len(workers) == 1 else None)
+    if isinstance(workflow, TemporalWorkflow):
+        if entry.worker is None and workflow.task_queue is not None:
+            workflow = registry.resolve(workflow)
+            return Place(workflow.client or Clients(registry).default, workflow.task_queue or "")
+        name = entry.worker or workflow.worker
+    else:
+        name = entry.worker or workflow.workflow.worker or (workers[0].id if len(workers) == 1 else None)
     worker = registry.get(name) if name else None
     if not isinstance(worker, TemporalWorker):
         raise invalid(f"neither the schedule nor {workflow.id} names a worker")
-    return worker
+    return Place(worker.client, queue_of(registry, worker))
 
 
 def args_of(entry: TemporalSchedule) -> Sequence[Any]:
@@ -117,19 +131,19 @@ def queue_in(schedule: Schedule) -> str:
     return action.task_queue if isinstance(action, ScheduleActionStartWorkflow) else ""
 
 
-def _workflow(registry: Registry, entry: TemporalSchedule) -> WorkflowLua:
+def _workflow(registry: Registry, entry: TemporalSchedule) -> StartableWorkflow:
     workflow = registry.get(entry.workflow)
-    if not isinstance(workflow, WorkflowLua):
-        raise invalid(f"{entry.workflow} is no workflow.lua")
+    if not isinstance(workflow, StartableWorkflow):
+        raise invalid(f"{entry.workflow} is no workflow")
     return workflow
 
 
 def _action(registry: Registry, entry: TemporalSchedule) -> tuple[ScheduleActionStartWorkflow, bool]:
-    workflow, worker = _workflow(registry, entry), worker_of(registry, entry)
+    workflow, place = _workflow(registry, entry), place_of(registry, entry)
     try:
         chosen = workflow_options(workflow.options)
         budget = budgets.of(chosen)
-        search = search_attributes.typed(declared(registry, worker.client), chosen.get("search_attributes") or {})
+        search = search_attributes.typed(declared(registry, place.client), chosen.get("search_attributes") or {})
     except Error as error:
         raise invalid(f"{workflow.id}: {error.message}") from None
     args = [Payload.of(arg) for arg in args_of(entry)]
@@ -140,7 +154,7 @@ def _action(registry: Registry, entry: TemporalSchedule) -> tuple[ScheduleAction
         registry.workflow_type(workflow),
         args=wire.raws(args),
         id=entry.id,  # Temporal adds the moment
-        task_queue=queue_of(registry, worker),
+        task_queue=place.queue,
         execution_timeout=sdk_options.span(budgets.with_limit(chosen, budget), "execution_timeout"),
         run_timeout=sdk_options.span(chosen, "run_timeout"),
         task_timeout=sdk_options.span(chosen, "task_timeout"),

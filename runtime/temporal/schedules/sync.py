@@ -115,8 +115,8 @@ def _whose(found: ScheduleDescription) -> str:
 
 async def _remove(cluster: Cluster, id: str) -> None:
     found = await cluster.describe(id)
-    if found is None or not _ours(cluster, found):
-        return
+    if found is None or not _ours(cluster, found) or queue_in(found.schedule) not in cluster.served:
+        return  # a queue that others poll may have schedules of others, too
     try:
         with rpc.mapped():
             await cluster.client.get_schedule_handle(id).delete(rpc_timeout=rpc.TIMEOUT)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,12 +14,14 @@ from temporalio.worker import PollerBehaviorSimpleMaximum, Worker, WorkerDeploym
 
 from runtime.backoff import Backoff
 from runtime.contracts import Workflows
-from runtime.errors import UNAVAILABLE, Error
+from runtime.errors import UNAVAILABLE, Error, unavailable
 from runtime.lua.hibernation import Counts, HibernationPool
 from runtime.lua.program import Programs
 from runtime.process.host import ProcessHost
+from runtime.process.services.states import ServiceState, all_up
 from runtime.process.task_queues import queue_of
 from runtime.registry import Registry, TemporalWorker
+from runtime.registry.models import Lifecycle
 from runtime.temporal.client.clients import Clients, declared
 from runtime.temporal.worker import logs
 from runtime.temporal.worker.activations import Activations, leave_time_to
@@ -69,13 +71,13 @@ class Workers:
         self._leaving: dict[_Served, asyncio.Task[None]] = {}
 
     async def start(self, only: Iterable[str] | None = None) -> None:
-        """Starts the workers named (all by default); those that run already go on. Raises `Error` when the bundle store fails."""
+        """Starts the workers named (by default all whose `lifecycle` lets them start); those that run already go on. Raises `Error` when the bundle store fails."""
         self._programs.publish()
         wanted = None if only is None else set(only)
         logs.quiet()
         if self._threads is None:
             self._threads = Activations()
-        for entry in self._registry.of_kind(TemporalWorker):
+        for entry in _started(self._registry):
             if entry.id not in self._served and (wanted is None or entry.id in wanted):
                 self._begin(entry)
 
@@ -84,7 +86,13 @@ class Workers:
         # The SDK refuses two workers of one process on a queue: what waits there meanwhile waits on the server.
         after = [served for served in self._leaving if served.place == place]
         mark = _mark(self._registry, entry)
-        self._served[entry.id] = _Served(self._build, self._host(entry), place, mark, after, self._ended)
+        states = self._process_host.services.states
+        life = _Life(
+            self._registry.resolve(entry).lifecycle,
+            states.of(entry.id),
+            states.awaited(self._registry, entry.id),
+        )
+        self._served[entry.id] = _Served(self._build, self._host(entry), place, mark, life, after, self._ended)
 
     def _host(self, entry: TemporalWorker) -> WorkflowHost:
         chosen = entry.worker_options.shadow
@@ -142,10 +150,10 @@ class Workers:
     def use(self, registry: Registry, programs: Programs) -> None:
         """From now on runs and activities use these entries, whose bundles are published already.
 
-        A worker whose entry is new starts. One whose entry is gone takes no more tasks and ends what it has; one whose entry, or client, says
+        A worker whose entry is new starts. One whose entry is gone, or is not started any more, takes no more tasks and ends what it has; one whose entry, or client, says
         something else does so too, and another takes its place. Raises `Error` INVALID, and changes nothing, when an entry cannot be resolved.
         """
-        marks = {entry.id: _mark(registry, entry) for entry in registry.of_kind(TemporalWorker)}
+        marks = {entry.id: _mark(registry, entry) for entry in _started(registry)}
         self._registry, self._programs = registry, programs
         for served in [*self._served.values(), *self._leaving]:
             served.host.use(registry, programs)
@@ -154,7 +162,7 @@ class Workers:
         for served in ended:
             self._leaving[served] = asyncio.create_task(self._left(served), name=f"worker {served.host.worker_id} ends")
         if self._threads is not None:
-            for entry in registry.of_kind(TemporalWorker):
+            for entry in _started(registry):
                 if entry.id not in self._served:
                     self._begin(entry)
 
@@ -187,6 +195,32 @@ class Workers:
             self._threads = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Life:
+    """How a worker starts: what its entry says of that, who hears of it, and what must be up before."""
+
+    lifecycle: Lifecycle
+    state: ServiceState
+    needed: Sequence[ServiceState]
+
+    def backoff(self) -> Backoff:
+        """The usual pauses of what waits for a server, unless the entry says otherwise."""
+        if "restart" not in self.lifecycle.model_fields_set:
+            return Backoff()
+        restart = self.lifecycle.restart
+        return Backoff(restart.initial_delay.total_seconds(), restart.max_delay.total_seconds(), restart.backoff_factor)
+
+    @property
+    def start_timeout(self) -> float | None:
+        """Seconds; None where only a connection's own limits hold, whose errors say more."""
+        own = "start_timeout" in self.lifecycle.model_fields_set
+        return self.lifecycle.start_timeout.total_seconds() if own else None
+
+    def is_given_up(self, failures: int) -> bool:
+        most = self.lifecycle.restart.max_attempts
+        return bool(most) and failures >= most
+
+
 class _Served:
     """One worker entry being served."""
 
@@ -196,6 +230,7 @@ class _Served:
         host: WorkflowHost,
         place: tuple[str, str],
         mark: Any,
+        life: _Life,
         after: Sequence[_Served],
         ended: Callable[[str, BaseException], None],
     ) -> None:
@@ -203,6 +238,7 @@ class _Served:
         self.place = place
         self.mark = mark
         self.polling = False
+        self._life = life
         self._after = after
         self._build = build
         self._ended = ended
@@ -216,6 +252,7 @@ class _Served:
         running = asyncio.create_task(worker.run(), name=f"worker {self.host.worker_id} run")
         stopping = asyncio.create_task(self._stopping.wait())
         self.polling = True
+        self._life.state.is_up()
         try:
             await asyncio.wait([running, stopping], return_when=asyncio.FIRST_COMPLETED)
             if self._stopping.is_set():
@@ -225,6 +262,8 @@ class _Served:
             self._ended(self.host.worker_id, error)
         finally:
             self.polling = False
+            if not self._stopping.is_set():
+                self._life.state.has_failed()
             stopping.cancel()
             self.host.close()
 
@@ -232,13 +271,20 @@ class _Served:
         """The worker once its server answers; None when stopped before that."""
         for other in self._after:
             await other.ended()
-        backoff = Backoff()
+        await self._needed_are_up()
+        backoff = self._life.backoff()
         while not self._stopping.is_set():
             try:
                 return await self._attempt()
             except Error as error:
                 if error.kind != UNAVAILABLE:
                     self._ended(self.host.worker_id, error)
+                    return None
+                self._life.state.has_failed()
+                if self._life.is_given_up(backoff.failures + 1):
+                    _log.error(
+                        "worker %s stays down, for so its restart.max_attempts says: %s", self.host.worker_id, error
+                    )
                     return None
                 if not backoff.failures:
                     _log.warning("worker %s waits for its server: %s", self.host.worker_id, error)
@@ -248,16 +294,36 @@ class _Served:
                 return None
         return None
 
+    async def _needed_are_up(self) -> None:
+        """Returns when it is asked to stop, too."""
+        if not all(needed.up.is_set() for needed in self._life.needed):
+            self._life.state.tried.set()  # nobody is to wait for what waits itself
+        waiting = asyncio.create_task(all_up(self._life.needed))
+        stopping = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait([waiting, stopping], return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        stopping.cancel()
+
     async def _attempt(self) -> Worker:
-        worker: Worker = await self._build(self.host)
+        limit = self._life.start_timeout
+        try:
+            async with asyncio.timeout(limit):
+                worker: Worker = await self._build(self.host)
+        except TimeoutError:
+            raise unavailable(f"it did not start within {limit or 0:g} s") from None
         return worker
 
     async def stop(self) -> None:
         self._stopping.set()
+        self._life.state.has_ended()  # at once: another may take its place before it has ended
         await self._task
 
     async def ended(self) -> None:
         await asyncio.wait([self._task])
+
+
+def _started(registry: Registry) -> list[TemporalWorker]:
+    return [entry for entry in registry.of_kind(TemporalWorker) if entry.id in registry.services.started]
 
 
 def _mark(registry: Registry, entry: TemporalWorker) -> Any:
@@ -281,7 +347,7 @@ def worker_options(registry: Registry, entry: TemporalWorker) -> dict[str, Any]:
         "sticky_queue_schedule_to_start_timeout": given.sticky_schedule_to_start_timeout,
         "max_activities_per_second": given.worker_activities_per_second,
         "max_task_queue_activities_per_second": given.task_queue_activities_per_second,
-        "graceful_shutdown_timeout": given.graceful_shutdown_timeout,
+        "graceful_shutdown_timeout": entry.graceful_shutdown_timeout,
         "identity": given.identity,
         "max_heartbeat_throttle_interval": timedelta(seconds=1),  # so that a cancellation is noticed soon
         "default_heartbeat_throttle_interval": timedelta(seconds=1),

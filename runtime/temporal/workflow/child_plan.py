@@ -19,9 +19,9 @@ from runtime.modules.calls import options_of
 from runtime.modules.options import workflow_options
 from runtime.process.pids import Pid
 from runtime.process.task_queues import check_host, unknown_worker
-from runtime.registry import LATEST, WorkflowLua
+from runtime.registry import LATEST, StartableWorkflow, TemporalWorkflow
 from runtime.temporal import budgets, limits, sdk_options, search_attributes, wire
-from runtime.temporal.workflow import recorded_choices
+from runtime.temporal.workflow import foreign, recorded_choices
 from runtime.temporal.workflow.run import Run
 
 
@@ -32,19 +32,22 @@ class ChildTarget:
     id: str
     name: str
     type: str
-    bundle: str
+    bundle: str | None
     worker: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     input_schema: Mapping[str, Any] | None = None
 
     @classmethod
-    def of(cls, run: Run, entry: WorkflowLua | None, wanted: str) -> ChildTarget:
+    def of(cls, run: Run, entry: StartableWorkflow | None, wanted: str) -> ChildTarget:
         """Without an entry this is a replay after it went away: what the child was started with no longer matters."""
         if entry is None:
-            return cls(wanted, wanted.rpartition(":")[2], wanted, LATEST, None, options_of(run.calls, wanted, {}))
+            type = foreign.type_of(run, wanted, None)
+            return cls(wanted, wanted.rpartition(":")[2], type, LATEST, None, options_of(run.calls, wanted, {}))
+        own = options_of(run.calls, entry.id, workflow_options(entry.options))
+        if isinstance(entry, TemporalWorkflow):
+            return cls(entry.id, entry.name, foreign.type_of(run, entry.id, entry), None, foreign.place_of(entry), own)
         kept = None if run.calls is None else run.calls.get(entry.id, {}).get("type", entry.id)
         type = kept or run.host.registry.workflow_type(entry)
-        own = options_of(run.calls, entry.id, workflow_options(entry.options))
         bundle = run.host.bundle(entry.id)
         return cls(entry.id, entry.name, type, bundle, entry.workflow.worker, own, entry.input_schema)
 
@@ -54,14 +57,17 @@ def target_of(run: Run, command: Command) -> ChildTarget:
     marker = wire.UNKNOWN_MARKER.format(id=wanted, seq=command.seq)
 
     def unknown() -> bool:
-        return run.host.registry.find_workflow(wanted) is None
+        return run.host.registry.find_startable(wanted) is None
 
     if run.refused(marker, unknown):
         error = errors.not_deployed("workflow", wanted)
-        known = (entry.id for entry in run.host.registry.of_kind(WorkflowLua))
+        known = (item.id for item in run.host.registry.entries.values() if isinstance(item, StartableWorkflow))
         error.message = f"workflow {wanted} not found in the registry{run.meant(command.seq, wanted, known)}"
         raise error
-    return ChildTarget.of(run, run.host.registry.find_workflow(wanted), wanted)
+    entry = run.host.registry.find_startable(wanted)
+    if isinstance(entry, TemporalWorkflow) or run.may_have_been_refused:
+        foreign.refuse_unfit(run, entry, command)
+    return ChildTarget.of(run, entry, wanted)
 
 
 def _search_attributes(run: Run, command: Command, values: Mapping[str, Any]) -> TypedSearchAttributes | None:

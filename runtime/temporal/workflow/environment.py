@@ -13,7 +13,7 @@ from runtime.lua.program import Program, Programs
 from runtime.lua.protocol import Command
 from runtime.lua.session import Questions
 from runtime.process.task_queues import queue_of, worker_of
-from runtime.registry import ActivityEntry, Registry, TemporalWorker, WorkflowLua
+from runtime.registry import ActivityEntry, Registry, TemporalActivity, TemporalWorker, WorkflowLua
 from runtime.temporal.search_attributes import Declared
 from runtime.temporal.worker import activations
 
@@ -85,10 +85,12 @@ class WorkflowHost:
             raise not_deployed("workflow type", workflow_type)
         return entry
 
-    def activity(self, entry_id: str) -> ActivityEntry | None:
-        """The function or process that runs as activity `entry_id`, None when there is none."""
+    def activity(self, entry_id: str) -> ActivityEntry | TemporalActivity | None:
+        """The function or process that runs as activity `entry_id`, or the activity of elsewhere that it names; None when there is none."""
         entry = self.registry.get(entry_id)
-        return entry if isinstance(entry, ActivityEntry) and entry.activity is not None else None
+        if isinstance(entry, ActivityEntry):
+            return entry if entry.activity is not None else None
+        return entry if isinstance(entry, TemporalActivity) else None
 
     def queue(self, worker: str | None) -> str | None:
         """The task queue of a `temporal.worker` entry; any other name is a queue itself. None is the run's own queue."""

@@ -21,13 +21,15 @@ from runtime.lua.protocol import Command
 from runtime.modules.calls import options_of
 from runtime.modules.options import activity_options
 from runtime.payload import Payload
-from runtime.registry import ActivityEntry
+from runtime.registry import ActivityEntry, TemporalActivity
 from runtime.temporal import failures, limits, sdk_options, wire
+from runtime.temporal.workflow import foreign
 from runtime.temporal.workflow.activity import Activity, Outcome
 from runtime.temporal.workflow.recorded_choices import check_name, check_size, refuse, request_size
 from runtime.temporal.workflow.run import Headers, Run
 
 Options = Mapping[str, Any]
+Function = ActivityEntry | TemporalActivity
 
 
 def call(run: Run, command: Command) -> None:
@@ -44,6 +46,8 @@ def call(run: Run, command: Command) -> None:
         error.message = f"activity {entry_id} not found in the registry{run.meant(seq, entry_id, known)}"
         error.stack = f"{command.at}: in call" if command.at else None
         raise error
+    if type(function) is TemporalActivity or run.may_have_been_refused:
+        foreign.refuse_unfit(run, function, command)
     check_size(run, f"arguments of {entry_id}", command.args, seq)
     callee = _callee(run, entry_id, function, command.data.get("options"))
     start = _local if callee.is_local else _remote
@@ -58,9 +62,10 @@ class _Callee:
     is_local: bool
     queue: str | None
     command: WorkflowCommand
+    is_foreign: bool = False
 
 
-def _callee(run: Run, entry_id: str, function: ActivityEntry | None, own: Options | None) -> _Callee:
+def _callee(run: Run, entry_id: str, function: Function | None, own: Options | None) -> _Callee:
     """`function` is None in a replay after the entry went away: its defaults then do not matter. `own`: options of this call."""
     if own:
         return _made(run, entry_id, function, own)
@@ -71,8 +76,8 @@ def _callee(run: Run, entry_id: str, function: ActivityEntry | None, own: Option
     return callee
 
 
-def _made(run: Run, entry_id: str, function: ActivityEntry | None, own: Options) -> _Callee:
-    meta = function.activity if function is not None else None
+def _made(run: Run, entry_id: str, function: Function | None, own: Options) -> _Callee:
+    meta = function.activity if isinstance(function, ActivityEntry) else None
     defaults = options_of(run.calls, entry_id, activity_options(function.options) if function is not None else {})
     chosen = {**defaults, **own}
     command = WorkflowCommand()
@@ -83,19 +88,20 @@ def _made(run: Run, entry_id: str, function: ActivityEntry | None, own: Options)
     if is_local:
         _fill(command.schedule_local_activity, entry_id, chosen)
         return _Callee(chosen, is_local, None, command)
-    queue = run.host.queue(chosen.get("task_queue") or (meta.worker if meta is not None else None))
+    worker = meta.worker if meta is not None else foreign.place_of(function)
+    queue = run.host.queue(chosen.get("task_queue") or worker)
     schedule = command.schedule_activity
-    _fill(schedule, entry_id, chosen)
+    _fill(schedule, foreign.type_of(run, entry_id, function), chosen)
     sdk_options.put_span(schedule.schedule_to_start_timeout, chosen, "schedule_to_start_timeout")
     sdk_options.put_span(schedule.heartbeat_timeout, chosen, "heartbeat_timeout")
     schedule.do_not_eagerly_execute = bool(chosen.get("disable_eager_execution")) or not run.is_eager
     sdk_options.put_priority(schedule.priority, chosen)
-    return _Callee(chosen, is_local, queue, command)
+    return _Callee(chosen, is_local, queue, command, isinstance(function, TemporalActivity))
 
 
-def _fill(schedule: ScheduleActivity | ScheduleLocalActivity, entry_id: str, chosen: Options) -> None:
+def _fill(schedule: ScheduleActivity | ScheduleLocalActivity, type: str, chosen: Options) -> None:
     """What a call says whether its activity is local or not."""
-    schedule.activity_type = entry_id
+    schedule.activity_type = type
     sdk_options.put_span(schedule.schedule_to_close_timeout, chosen, "schedule_to_close_timeout")
     sdk_options.put_span(schedule.start_to_close_timeout, chosen, "start_to_close_timeout", sdk_options.START_TO_CLOSE)
     sdk_options.put_retry_policy(schedule.retry_policy, chosen)
@@ -120,9 +126,11 @@ def _remote(run: Run, command: Command, callee: _Callee, headers: Headers) -> Ac
         wire.put(command.args, schedule.arguments)
 
     def ended(outcome: Outcome) -> None:
-        value = _value(outcome)
+        value = _value(outcome, elsewhere=callee.is_foreign)
         if not _is_canceled(value):  # one that is only asked to end may still be there
             run.activity_ids.discard(id)
+        if callee.is_foreign or run.may_have_been_refused:
+            value = foreign.judged(run, entry_id, value, seq)
         run.resolve(seq, value)
 
     return Activity(run, entry_id, id, write, ended, size=size, queue=callee.queue)
@@ -161,8 +169,8 @@ def _emit(run: Run, command: Command, callee: _Callee) -> WorkflowCommand:
     return emitted
 
 
-def _value(outcome: Outcome) -> Payload | Error:
-    return outcome if isinstance(outcome, Payload | Error) else failures.from_failure(outcome)
+def _value(outcome: Outcome, *, elsewhere: bool = False) -> Payload | Error:
+    return outcome if isinstance(outcome, Payload | Error) else failures.from_failure(outcome, elsewhere=elsewhere)
 
 
 def _is_canceled(value: Payload | Error) -> bool:

@@ -13,7 +13,7 @@ from runtime.lua import protocol
 from runtime.lua.protocol import EXIT, LINK_DOWN, Command
 from runtime.payload import NOTHING, Payload
 from runtime.temporal import failures, limits, wire
-from runtime.temporal.workflow import system_activities
+from runtime.temporal.workflow import foreign, system_activities
 from runtime.temporal.workflow.activity import Activity, Outcome
 from runtime.temporal.workflow.child_plan import ChildPlan, target_of
 from runtime.temporal.workflow.commands import messages
@@ -45,7 +45,7 @@ def _begin(run: Run, command: Command, *, is_spawned: bool) -> None:
     assert seq is not None
     check_size(run, f"arguments of {target.id}", command.args, seq)
     check_input(run, seq, target.id, target.input_schema, command.args)
-    child = Child(run, seq, ChildPlan(run, command, target), is_spawned)
+    child = Child(run, seq, target.id, ChildPlan(run, command, target), is_spawned)
     run.outstanding[seq] = child.cancel
     run.turns.soon(child.begin)
 
@@ -56,7 +56,8 @@ class Child:
     The script hears the PID of a spawned child and then its end, and the value of a child that is executed.
     """
 
-    def __init__(self, run: Run, seq: int, plan: ChildPlan, is_spawned: bool) -> None:
+    def __init__(self, run: Run, seq: int, entry: str, plan: ChildPlan, is_spawned: bool) -> None:
+        self._entry = entry
         self._run, self._seq, self._plan, self._is_spawned = run, seq, plan, is_spawned
         self._number = 0
         self._is_over = False  # nobody waits for it any more
@@ -254,7 +255,7 @@ class Child:
         if self._is_given_up(outcome):
             self._end_abandoned()
             return
-        self._ended(outcome if isinstance(outcome, Payload) else failures.from_failure(outcome))
+        self._ended(outcome if isinstance(outcome, Payload) else foreign.error_of(self._run, self._entry, outcome))
 
     def _name_the_other(self) -> None:
         """The server's refusal does not name the run that is in the way. One that is gone by now has no id to tell."""
@@ -298,7 +299,7 @@ class Child:
             done = result.completed
             value = wire.from_proto(done.result) if done.HasField("result") else NOTHING
         else:
-            value = failures.from_failure(self._run.failure_of(getattr(result, how).failure))
+            value = foreign.error_of(self._run, self._entry, self._run.failure_of(getattr(result, how).failure))
         self._run.turns.after(RESULT - 1, self._hear_of_end, value)
 
     def _hear_of_end(self, value: Payload | Error) -> None:
@@ -315,6 +316,7 @@ class Child:
     def _ended(self, value: Payload | Error) -> None:
         if self._is_over:
             return
+        value = foreign.judged(self._run, self._entry, value, self._seq)
         if self._is_spawned:
             self._announce(value)
         else:
