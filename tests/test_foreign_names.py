@@ -33,7 +33,7 @@ entries:
     result_schema: {type: object, properties: {invoiced: {maximum: 10}}}
   - {name: NIGHTLY, kind: temporal.schedule, workflow: invoice, input: {n: 7}, interval: 1h}
 """
-UNFIT = "input of app:invoice: at .n: 'x' is not of type 'integer'"
+UNFIT = "input of app:invoice: at .n: 'x' is not of type 'integer' (input_schema.properties.n.type)"
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import ast
 import sys
 from collections.abc import Iterable, Iterator
 from importlib.machinery import PathFinder
+from importlib.util import find_spec
 from pathlib import Path
 
 from runtime.registry.kinds.python import FunctionPy, module_file
@@ -38,8 +39,15 @@ def _missing(module: str, root: Path, seen: set[str]) -> Iterator[tuple[Path, in
         top = name.partition(".")[0]
         if module_file(name, root) or module_file(top, root):
             yield from _missing(name, root, seen)
-        elif top not in sys.stdlib_module_names and PathFinder.find_spec(top, [str(root), *sys.path]) is None:
+        elif not _is_there(top, root):
             yield file, line, top
+
+
+def _is_there(name: str, root: Path) -> bool:
+    """Whether Python would find it, as an editable install too, for which it has finders of its own. A name without dots is looked up and not imported."""
+    if name in sys.modules or name in sys.stdlib_module_names or PathFinder.find_spec(name, [str(root)]) is not None:
+        return True
+    return find_spec(name) is not None
 
 
 def _imports(body: Iterable[ast.stmt]) -> Iterator[tuple[int, str]]:

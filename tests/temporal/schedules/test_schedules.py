@@ -78,6 +78,8 @@ async def described(runtime: Runtime, id: str) -> ScheduleView | None:
     try:
         return await runtime.schedules.describe(id)
     except Error as error:
+        if error.kind == UNAVAILABLE:  # the server says so of a schedule that it is about to remove
+            return await described(runtime, id)
         if error.kind != NOT_FOUND:
             raise
         return None
