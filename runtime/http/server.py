@@ -38,12 +38,14 @@ DEFAULT_ID = "evermoon:http"
 class HttpOptions:
     """The options of the server. `move_ports`: take the next free port when the wanted one is taken. `insecure`: other addresses than loopback are
     allowed without authentication. `default_service`: serve 127.0.0.1:8080 when the registry has no `http.service`.
+    `port`: that of the first service, whatever its entry says.
     `grace`: seconds that requests under way get when the server stops.
     """
 
     move_ports: bool = False
     insecure: bool = False
     default_service: bool = False
+    port: int | None = None
     grace: float = 10.0
 
 
@@ -93,7 +95,7 @@ class HttpServer:
     async def start(self) -> None:
         """Listens on every service, or on none: raises `Error` (INVALID, PERMISSION_DENIED, UNAVAILABLE) and stops what began."""
         registry = self._backend.registry
-        services = [self._service(entry, registry) for entry in _services(registry, self._options.default_service)]
+        services = [self._service(entry, registry) for entry in _services(registry, self._options)]
         try:
             for service in services:
                 await service.start(move=self._options.move_ports)
@@ -113,7 +115,7 @@ class HttpServer:
         Raises `Error` and changes nothing: INVALID when the new routes do not fit together, PERMISSION_DENIED when a
         service that others can reach would lose its guard, UNAVAILABLE when a new address is taken.
         """
-        entries = _services(registry, self._options.default_service)
+        entries = _services(registry, self._options)
         kept = _kept(entries, self._services)
         change = Change(gone=[service for service in self._services if service not in kept.values()])
         for entry in entries:
@@ -239,9 +241,13 @@ def _routers(entry: HttpService, registry: Registry) -> list[HttpRouter]:
     return [router for router in registry.of_kind(HttpRouter) if router.server == entry.id]
 
 
-def _services(registry: Registry, default: bool) -> Sequence[HttpService]:
+def _services(registry: Registry, options: HttpOptions) -> Sequence[HttpService]:
     found = [registry.resolve(entry) for entry in registry.of_kind(HttpService)]
-    return found or ([default_service()] if default else [])
+    found = found or ([default_service()] if options.default_service else [])
+    if found and options.port is not None:
+        host = Address.parse(found[0].addr).host
+        found[0] = found[0].model_copy(update={"addr": f"{f'[{host}]' if ':' in host else host}:{options.port}"})
+    return found
 
 
 def default_service() -> HttpService:

@@ -81,8 +81,8 @@ async def listed(registry: Registry, execution: WorkflowExecution) -> RunDescrip
     )
 
 
-async def is_polled(client: Client, task_queue: str) -> bool:
-    """Whether a worker has asked this queue for workflow tasks lately; one that has nothing to do asks once a minute."""
+async def pollers(client: Client, task_queue: str) -> list[str]:
+    """The identities of the workers that have asked this queue for workflow tasks lately; one that has nothing to do asks once a minute."""
     request = DescribeTaskQueueRequest(
         namespace=client.namespace,
         task_queue=TaskQueue(name=task_queue),
@@ -90,13 +90,14 @@ async def is_polled(client: Client, task_queue: str) -> bool:
     )
     response = await client.workflow_service.describe_task_queue(request, timeout=rpc.TIMEOUT)
     oldest = datetime.now(UTC) - _POLLED
-    return any(poller.last_access_time.ToDatetime(tzinfo=UTC) > oldest for poller in response.pollers)
+    return [poller.identity for poller in response.pollers if poller.last_access_time.ToDatetime(tzinfo=UTC) > oldest]
 
 
 async def describe(
-    registry: Registry, client: Client, handle: Handle, *, stack: bool, replayed: bool
+    registry: Registry, client: Client, handle: Handle, *, stack: bool, replayed: bool, asked: bool = True
 ) -> RunDescription:
-    """Everything about a run; what only itself can tell, of a run with a long history only if it may be `replayed` for that.
+    """Everything about a run; what only itself can tell if it is to be `asked`, of a run with a long history only if it may be
+    `replayed` for that.
 
     Raises what the SDK raises; `rpc.mapped` is around it.
     """
@@ -107,7 +108,7 @@ async def describe(
     failure = await _failure(client, run, raw, closed)
     state = _state(run, raw, failure, closed)
     long = long_histories.warning(run.history_length, raw.workflow_execution_info.history_size_bytes)
-    answering = state in ("in_progress", "completed", "failed") and (long is None or replayed)
+    answering = asked and state in ("in_progress", "completed", "failed") and (long is None or replayed)
     return _extended(
         run,
         state=state,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
+from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
 from temporalio.client import (
     RPCTimeoutOrCancelledError,
     WorkflowQueryFailedError,
@@ -49,6 +50,15 @@ def not_found(run: str) -> Error:
     return errors.not_found("workflow", run, workflow_id=run)
 
 
+def no_namespace(name: str) -> Error:
+    """UNAVAILABLE, since it is nothing that whoever asks did wrong, and it may come into being."""
+    return errors.unavailable(
+        f'the Temporal server has no namespace "{name}": correct `namespace` of the temporal.client, '
+        f"or have it made (temporal operator namespace create -n {name})",
+        namespace=name,
+    )
+
+
 @contextmanager
 def mapped(run: str = "") -> Iterator[None]:
     """Calls made inside raise `Error` and nothing else; `run` is the id they are about."""
@@ -68,8 +78,20 @@ def mapped(run: str = "") -> Iterator[None]:
 
 def _from_status(error: RPCError, run: str) -> Error:
     kind = _KINDS.get(error.status, errors.INTERNAL)
+    namespace = _missing_namespace(error)
+    if namespace is not None:
+        return no_namespace(namespace)
     if kind == errors.NOT_FOUND and run:
         return not_found(run)
     if kind == errors.UNAVAILABLE:
         return unavailable()
     return Error(kind, error.message)
+
+
+def _missing_namespace(error: RPCError) -> str | None:
+    """The namespace that the server does not know, when that is what it says."""
+    failure = NamespaceNotFoundFailure()
+    for detail in error.grpc_status.details:
+        if detail.Unpack(failure):
+            return failure.namespace
+    return None

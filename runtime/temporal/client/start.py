@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Any
 
@@ -58,6 +58,25 @@ class Starter:
                 return started
         raise errors.conflict(f'workflow "{plan.id}" kept closing while its messages were delivered', retryable=True)
 
+    def place(self, name: str, worker: str | None) -> tuple[WorkflowLua, Target]:
+        """The workflow called `name`, and where a start of it goes. Raises `Error` as a start does."""
+        entry = workflow_of(self._registry, name)
+        queue = workflow_options(entry.options).get("task_queue")
+        target = self._target(entry.id, worker, queue)
+        return entry, replace(target, queue=queue or target.queue)
+
+
+def workflow_of(registry: Registry, name: str) -> WorkflowLua:
+    """The workflow of an entry id, or of a type. Raises `Error` NOT_FOUND with what may be meant."""
+    entry = registry.find_workflow(name)
+    if entry is None:
+        other = registry.get(name)
+        if other is not None:
+            raise errors.not_found("workflow", name, f"that is a {other.kind}")
+        hint = did_you_mean(name, [known.id for known in registry.of_kind(WorkflowLua)])
+        raise errors.not_found("workflow", name, hint)
+    return entry
+
 
 def target(registry: Registry, entry: WorkflowLua, worker: str | None) -> Target:
     """The queue of the worker that was named, by id or by queue, else of the entry's own, else of the only one there is."""
@@ -97,10 +116,7 @@ class _StartPlan:
         clients: Clients,
         target: Callable[[str, str | None, str | None], Target],
     ) -> None:
-        entry = registry.find_workflow(request.entry)
-        if entry is None:
-            hint = did_you_mean(request.entry, [known.id for known in registry.of_kind(WorkflowLua)])
-            raise errors.not_found("workflow", request.entry, hint)
+        entry = workflow_of(registry, request.entry)
         self.request = request
         self.options = {**workflow_options(entry.options), **request.options}
         named = self.options.get("id") or request.id
