@@ -125,14 +125,19 @@ def _announce(cli: Cli, runtime: Runtime, state: Path, env: dict[str, str]) -> D
     return found
 
 
+def log_problems(error: RegistryError) -> None:
+    """What keeps files from being used as errors; notes, which do not, as warnings."""
+    for problem in error.problems:
+        _log.log(logging.ERROR if problem.severity == "error" else logging.WARNING, "%s", problem)
+
+
 async def _reload_on_save(runtime: Runtime, since: float) -> None:
     """Never ends. A broken save is reported, and the last good set of files goes on."""
     async for _ in saved(runtime, since):
         try:
             await runtime.reload()
         except RegistryError as error:
-            for problem in error.problems:
-                _log.log(logging.ERROR if problem.severity == "error" else logging.WARNING, "%s", problem)
+            log_problems(error)
             _log.error("not reloaded: the last good files go on running")
         except Error as error:
             _log.error("not reloaded: %s", error)

@@ -55,13 +55,15 @@ def _only(name: str, names: dict[str, Path]) -> str:
     found = [known for known in names if known.rpartition("/")[2] == name]
     if len(found) == 1:
         return found[0]
-    hint = f"did you mean {' or '.join(found)}?" if found else did_you_mean(name, names) or "evermoon docs lists them"
+    hint = (
+        f"did you mean {' or '.join(found)}?" if found else did_you_mean(name, names) or "list them with evermoon docs"
+    )
     raise click.BadParameter(f"no page {name!r}; {hint}", param_hint="PAGE")
 
 
 def _title(path: Path) -> str:
     with path.open(encoding="utf-8") as lines:
-        return next((line.lstrip("# ").strip() for line in lines if line.startswith("# ")), "")
+        return next((line.strip("#` \n") for line in lines if line.startswith("# ")), "")
 
 
 def _section(text: str, anchor: str, name: str) -> str:

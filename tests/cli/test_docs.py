@@ -56,7 +56,7 @@ def test_texts_name_pages_that_there_are(capsys: pytest.CaptureFixture[str]) -> 
         ("cli", "# Command line\n"),
         ("docs/cli.md", "# Command line\n"),
         ("time", "# time\n"),
-        ("kinds/workflow.lua", "# workflow.lua\n"),
+        ("kinds/workflow.lua", "# `workflow.lua`\n"),
         ("cli#which-server", "## Which server\n"),
         ("docs/cli.md#evermoon-serve", "### evermoon serve\n"),
     ],

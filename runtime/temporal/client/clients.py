@@ -113,11 +113,13 @@ class Clients:
         try:
             # The SDK's core waits three times as long for a server that takes the connection and then says nothing.
             async with asyncio.timeout(rpc.TIMEOUT.total_seconds()):
-                return await Client.connect(**options, interceptors=[ClientInterceptor()])
+                client = await Client.connect(**options, interceptors=[ClientInterceptor()])
         except (RuntimeError, RPCError, OSError) as error:  # the timeout is an OSError
             raise await self._unreached(client_id, options, error) from None
         except ValueError as error:  # how the SDK refuses an address
             raise errors.invalid(f"{options['target_host']!r} is no address of a Temporal server: {error}") from None
+        await rpc.check_namespace(client)
+        return client
 
     async def _unreached(self, client_id: str, options: dict[str, Any], raised: Exception) -> Error:
         """Its details are for who knows more of where the address comes from."""

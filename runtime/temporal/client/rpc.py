@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import (
+    Client,
     RPCTimeoutOrCancelledError,
     WorkflowQueryFailedError,
     WorkflowQueryRejectedError,
@@ -57,6 +59,16 @@ def no_namespace(name: str) -> Error:
         f"or have it made (temporal operator namespace create -n {name})",
         namespace=name,
     )
+
+
+async def check_namespace(client: Client) -> None:
+    """Raises `Error` as `no_namespace`, for a namespace that the server says it does not have: workers would end for that, in its words."""
+    try:
+        request = DescribeNamespaceRequest(namespace=client.namespace)
+        await client.workflow_service.describe_namespace(request, timeout=TIMEOUT)
+    except RPCError as error:
+        if _missing_namespace(error) is not None:
+            raise no_namespace(client.namespace) from None
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from temporalio.client import Client
 
 from runtime import errors
 from runtime.errors import Error
@@ -163,9 +164,11 @@ async def test_what_is_right_connects(directory: Path, temporal_server: DevServe
 async def test_a_namespace_that_is_not_there_is_not_a_run_that_is_not_there(
     directory: Path, temporal_server: DevServer
 ) -> None:
-    connections = clients(directory, temporal_server.address, ", namespace: nowhere")
-    with pytest.raises(Error) as refused:
-        await Runs(Registry.load(directory / "registry.yaml", environ={}), connections).describe("some-run")
-    assert refused.value.kind == errors.UNAVAILABLE
-    assert 'has no namespace "nowhere"' in refused.value.message
-    assert "operator namespace create" in refused.value.message
+    error = await refusal(directory, temporal_server.address, ", namespace: nowhere")
+    assert (error.kind, error.retryable) == (errors.UNAVAILABLE, True)
+    assert 'has no namespace "nowhere": correct `namespace` of the temporal.client' in error.message
+    gone = await Client.connect(temporal_server.address, namespace="nowhere")
+    registry = Registry.load(directory / "registry.yaml", environ={})
+    runs = Runs(registry, Clients(registry, connected=gone))
+    with pytest.raises(Error, match='has no namespace "nowhere"'):
+        await runs.describe("some-run")
