@@ -47,7 +47,7 @@ MORE = """
   - {name: astray, kind: workflow.lua, source: file://entries/astray.lua,
      meta: {temporal: {workflow: {worker: worker, on_error: retry_task}}}}
   - {name: fail, kind: function.lua, source: file://entries/fail.lua, meta: {temporal: {activity: {worker: worker}}}}
-  - {name: declared, kind: workflow.lua, source: file://entries/waiting.lua, modules: [workflow],
+  - {name: declared, kind: workflow.lua, source: file://entries/declared.lua, modules: [workflow],
      meta: {temporal: {workflow: {worker: worker, signals: {approve: {}}}}}}
   - {name: unlucky, kind: workflow.lua, source: file://entries/unlucky.lua,
      meta: {temporal: {workflow: {worker: worker}}}}
@@ -65,6 +65,7 @@ def project(directory: Path) -> Path:
     registry = directory / "config" / "registry.yaml"
     registry.write_text(registry.read_text().replace("127.0.0.1:8080", "127.0.0.1:0") + MORE)
     (directory / "entries" / "waiting.lua").write_text(WAITING)
+    (directory / "entries" / "declared.lua").write_text(WAITING)
     (directory / "entries" / "greeting.lua").write_text(GREETING)
     (directory / "entries" / "failing.lua").write_text(FAILING)
     (directory / "entries" / "unlucky.lua").write_text(
