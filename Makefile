@@ -15,7 +15,7 @@ $(VENV)/.ready: pyproject.toml $(LOCK)
 	@echo "installing evermoon and its tools into $(VENV) ..."
 	@$(BIN)/python $(PIP) install --require-hashes --only-binary :all: -r $(LOCK)
 	@$(BIN)/python $(PIP) install --no-index --no-deps --no-build-isolation -e .
-	@$(BIN)/python -m compileall -q runtime  # as an installer would: not every environment lets a command write what it compiled
+	@$(BIN)/python -m compileall -q evermoon runtime  # as an installer would: not every environment lets a command write what it compiled
 	@touch $@
 
 # Renews the lock: the newest versions that the ranges in pyproject.toml allow, for every Python and platform there is.

@@ -9,8 +9,8 @@ from typing import Any
 
 import aiohttp
 
-from runtime.errors import INTERNAL, NOT_FOUND, UNAVAILABLE, Error
-from runtime.process.execution_context import current
+from evermoon import current
+from evermoon.errors import INTERNAL, NOT_FOUND, UNAVAILABLE, Error
 
 TIMEOUT = 25.0  # seconds; below the activities' start-to-close, so that the failure says more than "timed out"
 HEARTBEAT = 1.0  # seconds

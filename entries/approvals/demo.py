@@ -121,7 +121,7 @@ def _reached(value: Any, wanted: Any) -> bool:
 
 
 @asynccontextmanager
-async def stage(state: Path) -> AsyncIterator[tuple[Office, Worker, str]]:
+async def stage(state: Path) -> AsyncIterator[tuple[Office, Worker]]:
     """Everything the demo needs, running; gone when it is left."""
     title("Starting")
     async with DevServer() as server:
@@ -140,7 +140,7 @@ async def stage(state: Path) -> AsyncIterator[tuple[Office, Worker, str]]:
                 office = Office(client, worker)
                 following = asyncio.create_task(office.follow())
                 try:
-                    yield office, worker, str(server.ui_url)
+                    yield office, worker
                 finally:
                     following.cancel()
                     await asyncio.gather(following, return_exceptions=True)
@@ -196,7 +196,7 @@ async def survived(office: Office, worker: Worker) -> Approval:
 
 async def show(state: Path) -> dict[str, Any]:
     report: dict[str, Any] = {}
-    async with stage(state) as (office, worker, ui):
+    async with stage(state) as (office, worker):
         title("Three people ask")
         await office.ask("laptop", "New laptop", "ann")
         await office.ask("espresso", "Third espresso machine", "dan")
@@ -210,7 +210,7 @@ async def show(state: Path) -> dict[str, Any]:
         title("(d) The host is killed while one waits")
         report["survived"] = await survived(office, worker)
         title("Stopping")
-    return {**report, "ui": ui}
+    return report
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from runtime.temporal.dev_server import DevServer
 
 
 @asynccontextmanager
-async def stage(state: Path) -> AsyncIterator[tuple[Shop, Worker, str]]:
+async def stage(state: Path) -> AsyncIterator[tuple[Shop, Worker]]:
     """Everything the demo needs, running; gone when it is left."""
     title("Starting")
     async with DevServer() as server, services(state) as running:
@@ -36,14 +36,14 @@ async def stage(state: Path) -> AsyncIterator[tuple[Shop, Worker, str]]:
             say(f"worker {worker.url} (process {worker.pid})")
             async with aiohttp.ClientSession() as client:
                 urls = {service.name: service.url for service in running.values()}
-                yield Shop(client, worker, urls, say), worker, str(server.ui_url)
+                yield Shop(client, worker, urls, say), worker
         finally:
             await worker.stop()
 
 
 async def show(state: Path) -> dict[str, Any]:
     report: dict[str, Any] = {}
-    async with stage(state) as (shop, worker, ui):
+    async with stage(state) as (shop, worker):
         title("(a) An order that completes")
         report["completed"] = await scenarios.completed(shop)
         title("(b) Out of stock: three attempts, then what was done is undone")
@@ -55,7 +55,7 @@ async def show(state: Path) -> dict[str, Any]:
         title("(e) The worker is killed while it pays")
         report["crash"] = await scenarios.crash(shop, worker, say)
         title("Stopping")
-    return {**report, "ui": ui}
+    return report
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import aiohttp
 from rich.console import Console
 
 from entries.demo.shop import Unexpected
-from runtime.errors import Error
+from evermoon import Error
 
 console = Console(highlight=False, soft_wrap=True)
 

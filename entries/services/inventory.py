@@ -15,7 +15,7 @@ from pydantic import Field
 from entries.services import process
 from entries.services.ledger import Answer
 from entries.services.web import LEDGER, Request, SagaRequest, application, body, mutate
-from runtime.errors import ALREADY_EXISTS, CONFLICT, NOT_FOUND, Error
+from evermoon.errors import ALREADY_EXISTS, CONFLICT, NOT_FOUND, Error
 
 #: What a new inventory holds: nothing of one thing, so that running out can be tried.
 STOCK = {"tea": 1000, "teapot": 1000, "samovar": 1000, "moonstone": 0}

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from runtime.errors import Error
+from evermoon import Error
 
 T = TypeVar("T")
 Answer = dict[str, Any]

@@ -16,7 +16,7 @@ from pydantic import Field
 from entries.services import process
 from entries.services.ledger import Answer
 from entries.services.web import LEDGER, Request, SagaRequest, application, body, mutate
-from runtime.errors import ALREADY_EXISTS, CONFLICT, NOT_FOUND, Error
+from evermoon.errors import ALREADY_EXISTS, CONFLICT, NOT_FOUND, Error
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS orders (

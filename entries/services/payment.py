@@ -19,7 +19,7 @@ from entries.services import process
 from entries.services.gateway import Gateway
 from entries.services.ledger import Answer
 from entries.services.web import LEDGER, Request, SagaRequest, application, body, mutate
-from runtime.errors import ALREADY_EXISTS, CONFLICT, INVALID, NOT_FOUND, Error
+from evermoon.errors import ALREADY_EXISTS, CONFLICT, INVALID, NOT_FOUND, Error
 
 GATEWAY = web.AppKey("gateway", Gateway)
 

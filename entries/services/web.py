@@ -13,7 +13,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from entries.services.ledger import KEY_REUSED, Answer, Call, Ledger
-from runtime.errors import INTERNAL, INVALID, NOT_FOUND, Error
+from evermoon.errors import INTERNAL, INVALID, NOT_FOUND, Error
 
 Body = TypeVar("Body", bound=BaseModel)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -71,7 +71,8 @@ class Lifecycle(Remote):
 
     async def missing(self) -> list[str]:
         """What keeps this runtime from doing its work, as sentences; empty when it is ready."""
-        missing = [] if await self._clients.ready() else ["the Temporal server does not answer"]
+        away = await self._clients.away()
+        missing = [] if away is None else [away]
         waiting = self._workers.waiting if self._workers else []
         return [*missing, *(f"worker {worker} does not poll" for worker in waiting)]
 
@@ -114,7 +115,8 @@ class Lifecycle(Remote):
         options = self._options
         registry = self._registry = load_for(self._settings, options)
         if options.temporal == EMBEDDED:
-            server = DevServer(options.state, namespaces=_namespaces(registry))
+            port, ui_port = options.ports
+            server = DevServer(options.state, namespaces=_namespaces(registry), port=port, ui_port=ui_port)
             self._embedded = await stack.enter_async_context(server)
         self._connect(stack)
         programs = self._programs

@@ -60,3 +60,6 @@ class RuntimeOptions:
 
     grace: float = 5.0
     """What functions under way get when the runtime closes. Workers and HTTP have their own."""
+
+    ports: tuple[int | None, int | None] = (None, None)
+    """The ports of an embedded server and of its UI; None: the usual one, or a free one when that is taken."""

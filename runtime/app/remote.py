@@ -5,7 +5,7 @@ A command that acts on runs needs no more than this; a `Runtime` is one with hos
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
@@ -26,11 +26,13 @@ from runtime.registry import (
     Registry,
     RegistryError,
     Releases,
+    StartableWorkflow,
     TemporalClient,
     open_store,
 )
 from runtime.settings import Settings
 from runtime.temporal.client.clients import Clients
+from runtime.temporal.client.listing import of_types
 from runtime.temporal.client.runs import Runs
 
 if TYPE_CHECKING:
@@ -101,6 +103,16 @@ class Remote:
         clients = self.registry.of_kind(TemporalClient)
         return self.registry.resolve(clients[0]).address if clients else None
 
+    def on_assumption(self, say: Callable[[str], None]) -> None:
+        """Calls `say` with the server and namespace of each connection that is made to where nobody said, but a default."""
+
+        def connected(client_id: str, _client: object) -> None:
+            assumed = self._clients.assumed(client_id)
+            if assumed is not None:
+                say(assumed)
+
+        self._clients.on_connect(connected)
+
     async def start(
         self,
         entry: str,
@@ -157,6 +169,10 @@ class Remote:
         """A run with a long history is asked for details and stack only if it may be `replayed` for that."""
         return await self._runs.describe(run, stack=stack, replayed=replayed)
 
+    async def brief(self, run: str) -> RunDescription:
+        """A run as `list` has it, without a question to it or a look at what is pending."""
+        return await self._runs.brief(run)
+
     async def unserved(self, run: str) -> str | None:
         """The task queue of the run, when no worker polls it."""
         return await self._runs.unserved(run)
@@ -165,6 +181,23 @@ class Remote:
         """Runs as a visibility query finds them, newest first. Open ones are looked at, as far as they are not too many."""
         for run in await self._runs.look([run async for run in self._runs.list(query, limit)]):
             yield run
+
+    async def unserved_start(self, entry: str, worker: str | None = None) -> str | None:
+        """Why a run of the workflow would wait in vain, or be taken up by somebody else's scripts; None when it may be started.
+
+        Raises `Error` as `start` does for a workflow or a worker that is not there.
+        """
+        return await self._runs.unserved_start(entry, worker, deployed=self._deployed)
+
+    async def own(self, query: str = "", limit: int = 50) -> Sequence[RunDescription]:
+        """As `list`, of the types of this registry's workflows; all of them when it has none, or could not be read whole."""
+        types = [
+            self._registry.workflow_type(entry)
+            for entry in self._registry.entries.values()
+            if isinstance(entry, StartableWorkflow)
+        ]
+        broken = any(note.severity == "error" for note in self._registry.notes)
+        return [run async for run in self.list(query if broken or not types else of_types(types, query), limit)]
 
     async def history(self, run: str) -> dict[str, Any]:
         """The history, in the form `evermoon replay` reads."""

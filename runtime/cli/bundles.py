@@ -7,9 +7,8 @@ from datetime import UTC, datetime
 import click
 
 from runtime.app.remote import Remote
-from runtime.cli.common import Cli, command
+from runtime.cli.common import Cli, command, seconds
 from runtime.cli.connect import with_runtime
-from runtime.durations import parse
 from runtime.errors import NOT_FOUND, Error
 from runtime.registry import BundleStore, Listed, Releases, Stored, open_store
 
@@ -31,17 +30,22 @@ class _Row:
 @click.command("bundles")
 @click.argument("action", type=click.Choice(["list", "prune"]), default="list")
 @click.option(
-    "--older-than", default="24h", show_default=True, help="Prune only what nobody has published for so long."
+    "--older-than",
+    "age",
+    metavar="DURATION",
+    default="24h",
+    show_default=True,
+    callback=seconds,
+    help="Prune only what nobody has published for so long.",
 )
 @command
-def bundles(cli: Cli, action: str, older_than: str) -> None:
+def bundles(cli: Cli, action: str, age: float) -> None:
     """List the bundles of the store, or prune those that nothing needs.
 
     A bundle is needed when the registry or the newest release has it, when an open run began with it, and when open runs of its entry do not say
     what they began with. Closed runs whose bundle is gone can no longer be queried or reset. Kernels go when no bundle is left that
     needs them.
     """
-    age = parse(older_than).total_seconds()
 
     async def work(runtime: Remote) -> tuple[list[_Row], list[Listed]]:
         store = runtime.bundles or open_store(cli.settings.bundle_place)

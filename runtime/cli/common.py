@@ -8,10 +8,12 @@ import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from runtime import durations
 from runtime.cli.beginning import imported
 from runtime.cli.logs import configure_logging
 from runtime.cli.output import FAILED, to_json
@@ -94,12 +96,21 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         except OSError as error:
             if error.filename is None:  # about no file that somebody named
                 raise
-            report(unavailable(f"{error.filename}: {error.strerror}", retryable=False), json)
+            report(_about_file(error, cli), json)
             sys.exit(FAILED)
 
     for option in reversed(_OPTIONS):
         run = option(run)
     return run
+
+
+def _about_file(error: OSError, cli: Cli | None) -> Error:
+    """In a project that cannot be written to it is the state that has no place."""
+    text = f"{error.filename}: {error.strerror}"
+    state = cli.settings.state.absolute() if cli is not None else None
+    if state is not None and isinstance(error.filename, str) and Path(error.filename).absolute().is_relative_to(state):
+        text += "; --state DIR keeps the state elsewhere"
+    return unavailable(text, retryable=False)
 
 
 _OPTIONS = (
@@ -131,6 +142,16 @@ def json_argument(_context: click.Context, parameter: click.Parameter, value: An
     if isinstance(value, tuple):
         return tuple(parse_json(text, parameter) for text in value)
     return parse_json(value, parameter)
+
+
+def seconds(_context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
+    """Click callback: a duration such as 30s, in seconds. Misuse when it is none."""
+    if value is None:
+        return None
+    try:
+        return durations.parse(value).total_seconds()
+    except Error as error:
+        raise click.BadParameter(str(error), param=parameter) from None
 
 
 def actor_argument(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TypeVar
 
 from runtime.app.options import RuntimeOptions
 from runtime.app.remote import Remote
+from runtime.cli import hints
 from runtime.cli.common import Cli, run_async
 from runtime.cli.dev_state import FILE, DevState
 from runtime.errors import UNAVAILABLE, Error
+from runtime.temporal.client.unreached import ABSENT
 from runtime.temporal.core_log import forward_core_log
 
 T = TypeVar("T")
@@ -46,15 +49,22 @@ def with_runtime(
             namespace=dev.namespace if dev else None,
         )
         async with Remote.from_settings(settings, options) as runtime:
+            runtime.on_assumption(partial(_say_assumed, cli))
             broken = sum(note.severity == "error" for note in runtime.registry.notes)
             if broken:
                 cli.say(f"passing over {broken} problem{'' if broken == 1 else 's'} of the registry (evermoon check)")
             try:
                 return await work(runtime)
             except Error as error:
+                await hints.add_run(runtime, error)
                 raise _explained(error, cli, dev if address is None else None) from None
 
     return run_async(run())
+
+
+def _say_assumed(cli: Cli, place: str) -> None:
+    """People do not see which server a command chose, and that of another project may answer there."""
+    cli.say(f"using the Temporal server at {place} and no evermoon dev runs with its state in {cli.settings.state}")
 
 
 def _explained(error: Error, cli: Cli, dev: DevState | None) -> Error:
@@ -63,7 +73,7 @@ def _explained(error: Error, cli: Cli, dev: DevState | None) -> Error:
     if error.kind != UNAVAILABLE or "address" not in about:
         return error
     if dev is not None:
-        error.message += f", which evermoon dev (process {dev.pid}) wrote to {cli.settings.state / FILE}"
-    elif not about["given"]:
+        error.message += f" (evermoon dev, process {dev.pid}, wrote that address to {cli.settings.state / FILE})"
+    elif not about["given"] and about.get("cause") in ABSENT:
         error.message += f"; no evermoon dev runs with its state in {cli.settings.state}: evermoon dev starts a server"
     return error

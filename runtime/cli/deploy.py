@@ -10,9 +10,8 @@ from typing import Any
 
 import click
 
-from runtime.cli.common import Cli, command
+from runtime.cli.common import Cli, command, seconds
 from runtime.cli.dev_state import DevState
-from runtime.durations import parse
 from runtime.errors import not_found, timed_out, unavailable
 from runtime.loading import load_registry
 from runtime.lua.program import Programs
@@ -37,7 +36,15 @@ class _DeployPlan:
 @click.option(
     "--wait", is_flag=True, help="Until every process that runs serves it, or refuses it: then the command fails."
 )
-@click.option("--timeout", default="60s", show_default=True, help="How long to wait.")
+@click.option(
+    "--timeout",
+    "patience",
+    metavar="DURATION",
+    default="60s",
+    show_default=True,
+    callback=seconds,
+    help="How long to wait.",
+)
 @click.option("--note", default="", help="A word on it, shown by --status.")
 @click.option("--status", is_flag=True, help="Publish nothing: show the releases, and which process serves which.")
 @click.option(
@@ -48,13 +55,12 @@ class _DeployPlan:
     help="Publish the files of an earlier release again; without a number those of the one before the newest.",
 )
 @command
-def deploy(cli: Cli, wait: bool, timeout: str, note: str, status: bool, rollback: str | None) -> None:
+def deploy(cli: Cli, wait: bool, patience: float, note: str, status: bool, rollback: str | None) -> None:
     """Publish the registry's files here to every `evermoon serve` that shares the bundle store.
 
     They are checked as `check` does, and published whole or not at all. New runs use the new code, open runs what they began with.
     Python functions are code of the host and are not shipped.
     """
-    patience = parse(timeout).total_seconds()
     store = open_store(_place(cli))
     releases = Releases(store)
     if status:

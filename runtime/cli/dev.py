@@ -25,6 +25,7 @@ from runtime.loading import load_registry
 from runtime.registry import DirectoryStore, RegistryError, TemporalClient
 from runtime.temporal.core_log import forward_core_log
 
+_PORT = click.IntRange(1, 65535)
 _log = logging.getLogger("evermoon.dev")
 
 
@@ -34,22 +35,41 @@ _log = logging.getLogger("evermoon.dev")
     "--insecure", is_flag=True, help="Allow HTTP on addresses other machines can reach, without authentication."
 )
 @click.option("--no-reload", is_flag=True, help="Do not watch the files.")
+@click.option("--port", type=_PORT, help="The port of the Temporal server.  [default: 7233, or a free one]")
+@click.option("--ui-port", type=_PORT, help="The port of its UI.  [default: 8233, or a free one]")
+@click.option("--http-port", type=_PORT, help="The port of the first http.service.  [default: its own, or a free one]")
 @command
-def dev(cli: Cli, ephemeral: bool, insecure: bool, no_reload: bool) -> None:
+def dev(
+    cli: Cli,
+    ephemeral: bool,
+    insecure: bool,
+    no_reload: bool,
+    port: int | None,
+    ui_port: int | None,
+    http_port: int | None,
+) -> None:
     """Run an embedded Temporal server, workers and HTTP; reload on save.
 
-    Prints the URLs. State is kept in .evermoon/ unless --ephemeral. Ports that are taken are replaced by free ones. The
-    other commands find the running server by themselves. Ctrl-C ends everything.
+    Prints the URLs. State is kept in .evermoon/ unless --ephemeral. Ports that are taken are replaced by free ones, unless an
+    option names them. The other commands find the running server by themselves. Ctrl-C ends everything.
     """
-    http = HttpOptions(move_ports=True, insecure=insecure, default_service=True)
+    http = HttpOptions(move_ports=http_port is None, insecure=insecure, default_service=True, port=http_port)
+    options = RuntimeOptions(
+        temporal="embedded",
+        ports=(port, ui_port),
+        state=None if ephemeral else cli.settings.state,
+        http=http,
+        shadow=True,
+        new_attributes=True,
+    )
 
     async def work() -> None:
-        await _dev(cli, ephemeral=ephemeral, http=http, watching=not no_reload)
+        await _dev(cli, options, watching=not no_reload)
 
     run_until_stopped(work)
 
 
-async def _dev(cli: Cli, *, ephemeral: bool, http: HttpOptions, watching: bool) -> None:
+async def _dev(cli: Cli, options: RuntimeOptions, *, watching: bool) -> None:
     forward_core_log()
     state = cli.settings.state
     running = DevState.read(state)
@@ -60,9 +80,6 @@ async def _dev(cli: Cli, *, ephemeral: bool, http: HttpOptions, watching: bool) 
         first = load_registry(cli.settings)
         companions = await stack.enter_async_context(DevProcesses(companions_of(first, state), cli.settings.environ))
         settings = cli.settings.with_environ(companions.env)
-        options = RuntimeOptions(
-            temporal="embedded", state=None if ephemeral else state, http=http, shadow=True, new_attributes=True
-        )
         read_at = time.time()
         runtime = await stack.enter_async_context(Runtime.from_settings(settings, options))
         announced = _announce(cli, runtime, state, companions.env)
@@ -110,6 +127,12 @@ def _announce(cli: Cli, runtime: Runtime, state: Path, env: dict[str, str]) -> D
     return found
 
 
+def log_problems(error: RegistryError) -> None:
+    """What keeps files from being used as errors; notes, which do not, as warnings."""
+    for problem in error.problems:
+        _log.log(logging.ERROR if problem.severity == "error" else logging.WARNING, "%s", problem)
+
+
 async def _reload_on_save(runtime: Runtime, since: float) -> None:
     """Never ends. A broken save is reported, and the last good set of files goes on."""
     async for _ in saved(runtime, since):
@@ -117,9 +140,7 @@ async def _reload_on_save(runtime: Runtime, since: float) -> None:
         try:
             await runtime.reload()
         except RegistryError as error:
-            for problem in error.problems:
-                if problem.severity != "note":
-                    _log.error("%s", problem)
+            log_problems(error)
             _log.error("not reloaded: the last good files go on running")
         except Error as error:
             _log.error("not reloaded: %s", error)

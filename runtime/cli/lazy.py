@@ -28,12 +28,6 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """As click does it, from the first lines alone."""
-        width = formatter.width - 6 - max(map(len, self.lazy))
+        """As click does it, but from the first lines alone, and each of them whole."""
         with formatter.section("Commands"):
-            formatter.write_dl(
-                [
-                    (name, click.Command(name, help=line).get_short_help_str(width))
-                    for name, (_, line) in self.lazy.items()
-                ]
-            )
+            formatter.write_dl([(name, line) for name, (_, line) in self.lazy.items()])

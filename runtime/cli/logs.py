@@ -38,6 +38,8 @@ def configure_logging(level: str) -> None:
         logging.getLogger(name).setLevel(level.upper())
     if level != "debug":
         logging.getLogger("evermoon.http.access").setLevel(logging.WARNING)
+        # Its warnings are of what it mends itself, such as a question to a run that it has to fetch first.
+        logging.getLogger("temporalio.core").setLevel(logging.ERROR)
 
 
 def _about(about: Mapping[str, object]) -> str:

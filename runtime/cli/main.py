@@ -31,7 +31,7 @@ _COMMANDS = {
     "terminate": ("runtime.cli.run_commands", "End run ID at once; its script is not asked."),
     "ps": (
         "runtime.cli.ps",
-        "List runs, newest first, and after them the processes of a host; with --query, runs alone.",
+        "List the runs of this registry, newest first, and the processes of a host.",
     ),
     "show": (
         "runtime.cli.show",
@@ -60,7 +60,8 @@ _COMMANDS = {
         "Publish the registry's files here to every `evermoon serve` that shares the bundle store.",
     ),
     "bundles": ("runtime.cli.bundles", "List the bundles of the store, or prune those that nothing needs."),
-    "new": ("runtime.cli.new", "Write a first workflow and its registry to DIR."),
+    "docs": ("runtime.cli.docs", "Show PAGE of the documentation, or list its pages."),
+    "new": ("runtime.cli.new", "Write a first workflow and its registry to the directory NAME."),
 }
 
 

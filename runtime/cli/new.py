@@ -1,19 +1,21 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import click
 
 from runtime.cli.common import Cli, command
 from runtime.errors import already_exists
+from runtime.registry.files import NAMESPACE
 
 _REGISTRY = """\
 version: "1.0"
-namespace: app
+namespace: "NAMESPACE"
 root: ..
 entries:
   - {name: temporal, kind: temporal.client, address: "${env:TEMPORAL_ADDRESS|localhost:7233}"}
-  - {name: worker, kind: temporal.worker, client: temporal, task_queue: app}
+  - {name: worker, kind: temporal.worker, client: temporal, task_queue: "NAMESPACE"}
   - {name: http, kind: http.service, addr: "127.0.0.1:8080"}
 
   - name: hello
@@ -36,7 +38,7 @@ local time = require("time")
 
 -- Starts with one argument, e.g. {"name": "Ada"}; survives a crash at any line.
 local function main(input)
-    local greeting, err = funcs.call("app:greet", input and input.name or "world")
+    local greeting, err = funcs.call("NAMESPACE:greet", input and input.name or "world")
     if err then
         return nil, err
     end
@@ -62,15 +64,15 @@ local test = require("test")
 -- `evermoon test`: no server, and a sleep takes no time.
 return test.describe("hello", function()
     test.it("greets by name", function()
-        local run = test.start({ entry = "app:hello", args = { { name = "Ada" } } })
+        local run = test.start({ entry = "NAMESPACE:hello", args = { { name = "Ada" } } })
         test.equal(run:result(), { greeting = "Hello, Ada!" })
     end)
 
     test.it("passes a failure of its activity on", function()
         local run = test.start({
-            entry = "app:hello",
+            entry = "NAMESPACE:hello",
             functions = {
-                ["app:greet"] = function() return nil, errors.new(errors.INVALID, "no such name") end,
+                ["NAMESPACE:greet"] = function() return nil, errors.new(errors.INVALID, "no such name") end,
             },
         })
         test.fails({ errors.INVALID, "no such name" }, run:result())
@@ -87,22 +89,42 @@ _FILES = {
 }
 
 
+#: In the texts above, for the namespace of the project.
+_NAMESPACE = "NAMESPACE"
+
+
 @click.command("new")
-@click.argument("directory", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("directory", metavar="NAME", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--namespace", metavar="NS", help="The namespace of its entries, and its task queue.  [default: NAME]")
 @command
-def new(cli: Cli, directory: Path) -> None:
-    """Write a first workflow and its registry to DIR. Nothing that exists is changed."""
+def new(cli: Cli, directory: Path, namespace: str | None) -> None:
+    """Write a first workflow and its registry to the directory NAME.
+
+    NAME, or the last part of it, is also the namespace of the project's entries and its task queue, so that no two projects mix.
+    Nothing that exists is changed.
+    """
+    name = _namespace(directory, namespace)
     taken = [str(path) for path in _FILES if (directory / path).exists()]
     if taken:
         raise already_exists(f"{directory} has {', '.join(taken)} already")
     for path, text in _FILES.items():
         target = directory / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text)
-    cli.emit({"directory": str(directory), "files": [str(path) for path in _FILES]}, lambda: _next_steps(directory))
+        target.write_text(text.replace(_NAMESPACE, name))
+    document = {"directory": str(directory), "namespace": name, "files": [str(path) for path in _FILES]}
+    cli.emit(document, lambda: _next_steps(directory, name))
 
 
-def _next_steps(directory: Path) -> None:
+def _namespace(directory: Path, given: str | None) -> str:
+    """The one given, else the name of the directory with what no namespace may have made dashes."""
+    name = given or re.sub(r"[^A-Za-z0-9_.]+", "-", directory.resolve().name).strip("-.")
+    if NAMESPACE.fullmatch(name):
+        return name
+    what = f"{name!r} is no namespace" if given else f"{str(directory)!r} makes no namespace"
+    raise click.BadParameter(f"{what}: letters, digits, _ - and . are allowed; name one with --namespace")
+
+
+def _next_steps(directory: Path, name: str) -> None:
     click.echo(f"wrote {', '.join(str(path) for path in _FILES)} to {directory}")
-    click.echo(f"next:  cd {directory} && evermoon test && evermoon dev")
-    click.echo("""then:  evermoon start app:hello '{"name": "Ada"}' --wait""")
+    click.echo(f"next:  {'' if directory == Path() else f'cd {directory} && '}evermoon test && evermoon dev")
+    click.echo(f"""then:  evermoon start {name}:hello '{{"name": "Ada"}}' --wait""")

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from runtime.app.remote import Remote
+from runtime.cli import hints
 from runtime.cli.common import Cli, command, given, json_argument
 from runtime.cli.connect import with_runtime
 
@@ -32,6 +33,7 @@ def send(cli: Cli, run: str, topic: str, value: Any) -> None:
 
     async def work(runtime: Remote) -> None:
         await runtime.send(run, topic, *given(value))
+        await hints.tell_topic(cli, runtime, run, topic)
 
     with_runtime(cli, work, lenient=True)
     cli.emit({"id": run, "sent": topic}, lambda: None)

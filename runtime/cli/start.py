@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,9 +11,11 @@ import click
 from runtime.app.remote import Remote
 from runtime.cli.common import MISSING, Cli, command, given, json_argument, with_principal
 from runtime.cli.connect import with_runtime
-from runtime.errors import Error
+from runtime.errors import Error, unavailable
 from runtime.late import late
-from runtime.registry import WorkflowLua
+from runtime.process.task_queues import queue_of
+from runtime.registry import TemporalWorker
+from runtime.registry.problems import did_you_mean
 
 if TYPE_CHECKING:
     from runtime.registry import inputs
@@ -38,6 +41,17 @@ def _with_budget(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--timeout", metavar="DURATION", help=spent)(grace(run))
 
 
+@dataclass(frozen=True, slots=True)
+class _How:
+    """The options of `start`. `budget`: the time budget, as options of a start."""
+
+    run_id: str | None
+    worker: str | None
+    wait: bool
+    unserved: bool
+    budget: Mapping[str, Any]
+
+
 @click.command("start")
 @click.argument("entry")
 @click.argument("input", metavar="[JSON]", required=False, callback=json_argument)
@@ -45,50 +59,54 @@ def _with_budget(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--worker", metavar="ID", help="A temporal.worker entry or task queue, instead of the workflow's own.")
 @click.option("--wait", is_flag=True, help="Wait for the run to end and print its result.")
 @_with_budget
+@click.option("--unserved", is_flag=True, help="Start it even if no worker serves this registry: it waits for one.")
 @with_principal
 @command
-def start(
-    cli: Cli,
-    entry: str,
-    input: Any,
-    run_id: str | None,
-    worker: str | None,
-    wait: bool,
-    budget: Mapping[str, Any],
-    whom: Mapping[str, Any],
-) -> None:
+def start(cli: Cli, entry: str, input: Any, whom: Mapping[str, Any], **how: Any) -> None:
     """Start a run of the workflow ENTRY with JSON as its argument."""
+    asked = _How(**how)
 
     async def work(runtime: Remote) -> None:
-        workflow = runtime.registry.get(entry)
-        if isinstance(workflow, WorkflowLua) and workflow.input_schema is not None:
-            inputs.check(workflow.id, workflow.input_schema, None if input is MISSING else input)
-        started = await runtime.start(
-            entry, *given(input), id=run_id, worker=worker, id_conflict_policy="fail", **budget, **whom
-        )
-        if wait:
+        _judge(runtime, entry, input)
+        await _look_for_worker(cli, runtime, entry, asked)
+        place: dict[str, Any] = {"id": asked.run_id, "worker": asked.worker, **asked.budget}
+        started = await runtime.start(entry, *given(input), **place, id_conflict_policy="fail", **whom)
+        if asked.wait:
             cli.say(f"{started.id} started")
-            await _hint(cli, runtime, started.id)
             cli.emit(await runtime.result(started.id))
             return
         answer = {"id": started.id, "run_id": started.run_id, "pid": started.pid}
         cli.emit(answer, lambda: click.echo(started.id))
-        await _hint(cli, runtime, started.id)
 
     with_runtime(cli, work, checked=True)
 
 
-async def _hint(cli: Cli, runtime: Remote, run: str) -> None:
-    """Tells people why nothing happens when no worker serves the run. That it cannot be found out is no failure."""
-    if cli.as_json:
+def _judge(runtime: Remote, entry: str, input: Any) -> None:
+    """What the workflow does not take is a misuse of the command."""
+    workflow = runtime.registry.find_workflow(entry)
+    if workflow is None or workflow.input_schema is None:
         return
     try:
-        for look in range(_LOOKS):
-            if look:
-                await asyncio.sleep(1)
-            queue = await runtime.unserved(run)
-            if queue is None:
-                return
-    except Error:
-        return
-    cli.say(f"no worker polls the task queue {queue}: the run waits for one (evermoon dev, or evermoon serve)")
+        inputs.check(workflow.id, workflow.input_schema, None if input is MISSING else input)
+    except Error as error:
+        raise click.UsageError(str(error)) from None
+
+
+async def _look_for_worker(cli: Cli, runtime: Remote, entry: str, how: _How) -> None:
+    """Raises `Error` UNAVAILABLE when nobody would take the run up, or another registry's scripts would; with `unserved`, says so."""
+    for look in range(_LOOKS):
+        if look:
+            await asyncio.sleep(1)
+        why = await runtime.unserved_start(entry, how.worker)
+        if why is None:
+            return
+        if how.unserved:
+            cli.say(f"{entry} waits to be served: {why}")
+            return
+    workers = runtime.registry.of_kind(TemporalWorker)
+    known = [name for worker in workers for name in (worker.id, queue_of(runtime.registry, worker))]
+    hint = did_you_mean(how.worker, known) if how.worker and how.worker not in known else None
+    raise unavailable(
+        f"{entry} is not served: {why}{f'; {hint}' if hint else ''}. Run evermoon dev or evermoon serve for this registry, or start it with --unserved",
+        retryable=False,
+    )

@@ -27,7 +27,13 @@ def _middleware(registry: Registry) -> Iterator[Problem]:
         for fault in faults(router):
             severity: Literal["error", "note"] = "note" if fault.note else "error"
             yield Problem(
-                router.file, router.line, router.id, fault.message, fault.hint, "docs/http.md#middleware", severity
+                router.file,
+                router.line,
+                router.id,
+                fault.message,
+                fault.hint,
+                "evermoon docs http#middleware",
+                severity,
             )
         for option in ("token_auth.variables", "token_auth.jwt.variable"):
             for name in _names(router, option):
@@ -78,7 +84,7 @@ def _taken(registry: Registry) -> Iterator[Problem]:
         path = join(router.prefix, endpoint.path) if isinstance(router, HttpRouter) else ""
         if path and not is_in(path) and shape(endpoint.method, path) in own:
             message = f"{endpoint.method} {path} is answered by Evermoon itself"
-            yield Problem(endpoint.file, endpoint.line, endpoint.id, message, docs="docs/http.md#runs")
+            yield Problem(endpoint.file, endpoint.line, endpoint.id, message, docs="evermoon docs http#runs")
     first: dict[tuple[str, str], HttpStatic] = {}
     for static in registry.of_kind(HttpStatic):
         other = first.setdefault((static.server, static.path), static)

@@ -38,12 +38,14 @@ DEFAULT_ID = "evermoon:http"
 class HttpOptions:
     """The options of the server. `move_ports`: take the next free port when the wanted one is taken. `insecure`: other addresses than loopback are
     allowed without authentication. `default_service`: serve 127.0.0.1:8080 when the registry has no `http.service`.
+    `port`: that of the first service, whatever its entry says.
     `grace`: seconds that requests under way get when the server stops.
     """
 
     move_ports: bool = False
     insecure: bool = False
     default_service: bool = False
+    port: int | None = None
     grace: float = 10.0
 
 
@@ -192,7 +194,7 @@ class HttpServer:
         listening = self.urls
         return [
             entry
-            for entry in _services(registry, self._options.default_service)
+            for entry in _services(registry, self._options)
             if entry.id in listening or not self._holds(registry, entry.id)
         ]
 
@@ -257,11 +259,16 @@ def _routers(entry: HttpService, registry: Registry) -> list[HttpRouter]:
     return [router for router in registry.of_kind(HttpRouter) if router.server == entry.id]
 
 
-def _services(registry: Registry, default: bool) -> Sequence[HttpService]:
-    """Those that are started. `default`: one even where the registry names none."""
+def _services(registry: Registry, options: HttpOptions) -> Sequence[HttpService]:
+    """Those that are started: one even where the registry names none, if the options say so. The port that these name is the first one's."""
     named = registry.of_kind(HttpService)
     found = [registry.resolve(entry) for entry in named if entry.id in registry.services.started]
-    return found if named or not default else [default_service()]
+    if not named and options.default_service:
+        found = [default_service()]
+    if found and options.port is not None:
+        host = Address.parse(found[0].addr).host
+        found[0] = found[0].model_copy(update={"addr": f"{f'[{host}]' if ':' in host else host}:{options.port}"})
+    return found
 
 
 def default_service() -> HttpService:

@@ -267,7 +267,7 @@ class HibernatingSession:
             raise WokenDiffers(self._difference())
 
     def _difference(self) -> str:
-        why = self._astray or "Look for what Lua leaves open, with shadow execution: see docs/determinism.md."
+        why = self._astray or "Look for what Lua leaves open, with shadow execution: see evermoon docs determinism."
         steps = f"the {self._log.steps} steps" if self._log.steps != 1 else "the one step"
         return f"{self._program.entry} differs after hibernation: {steps} of the run came out differently. Runs of this bundle do not sleep any more. {why}"
 

@@ -93,7 +93,7 @@ def _inexact(entry: LuaEntry, main: Function) -> Iterator[Problem]:
     found = [(named.line, f"math.{named.path[1]}") for named in reads(main) if _is_inexact(named.path)]
     for line, what in sorted({*found, *((line, "'^'") for line in powers(main))}):
         message = f"the last bits of {what} differ between machines: round before they decide what a run does"
-        yield Problem(entry.source.path, line, entry.id, message, docs="docs/determinism.md", severity="note")
+        yield Problem(entry.source.path, line, entry.id, message, docs="evermoon docs determinism", severity="note")
 
 
 def _is_inexact(path: tuple[str, ...]) -> bool:

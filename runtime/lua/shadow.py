@@ -184,7 +184,7 @@ def _told(entry: str, what: str, first: protocol.Batch, second: protocol.Batch, 
             f"shadow execution differs: a {what} of {entry} came out differently in two interpreters{_where(first, second)}",
             *([astray] if astray is not None else []),
             "look for what Lua leaves open: # (or table.insert, remove, unpack, concat) on a table with holes; "
-            "see docs/determinism.md",
+            "see evermoon docs determinism",
             f"one answered   {_around(first.frame, begin)}",
             f"the other      {_around(second.frame, begin)}",
         ]

@@ -11,7 +11,7 @@ from typing import Literal
 from runtime.errors import INVALID, Error
 
 MAX_LENGTH = 1000
-DOCS = "docs/registry.md"
+DOCS = "evermoon docs registry"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def in_order(problems: Iterable[Problem]) -> list[Problem]:
 
 def page_of(kind: str) -> str:
     """The page of a kind."""
-    return f"docs/kinds/{kind}.md"
+    return f"evermoon docs kinds/{kind}"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:

@@ -47,6 +47,8 @@ class Registry:
         self.entries: Mapping[str, Entry] = MappingProxyType(dict(entries))
         self.files: Sequence[Path] = tuple(files)
         self.notes: list[Problem] = in_order(notes)
+        #: Whether the files came by a deploy, so that nothing need lie at `path`.
+        self.deployed = False
         self._environ = MappingProxyType(dict(environ))
         #: The environment does not change under a registry, so neither does what an entry resolves to.
         self._resolved: dict[str, Entry] = {}
@@ -85,6 +87,7 @@ class Registry:
         if any(problem.severity in stopping for problem in problems) and not (lenient and loaded.placed):
             raise RegistryError(problems)
         registry.notes = in_order(problems)
+        registry.deployed = origin is not None
         return registry
 
     def __getitem__(self, id: str) -> Entry:

@@ -51,14 +51,20 @@ DYNAMIC_CONFIG: Mapping[str, str] = {
 class DevServer:
     """A running Temporal server. `state` is the directory to keep data in, None to keep none. Ports are the usual ones, or free ones if those are taken.
 
-    `port` is tried first instead of the usual one. `namespaces` exist besides "default". What the server logs is in `temporal.log` of the state directory.
+    `port` and `ui_port` are these and no others. `namespaces` exist besides "default". What the server logs is in `temporal.log` of the state directory.
     """
 
     def __init__(
-        self, state: Path | None = None, *, namespaces: Sequence[str] = (), ui: bool = True, port: int = PORT
+        self,
+        state: Path | None = None,
+        *,
+        namespaces: Sequence[str] = (),
+        ui: bool = True,
+        port: int | None = None,
+        ui_port: int | None = None,
     ) -> None:
         self._state = state
-        self._port = port
+        self._ports = (port, ui_port)
         self._namespaces = [name for name in namespaces if name != "default"]
         self._ui = ui
         self._process: subprocess.Popen[bytes] | None = None
@@ -75,7 +81,7 @@ class DevServer:
         await self._take_lock()
         try:
             for left in reversed(range(_TRIES)):
-                self._launch(binary, self._port if left == _TRIES - 1 else 0)
+                self._launch(binary, usual=left == _TRIES - 1)
                 if await self._ready(last=left == 0):
                     return
                 await self._end_process()  # another process took a port between our look and the server's
@@ -113,8 +119,10 @@ class DevServer:
         """The process between this one and the server; None when there is none."""
         return self._process.pid if self._process is not None else None
 
-    def _launch(self, binary: str, preferred: int) -> None:
-        port, ui_port = _free(preferred), _free(UI_PORT if preferred else 0)
+    def _launch(self, binary: str, *, usual: bool) -> None:
+        wanted, wanted_ui = self._ports
+        port = _free(PORT if usual else 0) if wanted is None else _wanted(wanted)
+        ui_port = _free(UI_PORT if usual else 0) if wanted_ui is None else _wanted(wanted_ui)
         self.address = f"{HOST}:{port}"
         self.ui_url = f"http://{HOST}:{ui_port}" if self._ui else None
         reader, self._pipe = os.pipe()
@@ -221,15 +229,29 @@ def find_cli() -> str:
 
 def _free(preferred: int) -> int:
     for port in (preferred, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((HOST, port))
-            except OSError:
-                continue
-            number: int = probe.getsockname()[1]
-            return number
+        found = _bindable(port)
+        if found is not None:
+            return found
     raise errors.unavailable("no free port")
+
+
+def _wanted(port: int) -> int:
+    """The port that somebody asked for (0: any), or an error: another would not be what they meant."""
+    found = _bindable(port)
+    if found is None:
+        raise errors.unavailable(f"port {port} of {HOST} is taken, or not allowed: choose another", retryable=False)
+    return found
+
+
+def _bindable(port: int) -> int | None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return None
+        number: int = probe.getsockname()[1]
+        return number
 
 
 def _locked(lock: IO[str]) -> bool:

@@ -50,6 +50,9 @@ BUDGET = "evermoon-budget"
 #: On the starts of a schedule of ours: what it was made from, JSON {entry, definition, paused}. Nothing reads it in a run.
 SCHEDULE = "evermoon-schedule"
 
+#: In the identity of our workers, before what they serve; see `runtime.temporal.serving`.
+SERVING = "evermoon"
+
 #: Id of the schedule of an entry.
 SCHEDULE_ID = "evermoon:{entry}"
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,20 @@ def evermoon(directory: Path, *words: str, env: Mapping[str, str] | None = None)
         [*EVERMOON, *words], cwd=directory, env=environment(env), capture_output=True, text=True, timeout=_PATIENCE
     )
     return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+def on_terminal(words: Sequence[str], environ: Mapping[str, str]) -> str:
+    """What a command shows on a terminal of its own; it must end well."""
+    ours, its = pty.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        process = subprocess.Popen(words, env=environ, stdin=its, stdout=its, stderr=its, start_new_session=True)
+        os.close(its)
+        shown = bytearray()
+        with suppress(OSError):  # how Linux says that nobody has the other end any more
+            while chunk := terminal.read(4096):
+                shown += chunk
+    assert process.wait(_PATIENCE) == 0, shown
+    return shown.decode()
 
 
 @contextmanager

@@ -66,7 +66,7 @@ def test_nothing_starts_from_a_broken_registry(broken: Path, command: list[str])
 
 
 def test_a_new_project_has_no_mistakes(tmp_path: Path) -> None:
-    assert evermoon(tmp_path, "new", ".").status == 0
+    assert evermoon(tmp_path, "new", ".", "--namespace", "app").status == 0
     done = evermoon(tmp_path, "check", "--json")
     assert (done.status, done.json["ok"], done.json["problems"]) == (0, True, [])
     tested = evermoon(tmp_path, "test")
@@ -77,7 +77,7 @@ def test_new_changes_nothing_that_exists(tmp_path: Path) -> None:
     (tmp_path / "entries").mkdir()
     mine = tmp_path / "entries" / "hello.lua"
     mine.write_text("mine")
-    done = evermoon(tmp_path, "new", ".")
+    done = evermoon(tmp_path, "new", ".", "--namespace", "app")
     assert (done.status, mine.read_text()) == (1, "mine")
     assert not (tmp_path / "config").exists()
 
@@ -110,7 +110,7 @@ def test_a_registry_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_an_override_counts(tmp_path: Path) -> None:
-    evermoon(tmp_path, "new", ".")
+    evermoon(tmp_path, "new", ".", "--namespace", "app")
     done = evermoon(tmp_path, "check", "-o", "app:hello:source=file://entries/nowhere.lua")
     assert done.status == 1
     assert "nowhere.lua" in done.err

@@ -3,9 +3,11 @@ from __future__ import annotations
 import json
 import re
 import signal
+import socket
 import subprocess
 import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,20 +42,39 @@ MORE = """
      meta: {temporal: {workflow: {worker: worker}}}}
   - {name: strict, kind: workflow.lua, source: file://entries/waiting.lua, modules: [workflow],
      input_schema: {type: object, required: [n]}, meta: {temporal: {workflow: {worker: worker}}}}
+  - {name: failing, kind: workflow.lua, source: file://entries/failing.lua, modules: [funcs],
+     meta: {temporal: {workflow: {worker: worker}}}}
+  - {name: astray, kind: workflow.lua, source: file://entries/astray.lua,
+     meta: {temporal: {workflow: {worker: worker, on_error: retry_task}}}}
+  - {name: fail, kind: function.lua, source: file://entries/fail.lua, meta: {temporal: {activity: {worker: worker}}}}
+  - {name: declared, kind: workflow.lua, source: file://entries/declared.lua, modules: [workflow],
+     meta: {temporal: {workflow: {worker: worker, signals: {approve: {}}}}}}
+  - {name: unlucky, kind: workflow.lua, source: file://entries/unlucky.lua,
+     meta: {temporal: {workflow: {worker: worker}}}}
   - {name: greeting, kind: function.lua, source: file://entries/greeting.lua, modules: [env]}
   - {name: GREETING, kind: env.variable, variable: GREETING, default: nobody}
   - {name: companion, kind: registry.entry, meta: {dev: {command: ["{python}", companion.py, "{state}/companion"]}}}
 """
+FAILING = 'local funcs = require("funcs")\nreturn function() return funcs.call("app:fail") end\n'
 GREETING = 'local env = require("env")\nreturn function() return (env.get("GREETING")) end\n'
 
 
 def project(directory: Path) -> Path:
     """What `evermoon new` writes, and a bit more: on whatever port is free."""
-    assert evermoon(directory, "new", ".").status == 0
+    assert evermoon(directory, "new", ".", "--namespace", "app").status == 0
     registry = directory / "config" / "registry.yaml"
     registry.write_text(registry.read_text().replace("127.0.0.1:8080", "127.0.0.1:0") + MORE)
     (directory / "entries" / "waiting.lua").write_text(WAITING)
+    (directory / "entries" / "declared.lua").write_text(WAITING)
     (directory / "entries" / "greeting.lua").write_text(GREETING)
+    (directory / "entries" / "failing.lua").write_text(FAILING)
+    (directory / "entries" / "unlucky.lua").write_text(
+        'return function() error(errors.new("Unlucky", "no luck")) end\n'
+    )
+    (directory / "entries" / "fail.lua").write_text(
+        'return function() return nil, errors.new("Unlucky", "never") end\n'
+    )
+    (directory / "entries" / "astray.lua").write_text('return function() error("lost") end\n')
     (directory / "companion.py").write_text(COMPANION)
     return directory
 
@@ -157,6 +178,34 @@ def test_what_nobody_started_is_one_clear_line(dev: Dev) -> None:
     assert "nobody" in outcome.err
 
 
+def test_an_unknown_run_is_told_with_the_one_that_may_be_meant(dev: Dev) -> None:
+    dev.done("start", "app:waiting", "--id", "order-4711")
+    wait_until(lambda: "order-4711" in dev("ps").out)
+    for words in (("show", "order-471"), ("send", "ordr-4711", "go"), ("result", "order4711")):
+        outcome = dev(*words)
+        assert (outcome.status, outcome.out) == (1, "")
+        assert f'workflow not found: {words[1]}; did you mean "order-4711"?' in outcome.err
+    dev.done("terminate", "order-4711")
+
+
+def test_a_topic_that_is_nearly_a_declared_one_is_pointed_out(dev: Dev) -> None:
+    dev.done("start", "app:declared", "--id", "declared")
+    sent = dev("send", "declared", "aprove")
+    assert (sent.status, sent.out) == (0, "")
+    assert sent.err == 'app:declared declares no signal "aprove"; did you mean "approve"?\n'
+    assert dev("send", "declared", "approve").err == ""
+
+
+def test_what_is_no_workflow_is_told_as_what_it_is(dev: Dev) -> None:
+    assert "workflow not found: app:greet; that is a function.lua" in dev("start", "app:greet").err
+
+
+def test_a_run_that_fails_leaves_a_line_in_the_log(dev: Dev) -> None:
+    assert dev("start", "app:unlucky", "--id", "unlucky", "--wait").status == 1
+    log = dev.directory / "stderr.log"
+    wait_until(lambda: "run unlucky failed: no luck [Unlucky] (entries/unlucky.lua:1" in log.read_text())
+
+
 def test_an_unknown_entry_is_named(dev: Dev) -> None:
     outcome = dev("start", "app:helo")
     assert outcome.status == 1
@@ -165,7 +214,7 @@ def test_an_unknown_entry_is_named(dev: Dev) -> None:
 
 def test_input_is_held_to_its_schema_before_anything_starts(dev: Dev) -> None:
     refused = dev("start", "app:strict", '{"m": 1}', "--id", "strict")
-    assert (refused.status, refused.out) == (1, "")
+    assert (refused.status, refused.out) == (2, "")
     assert "input of app:strict:" in refused.err
     dev.done("start", "app:strict", '{"n": 1}', "--id", "strict")
 
@@ -198,6 +247,20 @@ def test_a_history_replays_and_a_tampered_one_does_not(dev: Dev) -> None:
     assert dev("replay", "missing.json").status == 2
     path.write_text("{}")
     assert dev("replay", str(path)).status == 1
+
+
+def test_it_listens_where_it_is_told_to_and_nowhere_else(tmp_path: Path) -> None:
+    project(tmp_path)
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(3)]
+        ports = [str(sock.getsockname()[1]) for sock in sockets]
+        taken = evermoon(tmp_path, "dev", "--ephemeral", "--port", ports[0])
+        assert (taken.status, f"port {ports[0]} of 127.0.0.1 is taken" in taken.err) == (1, True)
+    words = ("--port", ports[0], "--ui-port", ports[1], "--http-port", ports[2])
+    with running(tmp_path, "dev", "--ephemeral", *words) as (_, told):
+        assert told["address"] == f"127.0.0.1:{ports[0]}"
+        assert told["ui"] == f"http://127.0.0.1:{ports[1]}"
+        assert told["http"] == {"app:http": f"http://127.0.0.1:{ports[2]}"}
 
 
 def test_a_second_dev_for_the_same_state_is_refused(dev: Dev) -> None:
@@ -244,12 +307,32 @@ def test_runs_are_spoken_to_while_the_registry_is_broken(dev: Dev) -> None:
         registry.write_text(good)
 
 
-def test_a_run_that_no_worker_serves_says_so(dev: Dev) -> None:
-    started = dev("start", "app:waiting", "--id", "alone", "--worker", "nobody-here")
+def test_a_run_that_no_worker_serves_is_started_only_when_that_is_meant(dev: Dev) -> None:
+    words = ("start", "app:waiting", "--id", "alone", "--worker", "nobody-here")
+    refused = dev(*words)
+    assert (refused.status, refused.out) == (1, "")
+    assert "no worker polls its task queue nobody-here" in refused.err
+    started = dev(*words, "--unserved")
     assert (started.status, started.out) == (0, "alone\n")
-    assert "no worker polls the task queue nobody-here" in started.err
+    assert "no worker polls its task queue nobody-here" in started.err
     assert "none polls the task queue nobody-here" in dev("show", "alone").out
     assert dev("start", "app:waiting", "--id", "served").err == ""
+
+
+def test_ps_marks_what_keeps_failing(dev: Dev) -> None:
+    dev.done("start", "app:failing", "--id", "failing")
+    dev.done("start", "app:astray", "--id", "astray")
+
+    def status(run: str) -> str:
+        [line] = [line for line in dev("ps").out.splitlines() if line.startswith(f"{run} ")]
+        return line
+
+    wait_until(lambda: "RUNNING (app:fail fails, attempt " in status("failing"))
+    wait_until(lambda: "RUNNING (wedged)" in status("astray"))
+    [listed] = [run for run in dev.done("ps") if run["id"] == "astray"]
+    assert listed["state"] == "wedged"
+    for run in ("failing", "astray"):
+        dev.done("terminate", run)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

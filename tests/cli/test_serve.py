@@ -18,7 +18,7 @@ from tests.waiting import wait_until
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    assert evermoon(tmp_path, "new", ".").status == 0
+    assert evermoon(tmp_path, "new", ".", "--namespace", "app").status == 0
     registry = tmp_path / "config" / "registry.yaml"
     text = registry.read_text().replace("127.0.0.1:8080", "127.0.0.1:0").replace("task_queue: app", "task_queue: SERVE")
     registry.write_text(text.replace("SERVE", f"serve-{tmp_path.name}"))

@@ -94,6 +94,7 @@ def loaded(project: Path, *words: str) -> tuple[int, frozenset[str]]:
     [
         (["--help"], 0, frozenset()),
         (["new", "fresh", "--json"], 0, frozenset()),
+        (["docs", "cli", "--json"], 0, frozenset()),
         (["check", "--registry", "registry.yaml", "--json"], 0, CHECK),
         (["check", "--registry", "served.yaml", "--json"], 0, CHECK),
         (["deploy", "--status", "--bundles", "store", "--json"], 0, CHECK),

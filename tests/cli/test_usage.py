@@ -45,7 +45,11 @@ MISTAKES = {
         ["ps"],
         "'host:port' is no address of a Temporal server",
     ),
-    "a state directory below a file": ({}, ["dev", "--ephemeral", "--state", "/dev/null/state"], "/dev/null/state: "),
+    "a state directory below a file": (
+        {},
+        ["dev", "--ephemeral", "--state", "/dev/null/state"],
+        "/dev/null/state: Not a directory; --state DIR keeps the state elsewhere",
+    ),
     "a new project below a file": ({}, ["new", "/dev/null/project"], "/dev/null/project"),
 }
 
@@ -55,7 +59,7 @@ def test_a_mistake_is_one_message_without_a_traceback(
     mistake: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     environ, words, message = MISTAKES[mistake]
-    assert run(["new", str(tmp_path)]) == 0
+    assert run(["new", str(tmp_path), "--namespace", "app"]) == 0
     monkeypatch.chdir(tmp_path)
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
@@ -93,8 +97,9 @@ def test_a_running_dev_whose_server_does_not_answer_is_named(
 ) -> None:
     DevState(address=NOBODY, namespace="default", ui="", http={}, pid=os.getpid()).write(tmp_path / ".evermoon")
     said = _failing(tmp_path, monkeypatch, capsys, ["send", "some", "topic"], {})
-    wrote = f"which evermoon dev (process {os.getpid()}) wrote to {Path('.evermoon/dev.json')}"
-    assert f"the Temporal server does not answer at {NOBODY}, {wrote}" in said
+    wrote = f"(evermoon dev, process {os.getpid()}, wrote that address to {Path('.evermoon/dev.json')})"
+    assert f"the Temporal server does not answer at {NOBODY}: nobody listens there" in said
+    assert wrote in said
 
 
 @pytest.mark.parametrize(
@@ -115,7 +120,7 @@ def _failing(
     environ: dict[str, str],
 ) -> str:
     """What a command that fails says, in a new project whose default address is one where nobody answers."""
-    assert run(["new", str(directory)]) == 0
+    assert run(["new", str(directory), "--namespace", "app"]) == 0
     registry = directory / "config/registry.yaml"
     registry.write_text(registry.read_text().replace("localhost:7233", NOBODY))
     monkeypatch.chdir(directory)
@@ -132,8 +137,8 @@ def _failing(
 def test_a_wait_that_is_no_duration_publishes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["new", str(tmp_path)]) == 0
+    assert run(["new", str(tmp_path), "--namespace", "app"]) == 0
     monkeypatch.chdir(tmp_path)
-    assert run(["deploy", "--wait", "--timeout", "soon"]) == 1
+    assert run(["deploy", "--wait", "--timeout", "soon"]) == 2
     assert "not a duration: 'soon'" in capsys.readouterr().err
     assert not list(tmp_path.glob(".evermoon/bundles/*"))

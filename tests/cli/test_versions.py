@@ -70,7 +70,7 @@ def _is_version(site: str, run: str, version: int) -> bool:
 
 def _project(directory: Path) -> Path:
     """The script that will change."""
-    assert evermoon(directory, "new", ".").status == 0
+    assert evermoon(directory, "new", ".", "--namespace", "app").status == 0
     registry = directory / "config" / "registry.yaml"
     registry.write_text(registry.read_text().replace("127.0.0.1:8080", "127.0.0.1:0") + ENTRY)
     script = directory / "entries" / "changing.lua"

@@ -62,6 +62,10 @@ class Reader:
         if command.startswith("cd "):
             self.directory = self.directory / command[3:]
             return
+        if command.startswith("export "):
+            words = self._where_it_listens(command).split()[1:]
+            self._environ.update({name: value for name, _, value in (word.partition("=") for word in words)})
+            return
         if _DEV.fullmatch(command):
             self._start_dev(block, command, expected)
             return

@@ -116,9 +116,9 @@ def test_notes_on_what_loads(tmp_path: Path) -> None:
         "order.lua:9: app:order: note: undefined global 'prnt' reads as nil; did you mean 'print'?",
         "order.lua:10: app:order: note: require('yaml') will raise: it is listed neither in modules: nor in imports:",
         "sums.lua:1: app:sums: note: the last bits of math.sin differ between machines: "
-        "round before they decide what a run does (see docs/determinism.md)",
+        "round before they decide what a run does (see evermoon docs determinism)",
         "sums.lua:2: app:sums: note: the last bits of '^' differ between machines: "
-        "round before they decide what a run does (see docs/determinism.md)",
+        "round before they decide what a run does (see evermoon docs determinism)",
     ]
 
 

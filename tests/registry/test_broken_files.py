@@ -130,15 +130,15 @@ def test_a_mistake_says_what_is_wrong_and_what_was_meant(
 
 def test_a_mistake_links_the_docs_of_its_kind(broken: list[Problem]) -> None:
     linked = {problem.entry_id: problem.docs for problem in broken}
-    assert linked["app:worker"] == "docs/kinds/temporal.worker.md"
-    assert linked["app:odd"] == "docs/registry.md"
+    assert linked["app:worker"] == "evermoon docs kinds/temporal.worker"
+    assert linked["app:odd"] == "evermoon docs registry"
 
 
 def test_a_problem_prints_as_one_line_that_starts_with_file_and_line(broken: list[Problem]) -> None:
     problem = next(found for found in broken if found.line == 11)
     assert str(problem) == (
         f'{problem.file}:11: app:worker: client: no entry "app:temporl"; did you mean "app:temporal"? '
-        "(see docs/kinds/temporal.worker.md)"
+        "(see evermoon docs kinds/temporal.worker)"
     )
 
 

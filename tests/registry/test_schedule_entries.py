@@ -99,7 +99,7 @@ def test_mistakes_are_told_at_load(files: Files, line: str, said: str) -> None:
     [problem] = problems(files, line)
     assert problem.entry_id == "app:s0"
     assert said in str(problem)
-    assert "docs/kinds/temporal.schedule.md" in str(problem)
+    assert "evermoon docs kinds/temporal.schedule" in str(problem)
 
 
 def test_a_worker_is_needed_where_there_are_several(files: Files) -> None:

@@ -44,7 +44,7 @@ async def test_a_run_starts_eagerly_on_this_very_host(files: Files, temporal_ser
     files.workflow("main", "return { main = function() return 1 end }")
     async with staged(files, temporal_server.address) as stage:
         while not stage.workers.polling:
-            await stage.clients.ready()
+            await stage.clients.get()
         run = await stage.start("main", options={"enable_eager_start": True})
         assert await stage.result(run) == 1
         started = (await stage.history(run))["events"][0]["workflowExecutionStartedEventAttributes"]

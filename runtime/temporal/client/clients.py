@@ -17,8 +17,10 @@ from temporalio.service import RPCError, RPCStatusCode, TLSConfig
 from runtime import errors
 from runtime.errors import Error
 from runtime.registry import Registry, TemporalClient, placeholders
-from runtime.temporal.client import rpc
+from runtime.temporal.client import certificates, rpc
 from runtime.temporal.client.interceptor import ClientInterceptor
+from runtime.temporal.client.probe import Tls
+from runtime.temporal.client.unreached import unreached
 from runtime.temporal.converting import PLAIN
 from runtime.temporal.payloads import Travel, travel
 from runtime.temporal.search_attributes import INDEXED, Declared
@@ -100,15 +102,28 @@ class Clients:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
+    def assumed(self, client_id: str) -> str | None:
+        """The server and the namespace of an entry, when nobody named them and the defaults of its variables count: as words. Else None."""
+        entry = self._registry.get(client_id)
+        if self._address is not None or self._connected is not None or not isinstance(entry, TemporalClient):
+            return None
+        unset = _unset(entry, self._registry.environ, "address", "namespace")
+        if not unset:
+            return None
+        meant = self.entry(client_id)
+        return f"{meant.address}, namespace {meant.temporal_namespace}, since {' and '.join(unset)} is not set"
+
     async def _connect(self, client_id: str, options: dict[str, Any]) -> Client:
         try:
             # The SDK's core waits three times as long for a server that takes the connection and then says nothing.
             async with asyncio.timeout(self._start_timeout(client_id)):
-                return await Client.connect(**options, interceptors=[ClientInterceptor()])
-        except (RuntimeError, RPCError, OSError):  # the timeout is an OSError
-            raise self._unreached(client_id, options["target_host"]) from None
+                client = await Client.connect(**options, interceptors=[ClientInterceptor()])
+        except (RuntimeError, RPCError, OSError) as error:  # the timeout is an OSError
+            raise await self._unreached(client_id, options, error) from None
         except ValueError as error:  # how the SDK refuses an address
             raise errors.invalid(f"{options['target_host']!r} is no address of a Temporal server: {error}") from None
+        await rpc.check_namespace(client)
+        return client
 
     def _start_timeout(self, client_id: str) -> float:
         """Seconds that a connection may take to be made."""
@@ -116,13 +131,18 @@ class Clients:
         own = lifecycle is not None and "start_timeout" in lifecycle.model_fields_set
         return (lifecycle.start_timeout if lifecycle is not None and own else rpc.TIMEOUT).total_seconds()
 
-    def _unreached(self, client_id: str, address: str) -> Error:
+    async def _unreached(self, client_id: str, options: dict[str, Any], raised: Exception) -> Error:
         """Its details are for who knows more of where the address comes from."""
-        entry = self._registry.get(client_id)
-        whence = _whence(entry, self._registry.environ) if isinstance(entry, TemporalClient) else ""
         given = self._address is not None
-        error = rpc.unavailable(f" at {address}" + (f", {whence}" if whence and not given else ""))
-        error.details = {"address": address, "given": given}
+        entry = self._registry.get(client_id)
+        client = self.entry(client_id) if entry is not None else None
+        whence = _whence(client, self._registry.environ) if client is not None and not given else ""
+        tls = options.get("tls")
+        sent = (
+            Tls(tls.server_root_ca_cert, tls.domain) if isinstance(tls, TLSConfig) else Tls(None, None) if tls else None
+        )
+        error = await unreached(client, options["target_host"], whence, sent, raised)
+        error.details = {**(error.details or {}), "given": given}
         return error
 
     def _options(self, client_id: str) -> dict[str, Any]:
@@ -183,13 +203,15 @@ class Clients:
                 if error.status not in (RPCStatusCode.ALREADY_EXISTS, RPCStatusCode.PERMISSION_DENIED):
                     raise
 
-    async def ready(self) -> bool:
-        """Whether the default server answers."""
+    async def away(self) -> str | None:
+        """Why the default server does not answer, as a sentence; None when it does."""
         try:
             client = await self.get()
-            return await client.service_client.check_health(timeout=rpc.TIMEOUT)
-        except (Error, RPCError):
-            return False
+            with rpc.mapped():
+                healthy = await client.service_client.check_health(timeout=rpc.TIMEOUT)
+        except Error as error:
+            return error.message
+        return None if healthy else "the Temporal server says that it is not healthy"
 
 
 def _whence(entry: TemporalClient, environ: Mapping[str, str]) -> str:
@@ -200,10 +222,16 @@ def _whence(entry: TemporalClient, environ: Mapping[str, str]) -> str:
     named = placeholders.variables(str(entry.definition.get("address", "")))
     if not named:
         return f"the address of {place}"
-    unset = [name for name in named if name not in environ]
+    unset = _unset(entry, environ, "address")
     if unset:
         return f"the default of {place}, since {' and '.join(unset)} is not set"
     return f"which {' and '.join(named)} says for {place}"
+
+
+def _unset(entry: TemporalClient, environ: Mapping[str, str], *fields: str) -> list[str]:
+    """The variables that these fields of an entry name and that nobody has set."""
+    named = [name for field in fields for name in placeholders.variables(str(entry.definition.get(field, "")))]
+    return [name for name in dict.fromkeys(named) if name not in environ]
 
 
 def _said(registry: Registry, client_id: str) -> Any:
@@ -235,6 +263,7 @@ def _security(entry: TemporalClient) -> dict[str, Any]:
         client_cert=_secret(entry, auth.cert_pem, auth.cert_file),
         client_private_key=_secret(entry, auth.key_pem, auth.key_file),
     )
+    certificates.check(entry, config.server_root_ca_cert, config.client_cert, config.client_private_key)
     return {"tls": config, "api_key": api_key.decode().strip() if api_key else None}
 
 

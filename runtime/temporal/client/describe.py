@@ -82,8 +82,8 @@ async def listed(registry: Registry, execution: WorkflowExecution) -> RunDescrip
     )
 
 
-async def is_polled(client: Client, task_queue: str) -> bool:
-    """Whether a worker has asked this queue for workflow tasks lately; one that has nothing to do asks once a minute."""
+async def pollers(client: Client, task_queue: str) -> list[str]:
+    """The identities of the workers that have asked this queue for workflow tasks lately; one that has nothing to do asks once a minute."""
     request = DescribeTaskQueueRequest(
         namespace=client.namespace,
         task_queue=TaskQueue(name=task_queue),
@@ -91,7 +91,7 @@ async def is_polled(client: Client, task_queue: str) -> bool:
     )
     response = await client.workflow_service.describe_task_queue(request, timeout=rpc.TIMEOUT)
     oldest = datetime.now(UTC) - _POLLED
-    return any(poller.last_access_time.ToDatetime(tzinfo=UTC) > oldest for poller in response.pollers)
+    return [poller.identity for poller in response.pollers if poller.last_access_time.ToDatetime(tzinfo=UTC) > oldest]
 
 
 async def describe(

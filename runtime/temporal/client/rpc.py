@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
+from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import (
+    Client,
     RPCTimeoutOrCancelledError,
     WorkflowQueryFailedError,
     WorkflowQueryRejectedError,
@@ -49,6 +52,25 @@ def not_found(run: str) -> Error:
     return errors.not_found("workflow", run, workflow_id=run)
 
 
+def no_namespace(name: str) -> Error:
+    """UNAVAILABLE, since it is nothing that whoever asks did wrong, and it may come into being."""
+    return errors.unavailable(
+        f'the Temporal server has no namespace "{name}": correct `namespace` of the temporal.client, '
+        f"or have it made (temporal operator namespace create -n {name})",
+        namespace=name,
+    )
+
+
+async def check_namespace(client: Client) -> None:
+    """Raises `Error` as `no_namespace`, for a namespace that the server says it does not have: workers would end for that, in its words."""
+    try:
+        request = DescribeNamespaceRequest(namespace=client.namespace)
+        await client.workflow_service.describe_namespace(request, timeout=TIMEOUT)
+    except RPCError as error:
+        if _missing_namespace(error) is not None:
+            raise no_namespace(client.namespace) from None
+
+
 @contextmanager
 def mapped(run: str = "") -> Iterator[None]:
     """Calls made inside raise `Error` and nothing else; `run` is the id they are about."""
@@ -68,6 +90,9 @@ def mapped(run: str = "") -> Iterator[None]:
 
 def _from_status(error: RPCError, run: str) -> Error:
     kind = _KINDS.get(error.status, errors.INTERNAL)
+    namespace = _missing_namespace(error)
+    if namespace is not None:
+        return no_namespace(namespace)
     if kind == errors.NOT_FOUND and run:
         return not_found(run)
     if kind == errors.UNAVAILABLE:
@@ -77,3 +102,12 @@ def _from_status(error: RPCError, run: str) -> Error:
             f"workflow {run} cannot answer: its workflow tasks fail; evermoon show {run} says why"
         )
     return Error(kind, error.message)
+
+
+def _missing_namespace(error: RPCError) -> str | None:
+    """The namespace that the server does not know, when that is what it says."""
+    failure = NamespaceNotFoundFailure()
+    for detail in error.grpc_status.details:
+        if detail.Unpack(failure):
+            return failure.namespace
+    return None

@@ -28,11 +28,12 @@ from runtime.process.pids import Pid
 from runtime.registry import Registry, TemporalWorker, TemporalWorkflow
 from runtime.registry.foreign import check_result
 from runtime.temporal import budgets, failures, limits, wire
-from runtime.temporal.client import activities, describe, ends, rpc
+from runtime.temporal.client import activities, describe, ends, listing, rpc
 from runtime.temporal.client.clients import Clients
 from runtime.temporal.client.interceptor import outgoing
 from runtime.temporal.client.start import Starter, check_topic
 from runtime.temporal.history.event_stream import EventStreams
+from runtime.temporal.serving import unserved
 
 Handle = WorkflowHandle[Any, RawValue]
 
@@ -165,11 +166,17 @@ class Runs:
         with rpc.mapped(run):
             return await describe.describe(self._registry, client, handle, stack=stack, replayed=replayed)
 
+    async def brief(self, run: str) -> RunDescription:
+        """What a listing has of a run."""
+        handle = await self._handle(run)
+        with rpc.mapped(run):
+            return await describe.listed(self._registry, await handle.describe(rpc_timeout=rpc.TIMEOUT))
+
     async def list(self, query: str = "", limit: int = 50) -> AsyncIterator[RunDescription]:
         """Runs as a visibility query finds them, newest first; without pending activities, details and stacks."""
         client = await self._clients.get()
         with rpc.mapped():
-            async for execution in client.list_workflows(query or None, limit=limit, rpc_timeout=rpc.TIMEOUT):
+            for execution in await listing.newest(client, query, limit):
                 yield await describe.listed(self._registry, execution)
 
     async def look(self, runs: Sequence[RunDescription]) -> Sequence[RunDescription]:
@@ -194,7 +201,15 @@ class Runs:
         client, handle = await self._client(run), await self._handle(run)
         with rpc.mapped(run):
             queue = (await handle.describe(rpc_timeout=rpc.TIMEOUT)).task_queue
-            return None if await describe.is_polled(client, queue) else queue
+            return None if await describe.pollers(client, queue) else queue
+
+    async def unserved_start(self, entry: str, worker: str | None, *, deployed: bool) -> str | None:
+        """Why a run of `entry` would wait in vain, or be taken up by another registry; `deployed` as `Serving` takes it."""
+        workflow, place = self._starter.place(entry, worker)
+        client = await self._clients.get(place.client)
+        with rpc.mapped():
+            pollers = await describe.pollers(client, place.queue)
+        return unserved(workflow, place.queue, pollers, deployed=deployed)
 
     async def count(self, query: str = "") -> int:
         """How many runs a visibility query finds; of very many, about how many."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +66,26 @@ class Starter:
                 return started
         raise errors.conflict(f'workflow "{plan.id}" kept closing while its messages were delivered', retryable=True)
 
+    def place(self, name: str, worker: str | None) -> tuple[StartableWorkflow, Target]:
+        """The workflow called `name`, and where a start of it goes. Raises `Error` as a start does."""
+        entry = workflow_of(self._registry, name)
+        queue = workflow_options(entry.options).get("task_queue")
+        target = self._target(entry.id, worker, queue)
+        return entry, replace(target, queue=queue or target.queue)
+
+
+def workflow_of(registry: Registry, name: str) -> StartableWorkflow:
+    """The workflow of an entry id, or of a type. Raises `Error` NOT_FOUND with what may be meant."""
+    entry = registry.find_startable(name)
+    if entry is None:
+        other = registry.get(name)
+        if other is not None:
+            raise errors.not_found("workflow", name, f"that is a {other.kind}")
+        known = [item.id for item in registry.entries.values() if isinstance(item, StartableWorkflow)]
+        hint = did_you_mean(name, known)
+        raise errors.not_found("workflow", name, hint)
+    return entry
+
 
 def target(registry: Registry, entry: StartableWorkflow, worker: str | None) -> Target:
     """The queue of the worker that was named, by id or by queue, else of the entry's own, else of the only one there is."""
@@ -118,10 +138,7 @@ class _StartPlan:
         clients: Clients,
         target: Callable[[str, str | None, str | None], Target],
     ) -> None:
-        entry = registry.find_startable(request.entry)
-        if entry is None:
-            known = [known.id for known in registry.entries.values() if isinstance(known, StartableWorkflow)]
-            raise errors.not_found("workflow", request.entry, did_you_mean(request.entry, known))
+        entry = workflow_of(registry, request.entry)
         if entry.input_schema is not None:
             inputs.check_args(entry.id, entry.input_schema, request.args)
         entry = registry.resolve(entry)

@@ -23,6 +23,7 @@ from runtime.process.task_queues import queue_of
 from runtime.registry import Registry, TemporalWorker
 from runtime.registry.models import Lifecycle
 from runtime.temporal.client.clients import Clients, declared
+from runtime.temporal.serving import Serving, namespaces
 from runtime.temporal.worker import logs
 from runtime.temporal.worker.activations import Activations, leave_time_to
 from runtime.temporal.worker.activities import lua_activities
@@ -332,7 +333,7 @@ def _mark(registry: Registry, entry: TemporalWorker) -> Any:
     client = registry.get(resolved.client)
     if client is not None:
         registry.resolve(client)
-    return entry.definition, client.definition if client is not None else None
+    return entry.definition, client.definition if client is not None else None, namespaces(registry)
 
 
 def worker_options(registry: Registry, entry: TemporalWorker) -> dict[str, Any]:
@@ -348,7 +349,7 @@ def worker_options(registry: Registry, entry: TemporalWorker) -> dict[str, Any]:
         "max_activities_per_second": given.worker_activities_per_second,
         "max_task_queue_activities_per_second": given.task_queue_activities_per_second,
         "graceful_shutdown_timeout": entry.graceful_shutdown_timeout,
-        "identity": given.identity,
+        "identity": given.identity or Serving.of(registry).identity,
         "max_heartbeat_throttle_interval": timedelta(seconds=1),  # so that a cancellation is noticed soon
         "default_heartbeat_throttle_interval": timedelta(seconds=1),
     }

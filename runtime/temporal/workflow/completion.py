@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from typing import Any
 
@@ -20,6 +21,8 @@ from runtime.temporal.workflow.recorded_choices import check, check_input, check
 from runtime.temporal.workflow.run import Headers, PendingDelivery, Run
 from runtime.temporal.workflow.timer import Timer
 from runtime.temporal.workflow.turns import RESULT
+
+_log = logging.getLogger("evermoon.runs")
 
 
 class ScriptFailed(Exception):
@@ -132,10 +135,21 @@ def _write_end(run: Run, final: Batch) -> None:
         _fail(run, error)
 
 
+def _tell(run: Run, error: Error) -> None:
+    """Whoever watches a host sees that a run failed, and where, without asking for it."""
+    if run.replaying:
+        return
+    place = error.stack.split(": in ", 1)[0] if error.stack else None
+    kind = f" [{error.kind}]" if error.kind else ""
+    about = {"at": place, "pid": run.pid, "entry": run.entry_id}
+    _log.warning("run %s failed: %s%s", run.info.workflow_id, error, kind, extra={"evermoon": about})
+
+
 def _fail(run: Run, error: Error) -> None:
     if error.kind == errors.CANCELED and run.cancel_requested:
         run.emit().cancel_workflow_execution.SetInParent()
     else:
+        _tell(run, error)
         run.write_failure(failures.to_failure(error), run.emit().fail_workflow_execution.failure)
 
 
