@@ -63,10 +63,10 @@ def test_a_failure_names_the_line_of_the_expectation(project: Path) -> None:
 def test_only_some(project: Path) -> None:
     write(project, "page_test.lua", SNIPPETS[0])
     done = evermoon(project, "test", "--registry", "registry.yaml", "-k", "no such name")
-    assert done.status == 1
-    assert "0 passed, 0 failed" in done.out
+    assert done.status == 2
+    assert "no test's name holds 'no such name'" in done.err
 
 
 def test_no_tests_at_all(project: Path) -> None:
     done = evermoon(project, "test", "--registry", "registry.yaml")
-    assert (done.status, "_test.lua" in done.err) == (1, True)
+    assert (done.status, "_test.lua" in done.err) == (2, True)
