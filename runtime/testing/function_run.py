@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from runtime.contracts import StartRequest
@@ -53,7 +53,8 @@ class FunctionRun:
     def query(self, name: str, *args: Any) -> NoReturn:
         raise invalid(f"{self._entry.id} is no workflow: only workflows answer queries and updates")
 
-    update = query
+    def begin_update(self, name: str, args: Sequence[Payload], told: Callable[[Outcome], None]) -> NoReturn:
+        self.query(name)
 
     def close(self) -> None:
         self.world.close()

@@ -17,6 +17,7 @@ from runtime.principal import Caller, Principal
 from runtime.process.host_port import LogPort, log_line
 from runtime.registry import ActivityEntry, Registry, WorkflowLua
 from runtime.registry.problems import did_you_mean
+from runtime.testing.children import Outcome
 from runtime.testing.function_run import FunctionRun
 from runtime.testing.lua_files import NAMESPACE
 from runtime.testing.registry_host import RegistryHost, new_world
@@ -43,7 +44,7 @@ class DrivenRun(Protocol):
     def send(self, topic: str, *args: Any) -> None: ...
     def cancel(self, reason: str = "") -> None: ...
     def query(self, name: str, *args: Any) -> Any: ...
-    def update(self, name: str, *args: Any) -> Any: ...
+    def begin_update(self, name: str, args: Sequence[Payload], told: Callable[[Outcome], None]) -> None: ...
     def close(self) -> None: ...
 
 
@@ -57,11 +58,12 @@ class MockedRuns:
         self._runs: list[DrivenRun] = []
         self._open: dict[int, Asked] = {}
         self._until: dict[int, int] = {}
+        self._updates: dict[int, list[Outcome]] = {}
 
     def stands(self) -> dict[str, Callable[..., Any]]:
         """What answers the library's functions, by id."""
         ways = (self.start, self.answer, self.finish, self.send, self.cancel, self.advance, self.query, self.update)
-        return {f"{NAMESPACE}:{way.__name__}": way for way in (*ways, self.failure)}
+        return {f"{NAMESPACE}:{way.__name__}": way for way in (*ways, self.finish_update, self.updated, self.failure)}
 
     def close(self) -> None:
         for run in self._runs:
@@ -108,8 +110,28 @@ class MockedRuns:
     def query(self, _host: RegistryHost, run: int, name: str, args: Sequence[Any]) -> Any:
         return self._runs[run - 1].query(name, *args)
 
-    def update(self, _host: RegistryHost, run: int, name: str, args: Sequence[Any]) -> Any:
-        return self._runs[run - 1].update(name, *args)
+    def update(self, host: RegistryHost, run: int, name: str, args: Sequence[Any]) -> Any:
+        """Begins an update. Raises the `Error` of what refuses it."""
+        self._updates[run] = []
+        self._runs[run - 1].begin_update(name, [Payload.of(arg) for arg in args], self._updates[run].append)
+        return self.finish_update(host, run)
+
+    def finish_update(self, _host: RegistryHost, run: int) -> Any:
+        """Lets time pass until the update has its answer, or the run asks."""
+        driven = self._runs[run - 1]
+        driven.world.settle()
+        while not self._updates[run] and not driven.is_over and not driven.world.asks and driven.world.passes():
+            pass
+        return self._standing(run)
+
+    def updated(self, _host: RegistryHost, run: int) -> Any:
+        """The answer of the last update. Raises its `Error`, and INVALID while there is none."""
+        if not self._updates[run]:
+            raise invalid("the update still waits, for what no time brings")
+        outcome = self._updates[run][0]
+        if isinstance(outcome, Error):
+            raise outcome
+        return outcome.value()
 
     def failure(self, _host: RegistryHost, run: int) -> Any:
         """Raises the failure of a run that has failed, whole."""

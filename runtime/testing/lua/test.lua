@@ -259,7 +259,17 @@ end
 function Run:send(topic, ...) return settle(self, ask("send", self.number, topic, json.array({ ... }))) end
 function Run:cancel(reason) return settle(self, ask("cancel", self.number, reason or "")) end
 function Run:query(name, ...) return funcs.call("evermoon.test:query", self.number, name, json.array({ ... })) end
-function Run:update(name, ...) return funcs.call("evermoon.test:update", self.number, name, json.array({ ... })) end
+-- Lets time pass until the run has answered.
+function Run:update(name, ...)
+  local standing, err = funcs.call("evermoon.test:update", self.number, name, json.array({ ... }))
+  if err then return nil, err end
+  while standing.asked do
+    settle(self, standing)
+    standing = ask("finish_update", self.number)
+  end
+  settle(self, standing)
+  return funcs.call("evermoon.test:updated", self.number)
+end
 
 -- Cases --------------------------------------------------------------------------------------------------------------------
 
