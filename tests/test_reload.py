@@ -217,10 +217,7 @@ async def test_what_a_reload_starts_and_stops(project: Project, temporal_server:
 
 
 async def _ready(rt: Runtime) -> None:
-    while True:
-        if not await rt.missing():
-            return
-        await asyncio.sleep(0.05)
+    await eventually(rt.missing, lambda missing: not missing, every=0.05)
 
 
 async def _for_ever(url: str) -> None:

@@ -9,8 +9,8 @@ _FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 _OURS = ("evermoon", "runtime")
 
 
-class _OneLine(logging.Formatter):
-    """A formatter. A script's line says where in the script it was written; a failure says what it was, and its traceback only in debug."""
+class OneLine(logging.Formatter):
+    """A formatter. A script's line says where in the script it was written and by which run or process; a failure says what it was, and its traceback only in debug."""
 
     def __init__(self, tracebacks: bool) -> None:
         super().__init__(_FORMAT, datefmt="%H:%M:%S")
@@ -31,7 +31,7 @@ class _OneLine(logging.Formatter):
 def configure_logging(level: str) -> None:
     """Evermoon at `level`, libraries only when something is wrong. Tracebacks with `debug`."""
     handler = logging.StreamHandler()
-    handler.setFormatter(_OneLine(tracebacks=level == "debug"))
+    handler.setFormatter(OneLine(tracebacks=level == "debug"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     for name in _OURS:
         logging.getLogger(name).setLevel(level.upper())
@@ -42,5 +42,5 @@ def configure_logging(level: str) -> None:
 def _about(about: Mapping[str, object]) -> str:
     fields = about.get("fields")
     text = "".join(f" {name}={value}" for name, value in fields.items()) if isinstance(fields, Mapping) else ""
-    where = about.get("at")
+    where = ", ".join(str(about[name]) for name in ("at", "pid") if about.get(name))
     return f"{text} ({where})" if where else text

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from temporalio.api.workflow.v1 import PendingActivityInfo
 
 from runtime import errors
 from tests.boundaries.site import Site
+from tests.waiting import eventually
 
 KINDS = [*sorted(errors.KINDS), "CardDeclined"]
 ONCE = {
@@ -65,9 +64,14 @@ async def test_the_next_attempt_is_scheduled_as_retry_after_says(site: Site) -> 
 
 async def _waiting(site: Site, run: str) -> PendingActivityInfo:
     """The run's activity, once its first attempt has failed."""
-    while True:
+
+    async def failed_once() -> PendingActivityInfo | None:
         description = await site.client.get_workflow_handle(run).describe()
         for pending in description.raw_description.pending_activities:
             if pending.HasField("last_failure") and pending.HasField("next_attempt_schedule_time"):
                 return pending
-        await asyncio.sleep(0.05)
+        return None
+
+    found: PendingActivityInfo | None = await eventually(failed_once, lambda pending: pending is not None, every=0.05)
+    assert found is not None
+    return found

@@ -12,6 +12,7 @@ import pytest
 
 from runtime.temporal.dev_server import DevServer
 from tests.cli.shell import Outcome, evermoon, running
+from tests.waiting import wait_until
 
 HELLO = """
 local tell = require("tell")
@@ -74,10 +75,7 @@ def ask(base: str, method: str = "GET") -> Any:
 def run(base: str) -> Any:
     """A run that the host starts: what it says it is made of."""
     id = ask(f"{base}/api/v1/workflows/app:hello", "POST")["id"]
-    while True:
-        answer = ask(f"{base}/api/v1/runs/{id}/result?wait=30")
-        if "edit" in answer:  # else it still runs
-            return answer["edit"]
+    return wait_until(lambda: ask(f"{base}/api/v1/runs/{id}/result?wait=30"), lambda answer: "edit" in answer)["edit"]
 
 
 @pytest.mark.timeout(600)

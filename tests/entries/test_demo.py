@@ -15,6 +15,7 @@ import pytest
 
 from entries.demo.worker import ROOT
 from tests.entries.shop import names_in
+from tests.waiting import eventually
 
 STEPS = ["create_order", "reserve_stock", "create_payment"]
 MARK = "EVERMOON_TEST_DEMO"
@@ -38,9 +39,8 @@ def marked(mark: str) -> Iterator[int]:
 
 
 async def none_left(mark: str) -> None:
-    """Waits until no process of the demo runs; the test's own time limit bounds it."""
-    while any(marked(mark)):  # noqa: ASYNC110 - another process's end sets no event here
-        await asyncio.sleep(0.1)
+    """Waits until no process of the demo runs."""
+    await eventually(lambda: any(marked(mark)), lambda some: not some, every=0.1)
 
 
 async def until(process: Process, text: str) -> None:

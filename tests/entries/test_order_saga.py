@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from runtime.errors import ALREADY_EXISTS, CANCELED, INVALID, NOT_FOUND, Error
 from runtime.temporal.dev_server import DevServer
 from tests.entries.drive import REGISTRY
 from tests.entries.shop import Shop
+from tests.waiting import eventually
 
 STEPS = ["create_order", "reserve_stock", "create_payment"]
 PATIENCE = 300.0
@@ -49,8 +49,9 @@ class Stage:
         return await self.runtime.result(id, timeout=PATIENCE)
 
     async def waiting_for_approval(self, id: str) -> None:
-        while (await self.runtime.describe(id)).details != "waiting for approval":  # noqa: ASYNC110 - it is on a server
-            await asyncio.sleep(0.05)
+        await eventually(
+            lambda: self.runtime.describe(id), lambda seen: seen.details == "waiting for approval", every=0.05
+        )
 
     async def calls(self, service: str, operation: str, saga: str) -> list[str]:
         calls = await self.shop.get(service, "/calls", operation=operation, saga_id=saga)

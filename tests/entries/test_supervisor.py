@@ -17,6 +17,7 @@ import pytest
 from entries.services.supervisor import ROOT, services
 from tests.entries.shop import names_in
 from tests.entries.test_services import order
+from tests.waiting import eventually
 
 Process = asyncio.subprocess.Process
 
@@ -45,9 +46,12 @@ async def answers(url: str) -> bool:
 
 
 async def gone(urls: list[str]) -> None:
-    """Waits until nothing answers at any of the URLs; the test's own time limit bounds it."""
-    while any([await answers(url) for url in urls]):  # noqa: ASYNC110 - another process's end sets no event here
-        await asyncio.sleep(0.05)
+    """Waits until nothing answers at any of the URLs."""
+
+    async def any_answers() -> bool:
+        return any([await answers(url) for url in urls])
+
+    await eventually(any_answers, lambda some: not some, every=0.05)
 
 
 def first_child(pid: int) -> int:

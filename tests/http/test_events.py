@@ -22,6 +22,7 @@ from runtime.temporal.dev_server import DevServer
 from tests.http import site
 from tests.http.serving import entries, load
 from tests.http.site import Site
+from tests.waiting import eventually
 
 
 @dataclass
@@ -127,13 +128,11 @@ def followers(web: Site, run: str) -> int | None:
 
 async def test_one_poll_serves_all_who_follow(web: Site, run: str) -> None:
     following = [asyncio.create_task(heard(web, run)) for _ in range(20)]
-    while followers(web, run) != 20:  # noqa: ASYNC110  # there is no event for what tests look at
-        await asyncio.sleep(0.02)
+    await eventually(lambda: followers(web, run), lambda count: count == 20)
     await web.post(f"{run}/signals/go", 1)
     answers = await asyncio.gather(*following)
     assert all(answer == answers[0] for answer in answers)
-    while followers(web, run) is not None:  # noqa: ASYNC110  # there is no event for what tests look at
-        await asyncio.sleep(0.02)
+    await eventually(lambda: followers(web, run), lambda count: count is None)
 
 
 async def test_who_goes_away_is_forgotten(web: Site, run: str) -> None:
@@ -143,8 +142,7 @@ async def test_who_goes_away_is_forgotten(web: Site, run: str) -> None:
             break
     assert followers(web, run) == 1
     response.close()
-    while followers(web, run) is not None:  # noqa: ASYNC110  # there is no event for what tests look at
-        await asyncio.sleep(0.02)
+    await eventually(lambda: followers(web, run), lambda count: count is None)
 
 
 class Pouring:

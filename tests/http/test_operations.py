@@ -14,6 +14,7 @@ import pytest
 from runtime.app.runtime import Runtime
 from runtime.temporal.dev_server import DevServer
 from tests.http.site import Site
+from tests.waiting import eventually
 
 PATH = "/api/v1/operations/web:waiting"
 
@@ -159,11 +160,12 @@ async def test_a_retry_comes_after_its_delay_and_shows_its_reason_meanwhile(bank
     soon, later = await executed(bank, {"busy": "10ms", "amount": 1}), await executed(bank, {"busy": "1h"})
     result = await bank.get(f"{soon['links']['result']}?wait=60")
     assert result.json == {"charged": 1, "attempt": 2}
-    while True:
+
+    async def waiting() -> Any:
         [pending] = (await bank.get(later["links"]["self"])).json["pending"] or [{}]
-        if pending.get("last_failure"):
-            break
-        await asyncio.sleep(0.1)
+        return pending
+
+    pending = await eventually(waiting, lambda seen: seen.get("last_failure"), every=0.1)
     assert (pending["activity"], pending["attempt"]) == ("web:charge", 2)
     assert pending["last_failure"]["message"] == "the bank is busy"
     assert pending["heartbeat"] == {"asked": "the bank"}

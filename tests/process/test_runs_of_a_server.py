@@ -246,8 +246,9 @@ async def test_a_function_cancels_and_ends_runs(tmp_path: Path, temporal_server:
 
 
 async def _closed(at: Stage, run: str) -> None:
-    while (await at.runs.describe(run)).status in ("RUNNING", "CONTINUED_AS_NEW"):  # noqa: ASYNC110  # the server tells nobody
-        await asyncio.sleep(0.05)
+    await eventually(
+        lambda: at.runs.describe(run), lambda seen: seen.status not in ("RUNNING", "CONTINUED_AS_NEW"), every=0.05
+    )
 
 
 async def test_names_find_open_runs_and_bring_messages_in_order(tmp_path: Path, temporal_server: DevServer) -> None:
@@ -333,15 +334,14 @@ async def test_watchers_outlive_a_restart_of_the_server(tmp_path: Path) -> None:
 
 
 async def _until_open(at: Stage, run: str) -> None:
-    while True:
+    async def is_open() -> bool:
         try:
-            await at.until_state(run, "in_progress")
-            return
+            return (await at.runs.describe(run)).state == "in_progress"
         except Error:
-            await asyncio.sleep(0.05)
+            return False  # the server does not answer yet
+
+    await eventually(is_open, every=0.05)
 
 
 async def _end(host: ProcessHost, pid: str) -> Any:
-    while host.end_of(pid) is None:  # noqa: ASYNC110  # nobody awaits it: that is what is tested
-        await asyncio.sleep(0.01)
-    return host.end_of(pid)
+    return await eventually(lambda: host.end_of(pid), lambda end: end is not None)

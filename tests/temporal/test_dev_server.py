@@ -14,6 +14,7 @@ from temporalio.client import Client
 
 from runtime.errors import Error
 from runtime.temporal.dev_server import DevServer
+from tests.waiting import eventually
 
 HOST = """
 import asyncio, pathlib, sys
@@ -57,13 +58,15 @@ async def _host(state: Path) -> tuple[asyncio.subprocess.Process, str]:
 async def _gone(address: str) -> None:
     """Waits until nobody listens on the address any more."""
     host, port = address.split(":")
-    while True:
+
+    def listens() -> bool:
         try:
             with socket.create_connection((host, int(port)), timeout=1):
-                pass
+                return True
         except OSError:
-            return
-        await asyncio.sleep(0.05)
+            return False
+
+    await eventually(listens, lambda answered: not answered, every=0.05)
 
 
 async def test_it_serves_grpc_and_its_ui(temporal_server: DevServer) -> None:

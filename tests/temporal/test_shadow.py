@@ -20,6 +20,7 @@ from tests.histories.features.outside import perform
 from tests.histories.features.table import FEATURES
 from tests.lua.holes import BORDERS
 from tests.temporal.stage import Files, Stage, staged
+from tests.waiting import eventually
 
 BORDER_WORKFLOW = f"""return {{ main = function()
 {BORDERS}
@@ -33,13 +34,13 @@ MENDED = "return { main = function() time.sleep('1ms') return 'done' end }"
 
 async def failed_tasks(stage: Stage, run: Any) -> list[str]:
     """Messages of the failed workflow tasks, once there is one."""
-    while True:
+
+    async def messages() -> list[str]:
         events = (await stage.history(run))["events"]
         found = [event.get("workflowTaskFailedEventAttributes") for event in events]
-        messages = [item["failure"]["message"] for item in found if item]
-        if messages:
-            return messages
-        await asyncio.sleep(0.05)
+        return [item["failure"]["message"] for item in found if item]
+
+    return await eventually(messages, every=0.05)
 
 
 async def test_a_difference_fails_the_task_and_a_mended_script_resumes_the_run(

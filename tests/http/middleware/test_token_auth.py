@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import time
 import uuid
@@ -21,6 +20,7 @@ from runtime.errors import INVALID, Error
 from runtime.temporal.dev_server import DevServer
 from tests.http.serving import entries, serving
 from tests.http.site import Site
+from tests.waiting import eventually
 
 KEY = "a key for tests, which is 32 bytes or more"
 HANDLERS = """
@@ -303,9 +303,7 @@ async def test_lists_leave_out_what_may_not_be_read(shop: Site) -> None:
     assert (await shop.post(f"/api/v1/workflows/web:order?id={run}", headers=everything)).status == 202
     await shop.get(f"/api/v1/runs/{run}/result?wait=60", headers=everything)
     listing = f"/api/v1/runs?query=WorkflowId%3D%22{run}%22"
-    async with asyncio.timeout(60):
-        while not found(await shop.get(listing, headers=everything), "runs"):  # noqa: ASYNC110  # listed a little later
-            await asyncio.sleep(0.1)
+    await eventually(lambda: shop.get(listing, headers=everything), lambda answer: found(answer, "runs"), every=0.1)
     assert (await shop.get(listing, headers=everything)).json["count"] == 1
     assert (await shop.get(listing, headers=headers())).json == {"runs": [], "count": 0, "page": 1}
     assert found(await shop.get("/api/v1/entries", headers=headers()), "entries") == ["web:order", "web:part"]

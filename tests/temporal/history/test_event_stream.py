@@ -16,6 +16,7 @@ from runtime.temporal.dev_server import DevServer
 from runtime.temporal.history.event_stream import EventStream, Tail
 from runtime.temporal.history.run_chain import Histories
 from tests.temporal.stage import Files, Stage, staged
+from tests.waiting import eventually
 
 STEPS = """
 local function main(name)
@@ -228,8 +229,7 @@ async def test_followers_outlive_a_restart_of_the_server(stepping: Files, tmp_pa
                     heard.append(event)
 
         follower = asyncio.create_task(listen())
-        while not heard:  # noqa: ASYNC110  # there is no event for what tests look at
-            await asyncio.sleep(0.02)
+        await eventually(lambda: bool(heard))
         await server.stop()
         server = DevServer(state, ui=False, port=port)
         await server.start()

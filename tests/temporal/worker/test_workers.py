@@ -278,10 +278,9 @@ async def test_a_stopping_worker_hands_its_activities_on(files: Files, temporal_
     files.worker(graceful_shutdown_timeout="100ms")
     async with staged(files, temporal_server.address) as stage:
         run = await stage.start("main")
-        while True:
-            described = await stage.runs.describe(run.id)
-            if [item["state"] for item in described.pending] == ["started"]:
-                break
+        await eventually(
+            lambda: stage.runs.describe(run.id), lambda seen: [item["state"] for item in seen.pending] == ["started"]
+        )
     async with staged(files, temporal_server.address) as stage:
         assert await stage.result(run) == "second attempt"
 
@@ -308,10 +307,9 @@ async def test_a_waiting_activity_shows_what_it_waits_for(files: Files, temporal
     files.workflow("main", "return { main = function() return funcs.call('t:down') end }")
     async with staged(files, temporal_server.address) as stage:
         run = await stage.start("main")
-        while True:
-            described = await stage.runs.describe(run.id)
-            if described.pending and described.pending[0]["last_failure"]:
-                break
+        described = await eventually(
+            lambda: stage.runs.describe(run.id), lambda seen: seen.pending and seen.pending[0]["last_failure"]
+        )
         pending = described.pending[0]
         assert (pending["activity"], pending["activity_id"]) == ("t:down", "1")
         assert pending["last_failure"]["kind"] == "Unavailable"

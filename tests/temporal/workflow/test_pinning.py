@@ -36,6 +36,7 @@ from runtime.temporal.client.interceptor import outgoing
 from runtime.temporal.dev_server import DevServer, find_cli
 from runtime.temporal.worker.interceptor import Interceptor
 from tests.temporal.stage import Files, Stage, staged
+from tests.waiting import eventually
 
 #: What the workflow `main` is, edit by edit: each would break the replay of a run that began under any other.
 EDITS = {
@@ -74,11 +75,11 @@ async def foreign(stage: Stage, queue: str, name: str) -> WorkflowHandle[Any, An
 
 async def is_waiting(stage: Stage, id: str) -> None:
     """Until the run waits for its message."""
-    while True:
-        described = await stage.runs.describe(id, stack=True)
-        if any(item.get("waiting_for") == "receive" for item in described.stack):
-            return
-        await asyncio.sleep(0.05)
+    await eventually(
+        lambda: stage.runs.describe(id, stack=True),
+        lambda seen: any(item.get("waiting_for") == "receive" for item in seen.stack),
+        every=0.05,
+    )
 
 
 async def test_open_runs_finish_under_the_code_they_began_with(files: Files, temporal_server: DevServer) -> None:
@@ -312,13 +313,13 @@ async def scheduled(stage: Stage, queue: str, count: int) -> list[str]:
     handle = await stage.client.create_schedule(f"schedule-{queue}", schedule)
     begin = datetime(2024, 1, 1, tzinfo=UTC) + timedelta(seconds=30)
     await handle.backfill(ScheduleBackfill(start_at=begin, end_at=begin + timedelta(minutes=count)))
+
+    async def started() -> list[str]:
+        actions = (await handle.describe()).info.recent_actions
+        return [action.action.workflow_id for action in actions if hasattr(action.action, "workflow_id")]
+
     try:
-        while True:
-            actions = (await handle.describe()).info.recent_actions
-            started = [action.action.workflow_id for action in actions if hasattr(action.action, "workflow_id")]
-            if len(started) >= count:
-                return started[:count]
-            await asyncio.sleep(0.1)
+        return (await eventually(started, lambda found: len(found) >= count, every=0.1))[:count]
     finally:
         await handle.delete()
 
@@ -380,10 +381,7 @@ async def test_children_and_successors_take_the_newest(files: Files, temporal_se
     files.workflow("main", parent % "new").workflow("child", "return { main = function() return 'new child' end }")
     async with staged(files, temporal_server.address) as stage:
         await stage.send(run, "go")
-        while True:
-            if (await stage.runs.describe(run.id)).run_id != run.run_id:
-                break
-            await asyncio.sleep(0.05)
+        await eventually(lambda: stage.runs.describe(run.id), lambda seen: seen.run_id != run.run_id, every=0.05)
         await stage.runs.signal(run.id, "go", [])
         assert await stage.result(run) == ["new", "new child"]
         assert (await stage.runs.describe(run.id)).bundle != before

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime, timedelta
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from runtime.errors import Error
 from runtime.temporal.dev_server import DevServer
 from tests.temporal.stage import ACTIVITY_MODULES, Files, staged
+from tests.waiting import eventually
 
 FAST = {"activity.retry_policy": {"initial_interval": "10ms", "maximum_attempts": 3}}
 
@@ -367,8 +367,7 @@ async def test_a_stopping_worker_lets_activities_end_within_its_grace(files: Fil
     files.worker(graceful_shutdown_timeout="5m")
     async with staged(files, temporal_server.address) as stage:
         run = await stage.start("main")
-        while not stage.host.running:  # noqa: ASYNC110  # there is no event for what tests look at
-            await asyncio.sleep(0.02)
+        await eventually(lambda: stage.host.running)
         await stage.workers.stop()
         assert "ACTIVITY_TASK_COMPLETED" in await stage.event_types(run)
     async with staged(files, temporal_server.address) as stage:
