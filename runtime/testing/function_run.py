@@ -42,8 +42,8 @@ class FunctionRun:
             raise self._outcome
         return self._outcome.value()
 
-    def send(self, topic: str, *args: Any) -> None:
-        self.world.functions.send(self.pid, topic, [Payload.of(arg) for arg in args])
+    def send(self, topic: str, *args: Any, sender: str = "") -> None:
+        self.world.functions.send(self.pid, topic, [Payload.of(arg) for arg in args], sender)
         self.world.settle()
 
     def cancel(self, reason: str = "") -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from runtime.contracts import NO_TRIGGER, LinkedWorkflows, Trigger
+from runtime.errors import Error
 from runtime.lua.program import Programs
 from runtime.lua.protocol import Command
 from runtime.payload import Payload
@@ -18,6 +19,7 @@ from runtime.process.host_port import LogPort
 from runtime.process.python_run import PythonFunction
 from runtime.process.threads import Then, Threads
 from runtime.registry import FunctionPy, Registry
+from runtime.registry.kinds.python import place_of
 from runtime.testing.clock import Clock, VirtualLoop
 
 T = TypeVar("T")
@@ -66,7 +68,7 @@ class VirtualProcessHost(ProcessHost):
         return await super().call(entry_id, args, caller=caller, trigger=trigger, timeout=timeout, former=former)
 
     def load(self, entry: FunctionPy) -> PythonFunction:
-        return _Function(entry.id, entry.load(), self.loop)
+        return _Function(entry, self.loop)
 
 
 class _Here(Threads):
@@ -89,15 +91,20 @@ class _Here(Threads):
 
 
 class _Function(PythonFunction):
-    """A Python function whose work holds the clock."""
+    """A Python function whose work holds the clock. Its failures have the place in the author's files, as those of Lua have."""
 
-    def __init__(self, entry_id: str, callable_: Callable[..., Any], loop: VirtualLoop) -> None:
-        super().__init__(entry_id, callable_)
-        self._loop = loop
+    def __init__(self, entry: FunctionPy, loop: VirtualLoop) -> None:
+        super().__init__(entry.id, entry.load())
+        self._loop, self._root = loop, entry.root
 
     async def run(self, args: Sequence[Payload]) -> Payload:
         with self._loop.working():
-            return await super().run(args)
+            try:
+                return await super().run(args)
+            except Error as error:
+                place = place_of(error.__cause__ or error, self._root)
+                error.stack = error.stack or (f"{place}: in {self._id}" if place else None)
+                raise
 
 
 class _Runner(CommandRunner):

@@ -19,6 +19,8 @@ from runtime.testing.mocked_runs import MockedRuns
 from runtime.testing.registry_host import RegistryHost, new_world
 from runtime.testing.world import StandIn
 
+#: Of a test, whose runs are others.
+_PID = "{test:worker|test}"
 _log = logging.getLogger("evermoon.test")
 
 
@@ -139,7 +141,7 @@ class Suite:
     def _host(self, file: LuaFile, stands: Mapping[str, StandIn], log: LogPort) -> RegistryHost:
         given = {**self._given, **stands}
         world = new_world(self.registry, self._programs, given=given, log=log)
-        return RegistryHost(world, file.id, caller=Caller(self._context))
+        return RegistryHost(world, file.id, caller=Caller(self._context), pid=_PID)
 
 
 def _unheard(_level: str, _message: str, _about: Mapping[str, Any], /) -> None:

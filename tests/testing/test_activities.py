@@ -139,6 +139,19 @@ return {
 """
 
 
+def test_a_python_exception_has_its_place_in_the_authors_file(tmp_path: Path) -> None:
+    test = """
+    test.it("raised", function() test.equal(test.start({ entry = "app:calls", args = { "app:breaks" } }):result(), 1) end)
+    test.it("imported", function() test.equal(test.start({ entry = "app:calls", args = { "app:gone" } }):result(), 1) end)
+    """
+    once = "activity.retry_policy: {maximum_attempts: 1}"
+    entries = python("breaks", once) + python("gone", module="lost")
+    files = {"acts_py": PYTHON, "lost_py": "import math\nimport no_such_library\ndef gone():\n    pass\n"}
+    outcomes = project(tmp_path, test, entries, **files).outcomes()
+    assert "app:breaks failed: KeyError: 'no such shelf' [Internal] at acts.py:25" in outcomes["raised"].message
+    assert "No module named 'no_such_library' (lost.py:2)" in outcomes["imported"].message
+
+
 def test_retries_take_their_time_on_the_virtual_clock(tmp_path: Path) -> None:
     test = """
     local function timed(id, options) return test.truthy(test.start({ entry = "app:timed", args = { id, options or { other = 1 } } }):result()) end
