@@ -146,7 +146,11 @@ def test_a_file_may_be_named_twice_and_is_run_once_up_to_the_first_failure(loud:
 
 
 def test_a_file_that_fails_does_not_keep_others_from_being_run(project: Path) -> None:
-    write(project, "bad_test.lua", 'local test = require("test")\nreturn test.describe("bad", function()\n  error("no way")\nend)\n')
+    write(
+        project,
+        "bad_test.lua",
+        'local test = require("test")\nreturn test.describe("bad", function()\n  error("no way")\nend)\n',
+    )
     write(project, "page_test.lua", SNIPPETS[0])
     done = evermoon(project, "test", "tests", "--registry", "registry.yaml")
     assert (done.status, done.out) == (1, "1 passed, 1 failed\n")
