@@ -225,13 +225,21 @@ async def test_a_body_that_ends_too_soon_fails_its_reader(site: Serving) -> None
     assert [message for _, message, _ in site.lines.seen] == ["broken off\tCanceled"]
 
 
-QUICK = "timeouts: {read: 100ms, write: 1s, idle: 9s}, max_body: 16MiB"
+QUICK = "timeouts: {write: 1s, idle: 9s}, max_body: 16MiB"
+IMPATIENT = "timeouts: {read: 100ms, idle: 9s}, max_body: 16MiB"
 
 
 @pytest.fixture
 async def hasty(tmp_path: Path) -> AsyncIterator[Serving]:
-    """The same with little patience."""
+    """The same with little time for an answer."""
     async with serving(tmp_path, ENTRIES.replace("max_body: 16MiB", QUICK), HANDLERS) as site:
+        yield site
+
+
+@pytest.fixture
+async def impatient(tmp_path: Path) -> AsyncIterator[Serving]:
+    """The same with little time for a request."""
+    async with serving(tmp_path, ENTRIES.replace("max_body: 16MiB", IMPATIENT), HANDLERS) as site:
         yield site
 
 
@@ -246,13 +254,13 @@ async def test_a_stream_that_takes_too_long_is_broken_off(hasty: Serving) -> Non
 
 
 @pytest.mark.parametrize("arrived", [b"x", b"x" * 500_000], ids=["at once", "as a stream"])
-async def test_a_body_that_comes_too_slowly_is_408(hasty: Serving, arrived: bytes) -> None:
-    reader, writer = await hasty.connect()
+async def test_a_body_that_comes_too_slowly_is_408(impatient: Serving, arrived: bytes) -> None:
+    reader, writer = await impatient.connect()
     writer.write(b"POST /counts HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n" + arrived)
     assert b" 408 " in await reader.readline()
     writer.close()
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /ignores HT", b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: "])
-async def test_a_head_that_comes_too_slowly_is_408(hasty: Serving, sent: bytes) -> None:
-    assert (await hasty.raw(sent)).startswith(b"HTTP/1.1 408 ")
+async def test_a_head_that_comes_too_slowly_is_408(impatient: Serving, sent: bytes) -> None:
+    assert (await impatient.raw(sent)).startswith(b"HTTP/1.1 408 ")

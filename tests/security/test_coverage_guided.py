@@ -21,7 +21,7 @@ SECONDS = os.environ.get("EVERMOON_FUZZ_SECONDS", "1")
 
 
 @pytest.mark.skipif(importlib.util.find_spec("atheris") is None, reason="atheris has no wheel for this platform")
-@pytest.mark.timeout(120 + 2 * int(SECONDS))
+@pytest.mark.timeout(600 + 2 * int(SECONDS))
 @pytest.mark.parametrize("target", TARGETS)
 def test_fuzzing_finds_nothing(target: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.security.coverage_guided", target, SECONDS]

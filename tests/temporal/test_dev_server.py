@@ -17,8 +17,10 @@ from runtime.temporal.dev_server import DevServer
 from tests.waiting import eventually
 
 HOST = """
-import asyncio, pathlib, sys
+import asyncio, pathlib, signal, sys
 from runtime.temporal.dev_server import DevServer
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background of a shell inherits that it is ignored
 
 async def main():
     server = DevServer(pathlib.Path(sys.argv[1]), port=int(sys.argv[2]))

@@ -213,9 +213,18 @@ async def test_log_lines_say_where_they_come_from_and_are_written_once(
             run = await stage.start("main")
             await stage.result(run)
             await stage.replay(run)
+            events = (await stage.history(run))["events"]
+    tasks = [
+        event["workflowTaskScheduledEventAttributes"]
+        for event in events
+        if "workflowTaskScheduledEventAttributes" in event
+    ]
+    repeated = sum(task.get("attempt", 1) for task in tasks) - len(tasks)
     lines = [record for record in caplog.records if record.name == "evermoon.script"]
     told = [record.getMessage() for record in lines]
-    assert (told.count("before"), told.count("after")) == (1, 1)
+    # A task that a busy machine does not end in time is done again, and says it again.
+    assert 1 <= told.count("before") <= 1 + repeated
+    assert 1 <= told.count("after") <= 1 + repeated
     assert told[-1] == "too much is logged in one step: the rest is dropped"
     about = vars(lines[0])["evermoon"]
     assert (about["pid"], about["at"], about["fields"]) == (run.pid, "main.lua:2", {"order": 7})
