@@ -15,6 +15,8 @@ from typing import Any, TypeVarTuple, Unpack
 from weakref import WeakSet
 
 _SECOND = 1_000_000_000
+#: What `asyncio.sleep` has a timer call, with the future that it waits for.
+_SLEEPS = "_set_result_unless_cancelled"
 Ts = TypeVarTuple("Ts")
 
 
@@ -82,7 +84,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def call_at(
         self, when: float, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        if args and isinstance(args[0], asyncio.Future):  # as `asyncio.sleep` does
+        if args and isinstance(args[0], asyncio.Future) and getattr(callback, "__name__", "") == _SLEEPS:
             self._timed.add(args[0])
         return super().call_at(when, callback, *args, context=context)
 
@@ -112,7 +114,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     @property
     def is_held(self) -> bool:
         """Whether somebody works on something that is not up to this clock."""
-        return any(getattr(task, "_fut_waiter", None) not in self._timed for task in self._working)
+        return not all(self._sleeps(task) for task in self._working)
+
+    def _sleeps(self, waiter: object) -> bool:
+        """Whether what is waited for comes by itself, with time."""
+        if isinstance(waiter, asyncio.Task):
+            return waiter.done() or self._sleeps(getattr(waiter, "_fut_waiter", None))
+        parts = getattr(waiter, "_children", None)  # of `asyncio.gather`
+        return waiter in self._timed if parts is None else all(self._sleeps(part) for part in parts)
 
     def passes(self, seconds: float | None) -> None:
         """Nothing is to be done for so long, or until somebody outside of it comes."""

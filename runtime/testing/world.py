@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from runtime.contracts import StartRequest
-from runtime.errors import Error
+from runtime.errors import Error, invalid
 from runtime.lua import protocol
 from runtime.lua.program import Programs
 from runtime.payload import Payload
@@ -28,9 +28,9 @@ from runtime.testing.workflows import Answering, VirtualWorkflows
 #: Answers in place of an entry: called with the host of the run that the test drives, and the arguments as Python values.
 StandIn = Callable[..., Any]
 
-#: Seconds that what is still under way at the end has for its last words.
-_LAST_WORDS = 1.0
 _FOR_EVER = 1 << 63
+#: How often everybody may have something to do at one moment, before that is taken for something that never ends.
+_MOST_ROUNDS = 100_000
 
 
 class RunHost(Answering, Protocol):
@@ -181,13 +181,14 @@ class World:
             return
         self._is_settling = True
         try:
-            while True:
+            for _ in range(_MOST_ROUNDS):
                 for host in list(self.hosts):
                     host.take_steps()
                 if self._loop is not None:
                     self._loop.drive(self.clock.now)
                 if not any(host.has_events for host in self.hosts):
                     return
+            raise invalid("the run goes on and on at one moment: nothing in it waits for time to pass")
         finally:
             self._is_settling = False
 
@@ -220,13 +221,19 @@ class World:
         for host in self.hosts:
             host.free()
         if self._loop is not None:
-            closing = self._loop.create_task(self.functions.close(0))
-            while not closing.done():
-                self._loop.drive(_FOR_EVER)
-            for task in asyncio.all_tasks(self._loop):
-                task.cancel()
-            self._loop.drive(self.clock.now)
+            self._end(self._loop)
             self._loop.close()
+
+    def _end(self, loop: VirtualLoop) -> None:
+        """Nothing goes on that is still under way."""
+        for task in self._tasks:
+            task.cancel()
+        closing = loop.create_task(self.functions.close(0))
+        closing.add_done_callback(lambda _: loop.stop())
+        loop.drive(_FOR_EVER)
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+        loop.drive(self.clock.now)
 
     def _stand_in(self, entry_id: str, args: Sequence[Payload], _caller: Caller) -> asyncio.Future[Payload] | None:
         """For functions: what stands in for an entry that one of them calls."""

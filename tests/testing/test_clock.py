@@ -89,6 +89,15 @@ def test_who_works_and_sleeps_does_not_hold_the_clock(loop: VirtualLoop) -> None
     assert not loop.is_held
 
 
+def test_so_does_not_who_waits_for_several_that_sleep(loop: VirtualLoop) -> None:
+    async def polls() -> list[int]:
+        with loop.working():
+            naps = [asyncio.create_task(asyncio.sleep(3600 * n, n)) for n in (1, 2)]
+            return [*await asyncio.gather(*naps), await asyncio.create_task(asyncio.sleep(3600, 3))]
+
+    assert driven(loop, polls(), 48 * 3600 * SECOND).result() == [1, 2, 3]
+
+
 def test_timers_fire_in_order_and_not_when_they_are_cancelled() -> None:
     timers, fired = Timers(), []
     for at, key in ((5, 1), (3, 2), (3, 1000), (4, 3)):

@@ -160,7 +160,7 @@ def test_a_failed_run_is_shown_with_its_error(tmp_path: Path) -> None:
         assert "app:moor failed: input of app:moor: at " in outcomes[name].message, name
         assert "[Invalid]" in outcomes[name].message
     assert "app:harbour failed: port.lua:11: " in outcomes["place"].message
-    assert outcomes["another nil"].message == "all_test.lua:9: expected 5, got nil"
+    assert outcomes["another nil"].message == "all_test.lua:10: expected 5, got nil"
 
 
 def test_functions_and_processes_are_started_as_well(tmp_path: Path) -> None:
