@@ -49,7 +49,7 @@ _COMMANDS = {
     ),
     "test": (
         "runtime.cli.test",
-        "Run the tests in *_test.lua files below PATH (a file, or a directory; this one) on the virtual host: no server, no waiting.",
+        "Run the tests in *_test.lua files on the virtual host: no server, no waiting.",
     ),
     "replay": (
         "runtime.cli.replay",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from runtime.contracts import NO_TRIGGER, End, LinkedWorkflows, StartRequest, Trigger
@@ -23,7 +23,7 @@ from runtime.process.concurrency import Concurrency, Permit
 from runtime.process.describe import ProcessDescription, describe
 from runtime.process.execution import Call, Execution
 from runtime.process.exit_records import ExitRecords, forgotten
-from runtime.process.host_port import LogPort, log_line
+from runtime.process.host_port import HostPort, LogPort, log_line
 from runtime.process.lua_run import LuaRun
 from runtime.process.names import Names
 from runtime.process.pids import Pid, no_process
@@ -66,6 +66,9 @@ class ProcessHost:
         self.workflows = workflows
         self.node = node
         self.log = log
+        self.now = time.time_ns
+        """The time of day, as scripts see it: nanoseconds since 1970."""
+        self.command_runner: Callable[[LuaRun, HostPort], CommandRunner] = CommandRunner
         self.names = Names()
         self.resources = Resources()
         self.threads = Threads()
@@ -138,7 +141,7 @@ class ProcessHost:
             self._processes[host.id] += 1
             self._begin(run)
         for message in request.messages:
-            run.post(protocol.message(message.topic, request.caller.sender, message.args, time.time_ns()))
+            run.post(protocol.message(message.topic, request.caller.sender, message.args, self.now()))
         return run
 
     @property
@@ -161,7 +164,7 @@ class ProcessHost:
     def send(self, pid: str, topic: str, args: Sequence[Payload], sender: str = "") -> None:
         """Puts a message into the mailbox of an execution here. Raises `Error`: NOT_FOUND when none has that PID, RATE_LIMITED when it is full."""
         run = self._runs.get(pid)
-        if run is None or not run.post(protocol.message(topic, sender, args, time.time_ns())):
+        if run is None or not run.post(protocol.message(topic, sender, args, self.now())):
             raise no_process(pid)
 
     def owns(self, run: str) -> bool:
@@ -311,14 +314,18 @@ class ProcessHost:
         def opened(call: Call) -> Session:
             return Session(self.programs.latest(call.entry.id, former), {**boot_of(call), "waits": lambda: self.waits})
 
-        return LuaRun(call, self, permit, opened, CommandRunner)
+        return LuaRun(call, self, permit, opened, self.command_runner)
 
     def _python(self, entry: FunctionPy) -> PythonFunction:
         known = self._functions.get(entry.id)
         if known is None or known[0] != entry:
-            known = (entry, PythonFunction(entry.id, entry.load(), entry.root))
+            known = (entry, self.load(entry))
             self._functions[entry.id] = known
         return known[1]
+
+    def load(self, entry: FunctionPy) -> PythonFunction:
+        """Raises `Error` INVALID when its module cannot be imported."""
+        return PythonFunction(entry.id, entry.load(), entry.root)
 
 
 def _pool_size(call: Call) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from runtime.contracts import End, LinkedWorkflows, StartRequest, Trigger
@@ -45,6 +45,11 @@ class HostPort(Protocol):
     def events(self) -> EventBus: ...
     @property
     def log(self) -> LogPort: ...
+    @property
+    def now(self) -> Callable[[], int]:
+        """The time of day, as scripts see it: nanoseconds since 1970."""
+        ...
+
     @property
     def names(self) -> Names: ...
     @property

@@ -268,7 +268,7 @@ class LuaRun(Execution):
             raise internal(f"{self.pid} has no session")
         with self._stepping:
             begun = time.monotonic()
-            batch = session.step(events, Clock(now=time.time_ns()))
+            batch = session.step(events, Clock(now=self.host.now()))
             if batch.state != "running" or self._ended:
                 self._session = None
                 session.close()

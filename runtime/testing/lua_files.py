@@ -40,14 +40,19 @@ class LuaFile:
 
 
 def find(path: Path) -> list[LuaFile]:
-    """The test file at `path`, or every ``*_test.lua`` below it. Raises `Error` INVALID when there is none."""
-    if path.is_file():
-        return [_read(path, path.parent)]
-    files = sorted(file for file in path.rglob(f"*{SUFFIX}") if file.is_file())
-    found = [_read(file, path) for file in files if not _hidden(file.relative_to(path))]
+    """As `below`. Raises `Error` INVALID when there is none."""
+    found = below(path)
     if not found:
         raise invalid(f"{path}: no file named *{SUFFIX}")
     return found
+
+
+def below(path: Path) -> list[LuaFile]:
+    """The test file at `path`, or every ``*_test.lua`` below it. Raises `Error` INVALID for one that cannot be read."""
+    if path.is_file():
+        return [_read(path, path.parent)]
+    files = sorted(file for file in path.rglob(f"*{SUFFIX}") if file.is_file())
+    return [_read(file, path) for file in files if not _hidden(file.relative_to(path))]
 
 
 def _hidden(path: Path) -> bool:

@@ -1,159 +1,323 @@
-"""A virtual host whose functions and children are the registry's own, each run to its end on a virtual host of its own.
+"""A virtual host whose functions and children are the registry's own, in a world of their own.
 
-They take their time here, too: the result comes when the clock gets there.
+Functions run as on every host, as the activities of the run that calls them: on a process host, with retries and timeouts. The
+clock is the world's. It stands still while anybody can do something, also while a function computes or waits for what is outside.
 """
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from runtime.errors import unavailable
+from runtime.errors import Error
 from runtime.lua import protocol
-from runtime.lua.program import Programs
+from runtime.lua.program import Program, Programs
+from runtime.modules.calls import waits
 from runtime.modules.options import workflow_options
 from runtime.modules.security.module import ANSWERS
-from runtime.payload import Payload
-from runtime.process.authorization import check, of_pid
-from runtime.process.pids import no_process
-from runtime.process.task_queues import check_host
-from runtime.registry import (
-    ActivityEntry,
-    Foreign,
-    FunctionPy,
-    Registry,
-    StartableWorkflow,
-    TemporalActivity,
-    WorkflowLua,
-)
-from runtime.testing.virtual import Mock, VirtualHost, child_pid
-
-#: What stands in for a function: the calling host and the arguments, as Python values.
-Stand = Callable[..., Any]
+from runtime.modules.security.rules import refuse
+from runtime.payload import NOTHING, Payload
+from runtime.principal import ANYBODY, Caller
+from runtime.process.authorization import UPGRADE, check, of_pid
+from runtime.process.host_port import LogPort, log_line
+from runtime.process.pids import Pid, no_process
+from runtime.registry import Registry, StartableWorkflow, WorkflowLua
+from runtime.testing.calls import Calls, queue_named
+from runtime.testing.children import Child, Children, Outcome, act
+from runtime.testing.clock import Clock, rfc3339
+from runtime.testing.starts import PLACE, Start, child_of, judge
+from runtime.testing.virtual import EPOCH, VirtualHost
+from runtime.testing.world import StandIn, World
 
 
 class RegistryHost(VirtualHost):
-    """A virtual host that runs entry `entry_id` of `registry`.
+    """A virtual host that runs the workflow `entry_id` in a world. Under no `pid` it is the run called "virtual" of its worker.
 
-    `given` maps ids to what answers in their place, called with this host and the arguments. A workflow finds only the
-    functions that are activities, as on Temporal. `options` are those of `VirtualHost`.
+    `first` is what it begins with, where another run starts it. Who closes the first run of a world closes the world.
     """
 
     def __init__(
-        self,
-        registry: Registry,
-        programs: Programs,
-        entry_id: str,
-        *,
-        given: Mapping[str, Stand] | None = None,
-        **options: Any,
+        self, world: World, entry_id: str, *, caller: Caller = ANYBODY, pid: str = "", first: Sequence[Payload] = ()
     ) -> None:
-        self._registry = registry
-        self._programs = programs
-        self._given = dict(given or {})
-        self._late: dict[int, list[protocol.Event]] = {}
-        self._took = 0
-        info = {"workflow_type": entry_id, "workflow_id": "virtual", "run_id": "virtual", "attempt": 1}
-        options.setdefault("info", info)
+        self.world, self.entry_id, self.first = world, entry_id, first
+        self._registry, self._programs = world.registry, world.programs
+        self._calls = Calls(world, self)
+        self._updates: dict[str, Callable[[Outcome], None]] = {}
+        self._sender = caller.sender
+        own = Pid.parse(pid) or Pid(self._worker() or PLACE, "virtual")
+        self._id, self._place = own.id, own.place
         super().__init__(
-            programs.get(entry_id),
-            functions=dict.fromkeys([*self._given, *self._callable()], _unused),
-            children={entry.id: _unused for entry in registry.entries.values() if isinstance(entry, StartableWorkflow)},
-            **options,
+            world.programs.get(entry_id),
+            context=caller.context,
+            info=self._info(),
+            pid=str(own),
+            principal=caller.principal,
         )
+        self.clock = world.clock
+        self.as_run: Child = HostedRun(self)
+        world.add(self)
 
-    def _callable(self) -> list[str]:
-        entries = self._registry.entries.values()
-        here = [entry.id for entry in entries if isinstance(entry, ActivityEntry) and entry.activity is not None]
-        return [*here, *(entry.id for entry in self._registry.of_kind(TemporalActivity))]
+    def _words(self) -> Mapping[str, Any]:
+        program = self._program
+        called = program.calls if program.calls is not None else self._programs.calls
+        return {"entry": program.entry, "worker": self._place, "waits": waits(called)}
 
-    def _answer(self, command: protocol.Command, seq: int) -> None:
-        before = len(self._inbox)
-        self._took = 0
-        super()._answer(command, seq)
-        if self._took:
-            # A child has started at once; what it took comes before its end.
-            keep = before + (1 if command.op == "spawn" else 0)
-            self._late[seq], self._inbox = self._inbox[keep:], self._inbox[:keep]
-            heapq.heappush(self._waiting.timers, (self.now + self._took, seq))
+    def _info(self) -> dict[str, Any]:
+        about = {
+            "workflow_id": self._id,
+            "run_id": self._id,
+            "workflow_type": self.entry_id,
+            "task_queue": queue_named(self._registry, self._place),
+            "namespace": "default",
+            "attempt": 1,
+            "start_time": rfc3339(self.world.now),
+        }
+        return {**about, "parent_pid": self._sender} if self._sender else about
+
+    def _worker(self) -> str | None:
+        entry = self._registry.get(self.entry_id)
+        return entry.workflow.worker if isinstance(entry, WorkflowLua) else None
+
+    @property
+    def program(self) -> Program:
+        return self._program
+
+    @property
+    def info(self) -> Mapping[str, Any]:
+        info: Mapping[str, Any] = self._boot["info"]
+        return info
+
+    def caller(self, command: protocol.Command) -> Caller:
+        """As whom, and in which context, it calls and starts others."""
+        context = command.data.get("ctx") or self._boot["ctx"]
+        return Caller(context, self.principal.changed_by(command.data), self.pid)
+
+    # Driving ------------------------------------------------------------------------------------------------------------
+
+    def start(self, *args: Any) -> None:
+        self.begin([Payload.of(arg) for arg in args])
+        self._settle()
+
+    def begin(self, args: Sequence[Payload], messages: Sequence[protocol.Event] = ()) -> None:
+        """Its first events; an input that its entry does not take is its end."""
+        entry = self._registry.get(self.entry_id)
+        try:
+            judge(entry if isinstance(entry, WorkflowLua) else None, args)
+        except Error as error:
+            self.fail(error)
+        else:
+            self.hear(protocol.start(args), *messages)
+
+    def fail(self, error: Error) -> None:
+        """Its end, from outside: it takes no further step."""
+        if self.final is None:
+            self.final = protocol.Batch("failed", error=error)
+            self._over()
+
+    def hear(self, *events: protocol.Event) -> None:
+        if self.final is None:
+            super().hear(*events)
+
+    def advance(self, nanoseconds: int) -> None:
+        until = self.now + nanoseconds
+        while self.final is None and self.world.passes(until):
+            pass
+        self.now = max(self.now, until)
+
+    def close(self) -> None:
+        if self.world.hosts[0] is self:
+            self.world.close()
+        else:
+            self.free()
+
+    # What the world needs of a run of it.
+
+    @property
+    def is_over(self) -> bool:
+        return self.final is not None
+
+    @property
+    def taken(self) -> int:
+        return len(self.steps)
+
+    @property
+    def has_events(self) -> bool:
+        return bool(self._inbox) and self.final is None
+
+    @property
+    def next_at(self) -> int | None:
+        return self._timers.next_at if self.final is None else None
+
+    def take_steps(self) -> None:
+        super()._settle()
+
+    def fire(self) -> None:
+        self._timers.fire()
+
+    def free(self) -> None:
+        """Lets go of its interpreter."""
+        super().close()
+
+    def ask(self, name: str, args: Sequence[Payload]) -> Payload:
+        """The answer of a query."""
+        return self._session.query(name, args)
+
+    def begin_update(self, name: str, args: Sequence[Payload], told: Callable[[Outcome], None]) -> None:
+        """`told` hears of its outcome. Raises the `Error` of what refuses it."""
+        self._session.validate(name, args)
+        id = f"update-{len(self.steps)}-{len(self._updates)}"
+        self._updates[id] = told
+        self.hear(protocol.update(id, name, args))
+
+    # Carrying out -------------------------------------------------------------------------------------------------------
+
+    def _settle(self) -> None:
+        if self.world.is_settling:
+            self.take_steps()
+        else:
+            self.world.settle()
 
     def _next_timer(self) -> bool:
-        timers = self._waiting.timers
-        while timers and timers[0][1] in self._waiting.cancelled:
-            heapq.heappop(timers)
-        if not timers or timers[0][1] not in self._late:
-            return super()._next_timer()
-        at, seq = heapq.heappop(timers)
-        self.now = max(self.now, at)
-        self._inbox.extend(self._late.pop(seq))
-        self._settle()
-        return True
+        return self.world.passes()
 
-    def _reach(self, command: protocol.Command, to: str) -> None:
-        if to != self.pid and not any(child_pid(child) == to for child in self._delayed.values()):
-            raise no_process(to)
-        super()._reach(command, to)
+    def _over(self) -> None:
+        super()._over()
+        self._calls.close()
+        assert self.final is not None
+        if self.final.state == "continue":
+            try:
+                self._become(self.final.continuation or {})
+                return
+            except Error as error:
+                self.final = protocol.Batch("failed", error=error)
+        self.as_run.ends(self.final.error or self.final.value or NOTHING)
+
+    def _become(self, continuation: Mapping[str, Any]) -> None:
+        """The next run of the chain, in this one's place."""
+        entry_id = str(continuation.get("id") or self.entry_id)
+        if entry_id != self.entry_id:
+            refuse(self._registry, self.principal, UPGRADE, entry_id)
+        self._session.close()
+        self.entry_id, self._program = entry_id, self._programs.get(entry_id)
+        self._timers.clear()
+        self._children = Children(self)
+        self._calls = Calls(self.world, self)
+        self._boot |= {"ctx": continuation.get("ctx") or {}, "info": self._info(), **self._words()}
+        self.steps, self.commands, self._inbox, self.final = [], [], [], None
+        self._session = self._open()
+        self.hear(protocol.start(continuation.get("args") or []), *protocol.unread(continuation))
+
+    def _carry_out(self, command: protocol.Command) -> None:
+        if command.op == "log":
+            self._write(command)
+        elif command.op == "update_done" and command.data["id"] in self._updates:
+            told = self._updates.pop(command.data["id"])
+            failed = "error" in command.data
+            told(Error.from_wire(command.data["error"]) if failed else command.data["value"])
+        else:
+            super()._carry_out(command)
+
+    def _write(self, command: protocol.Command) -> None:
+        data = command.data
+        about = {"pid": self.pid, "entry": self.entry_id, "at": command.at, "fields": data.get("fields") or {}}
+        if data.get("logger"):
+            about["logger"] = data["logger"]
+        self.world.log(str(data.get("level") or "info"), str(data.get("message") or ""), about)
+
+    def _give_up(self, seq: int) -> None:
+        super()._give_up(seq)
+        self._calls.give_up(seq)
+
+    def _answer(self, command: protocol.Command, seq: int) -> None:
+        try:
+            check(self._registry, self.principal, command, of_pid)
+            if command.op == "call":
+                self._calls.begin(command, seq)
+                return
+        except Error as error:
+            self.hear(protocol.failure(seq, error))
+            return
+        super()._answer(command, seq)
 
     def _value(self, command: protocol.Command) -> Any:
-        check(self._registry, self.principal, command, of_pid)
         if command.op.startswith("security."):
             return ANSWERS[command.op](self._registry, self.principal, command.data)
         return super()._value(command)
 
-    def _check_child(self, command: protocol.Command) -> None:
-        check(self._registry, self.principal, command, of_pid)
-        super()._check_child(command)
-        if command.data.get("host"):
-            check_host(self._registry, command.data["id"], command.data["host"])
+    def _reach(self, command: protocol.Command) -> None:
+        to = command.data["to"]
+        if to == self.pid or self._children.reach(command):
+            return super()._reach(command) if to == self.pid else None
+        target = self.world.find(to)
+        if target is not None and target.outcome is None:
+            act(target, command, self.pid, self.now)
+            return None
+        return self._reach_process(command, to)
 
-    def _child_options(self, command: protocol.Command) -> Mapping[str, Any]:
+    def _reach_process(self, command: protocol.Command, to: str) -> None:
+        pid = Pid.parse(to)
+        if pid is None or pid.node is None:
+            raise no_process(to)
+        functions, reason = self.world.functions, command.data.get("reason") or ""
+        if command.op == "send":
+            functions.send(to, command.data["topic"], command.args, self.pid)
+        elif command.op == "cancel_process":
+            functions.cancel(to, reason, self.pid)
+        else:
+            functions.terminate(to, reason)
+
+    def child(self, command: protocol.Command) -> Child:
+        options = self.child_options(command)
+        start = Start(
+            str(command.data["id"]),
+            command.args,
+            self.caller(command),
+            options,
+            options.get("id") or command.data.get("name"),
+            command.data.get("host"),
+            self._place,
+        )
+        return child_of(self.world, start)
+
+    def child_options(self, command: protocol.Command) -> Mapping[str, Any]:
         entry = self._registry.get(command.data["id"])
         own = workflow_options(entry.options) if isinstance(entry, StartableWorkflow) else {}
-        return {**own, **super()._child_options(command)}
-
-    def _mocked(self, mocks: Mapping[str, Mock], command: protocol.Command) -> Any:
-        entry_id = command.data["id"]
-        stand = self._given.get(entry_id)
-        if stand is not None:
-            return stand(self, *(arg.value() for arg in command.args))
-        if entry_id not in mocks:
-            return super()._mocked(mocks, command)
-        entry = self._registry[entry_id]
-        if isinstance(entry, Foreign):
-            raise unavailable(f"{entry_id} runs elsewhere, as {entry.type}: give the test a mock of it", id=entry_id)
-        if isinstance(entry, FunctionPy):
-            return entry.load()(*(arg.value() for arg in command.args))
-        kind = "workflow" if isinstance(entry, WorkflowLua) else "activity"
-        result = self._run_to_end(kind, entry_id, command)
-        return result.value() if command.op == "spawn" else result
-
-    def _run_to_end(self, kind: str, entry_id: str, command: protocol.Command) -> Payload:
-        """The result of an execution on a host of its own. Raises its `Error`."""
-        args, now = command.args, self.now
-        first = [_message(item, self.pid, now) for item in command.data.get("messages") or ()]
-        while True:
-            host = RegistryHost(
-                self._registry, self._programs, entry_id, given=self._given, kind=kind,
-                principal=self.principal.changed_by(command.data), context=command.data.get("ctx") or {}, now=now, pid=f"{{{entry_id}|{self.pid}/{command.seq}}}",
-            )  # fmt: skip
-            try:
-                host.feed(protocol.start(args), *first)
-                while host.final is None and host._next_timer():
-                    pass
-                self._took, now, final = host.now - self.now, host.now, host.final
-                host.outcome()
-            finally:
-                host.close()
-            if final is None or final.continuation is None:
-                return final.value if final is not None and final.value is not None else Payload.of(None)
-            entry_id = final.continuation.get("id") or entry_id
-            args, first = final.continuation["args"], protocol.unread(final.continuation)
+        return {**own, **super().child_options(command)}
 
 
-def _message(item: Mapping[str, Any], sender: str, now: int) -> protocol.Event:
-    return protocol.message(item["topic"], item.get("from") or sender, item["args"], now)
+def run_of(world: World, start: Start, pid: str) -> Child:
+    """A run of an entry in a world, not begun."""
+    entry = world.registry.find_workflow(start.entry)
+    assert entry is not None
+    return RegistryHost(world, entry.id, caller=start.caller, pid=pid, first=start.args).as_run
 
 
-def _unused(*_args: Any) -> Any:
-    raise AssertionError("functions and children of a RegistryHost are entries")
+def new_world(
+    registry: Registry,
+    programs: Programs,
+    *,
+    given: Mapping[str, StandIn] | None = None,
+    mocked: Collection[str] = (),
+    log: LogPort = log_line,
+) -> World:
+    """A world without anybody in it. Its clock begins at the same moment each time."""
+    return World(registry, programs, clock=Clock(EPOCH), log=log, given=given or {}, mocked=mocked, make=run_of)
+
+
+class HostedRun(Child):
+    """The run of a host, as others know it."""
+
+    def __init__(self, host: RegistryHost) -> None:
+        super().__init__(host.pid)
+        self._host = host
+
+    def begin(self, messages: Sequence[protocol.Event]) -> None:
+        self._host.begin(self._host.first, messages)
+
+    def post(self, event: protocol.Event) -> None:
+        self._host.hear(event)
+
+    def ends(self, outcome: Outcome) -> None:
+        super().ends(outcome)
+        if isinstance(outcome, Error):
+            self._host.fail(outcome)

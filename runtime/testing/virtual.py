@@ -6,25 +6,26 @@ time passes only when everything waits for it. Every step is recorded, so that a
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from runtime.errors import LIMIT_EXCEEDED, Error, canceled, invalid, not_deployed
+from runtime.errors import LIMIT_EXCEEDED, Error, invalid, not_deployed
 from runtime.lua import protocol
 from runtime.lua.program import Program
 from runtime.lua.session import Session
 from runtime.lua.shadow import ShadowSession
 from runtime.payload import NOTHING, Payload
 from runtime.principal import NOBODY, Principal
-from runtime.process.pids import no_process
 from runtime.registry.problems import did_you_mean
+from runtime.testing.children import Child, Children, MockChild, act
+from runtime.testing.clock import Clock, Timers
 
 #: A mocked function or child: takes the arguments as Python values, returns a JSON value or raises `Error`.
 Mock = Callable[..., Any]
 
-_EPOCH = 1_700_000_000_000_000_000
+EPOCH = 1_700_000_000_000_000_000
 #: Every run here is a new one, so it is on every patch.
 _PATCHES = {"workflow.patched": lambda _: True, "workflow.deprecate_patch": lambda _: True}
 
@@ -36,14 +37,6 @@ class Step:
     events: Sequence[protocol.Event]
     clock: protocol.Clock
     batch: protocol.Batch
-
-
-@dataclass(slots=True)
-class _Waiting:
-    """The commands that have no result yet, and the timers among them by time."""
-
-    timers: list[tuple[int, int]] = field(default_factory=list)
-    cancelled: set[int] = field(default_factory=set)
 
 
 class VirtualHost:
@@ -63,7 +56,7 @@ class VirtualHost:
         context: Mapping[str, Any] | None = None,
         info: Mapping[str, Any] | None = None,
         seed: int = 1,
-        now: int = _EPOCH,
+        now: int = EPOCH,
         kind: str = "workflow",
         pid: str = "{test:worker|virtual}",
         shadow: bool = False,
@@ -72,21 +65,30 @@ class VirtualHost:
         self._program = program
         self.principal = principal
         self._functions = dict(functions or {})
-        self._children = dict(children or {})
-        self._boot = {"class": kind, "pid": pid, "seed": seed, "ctx": dict(context or {}), "info": dict(info or {})}
-        self._boot |= principal.boot()
-        self._waiting = _Waiting()
+        self._mocks = dict(children or {})
+        self._boot: dict[str, Any] = {
+            "class": kind,
+            "pid": pid,
+            "seed": seed,
+            "ctx": dict(context or {}),
+            "info": dict(info or {}),
+        }
+        self._boot |= principal.boot() | dict(self._words())
+        self._timers = Timers()
         self._inbox: list[protocol.Event] = []
         self._versions: dict[str, int] = {}
-        self._ended: set[str] = set()
-        self._delayed: dict[int, protocol.Command] = {}
+        self._children = Children(self)
         self._kind = ShadowSession if shadow else Session
         self._session = self._open()
-        self.now = now
+        self.clock = Clock(now)
         self.pid = pid
         self.steps: list[Step] = []
         self.commands: list[protocol.Command] = []
         self.final: protocol.Batch | None = None
+
+    def _words(self) -> Mapping[str, Any]:
+        """What else the kernel is told before it begins."""
+        return {}
 
     def _open(self) -> Session:
         return self._kind(self._program, self._boot, version=self._version, questions=_PATCHES)
@@ -210,166 +212,135 @@ class VirtualHost:
 
     # Carrying out -------------------------------------------------------------------------------------------------------
 
+    @property
+    def now(self) -> int:
+        return self.clock.now
+
+    @now.setter
+    def now(self, moment: int) -> None:
+        self.clock.now = moment
+
     def _settle(self) -> None:
         while self._inbox and self.final is None:
-            events, self._inbox = self._inbox, []
-            clock = protocol.Clock(now=self.now)
-            batch = self._session.step(events, clock)
-            self.steps.append(Step(events, clock, batch))
-            self.commands += batch.commands
-            if batch.state != "running":
-                self.final = batch
-            for command in batch.commands:
-                self._carry_out(command)
+            self._step()
+
+    def _step(self) -> None:
+        events, self._inbox = self._inbox, []
+        clock = protocol.Clock(now=self.now)
+        batch = self._session.step(events, clock)
+        self.steps.append(Step(events, clock, batch))
+        self.commands += batch.commands
+        if batch.state != "running":
+            self.final = batch
+        for command in batch.commands:
+            self._carry_out(command)
+        if self.final is not None:
+            self._over()
+
+    def _over(self) -> None:
+        """The last step has been taken."""
+        self._children.close()
 
     def _due(self, until: int) -> bool:
         """Whether a timer that is still wanted fires by the moment `until`."""
-        timers = self._waiting.timers
-        while timers and timers[0][1] in self._waiting.cancelled:
-            heapq.heappop(timers)
-        return bool(timers) and timers[0][0] <= until
+        at = self._timers.next_at
+        return at is not None and at <= until
 
     def _next_timer(self) -> bool:
-        timers = self._waiting.timers
-        while timers:
-            at, seq = heapq.heappop(timers)
-            if seq not in self._waiting.cancelled:
-                self.now = max(self.now, at)
-                if seq in self._delayed:
-                    self._begin(seq)
-                else:
-                    self._inbox.append(protocol.result(seq, NOTHING))
-                self._settle()
-                return True
-        return False
+        at = self._timers.next_at
+        if at is None:
+            return False
+        self.now = max(self.now, at)
+        self._timers.fire()
+        self._settle()
+        return True
 
     def _carry_out(self, command: protocol.Command) -> None:
-        if command.op == "timer":
-            heapq.heappush(self._waiting.timers, (self.now + command.data["ns"], command.seq or 0))
-        elif command.op == "cancel":
-            self._waiting.cancelled.add(command.seq or 0)
-            if command.seq in self._delayed:
-                self._give_up(command.seq, "workflow canceled")
-        elif command.seq is not None:
-            if command.op in ("spawn", "exec") and self._start_delay(command):
-                self._delay(command, command.seq)
-            else:
-                self._answer(command, command.seq)
+        seq = command.seq
+        if command.op == "timer" and seq is not None:
+            self.later(command.data["ns"], seq, partial(self.hear, protocol.result(seq, NOTHING)))
+        elif command.op == "cancel" and seq is not None:
+            self._give_up(seq)
+        elif seq is not None:
+            self._answer(command, seq)
+
+    def _give_up(self, seq: int) -> None:
+        """Nobody waits for the result of that command any more, or only for the word that it is over."""
+        self._timers.cancel(seq)
+        self._children.give_up(seq)
 
     def _answer(self, command: protocol.Command, seq: int) -> None:
         try:
+            if command.op in ("exec", "spawn"):
+                self._children.start(command, seq)
+                return
             value = self._value(command)
         except Error as error:
-            self._inbox.append(protocol.failure(seq, error))
+            self.hear(protocol.failure(seq, error))
             return
-        if command.op == "spawn":
-            self._spawned(command, seq)
-        else:
-            self._inbox.append(protocol.result(seq, value if isinstance(value, Payload) else Payload.of(value)))
+        self.hear(protocol.result(seq, value if isinstance(value, Payload) else Payload.of(value)))
 
     def _value(self, command: protocol.Command) -> Any:
         if command.op == "call":
-            return self._mocked(self._functions, command)
-        if command.op in ("exec", "spawn"):
-            self._check_child(command)
-            return self._mocked(self._children, command) if command.op == "exec" else None
+            return mocked(self._functions, command)
         if command.op in ("send", "terminate", "cancel_process"):
-            self._reach(command, command.data["to"])
+            self._reach(command)
             return True
         if command.op == "attrs":
             return True
         raise invalid(f"the virtual host does not carry out '{command.op}'")
 
-    def _check_child(self, command: protocol.Command) -> None:
-        """Raises the `Error` that refuses a child before anything is started."""
-        if command.data["id"] not in self._children:
-            raise not_deployed("entry", command.data["id"], did_you_mean(command.data["id"], self._children))
-
-    def _reach(self, command: protocol.Command, to: str) -> None:
+    def _reach(self, command: protocol.Command) -> None:
         """What is done to another: whoever it is takes it, unless it is a child that has ended. Raises `Error` NOT_FOUND."""
-        waiting = next((seq for seq, child in self._delayed.items() if child_pid(child) == to), None)
-        if to in self._ended:
-            raise no_process(to)
-        if command.op == "cancel_process" and to == self.pid:
-            self._inbox.append(protocol.cancel(command.data.get("reason") or "", to))
-        elif waiting is not None and command.op == "send":
-            messages = self._delayed[waiting].data.get("messages") or []
-            self._delayed[waiting].data["messages"] = [*messages, {**command.data, "from": self.pid}]
-            self._begin(waiting)
-        elif waiting is not None:
-            self._give_up(waiting, "workflow canceled" if command.op == "cancel_process" else "workflow terminated")
+        if command.data["to"] == self.pid:
+            act(_Itself(self), command, self.pid, self.now)
+        else:
+            self._children.reach(command)
 
-    def _mocked(self, mocks: Mapping[str, Mock], command: protocol.Command) -> Any:
-        mock = mocks.get(command.data["id"])
-        if mock is None:
-            raise not_deployed("entry", command.data["id"], did_you_mean(command.data["id"], mocks))
-        return mock(*(arg.value() for arg in command.args))
+    # What children need of their parent.
 
-    def _spawned(self, command: protocol.Command, seq: int) -> None:
-        pid = child_pid(command)
-        self._inbox.append(protocol.result(seq, Payload.of(pid)))
-        self._ended.add(pid)
-        try:
-            value = Payload.of(self._mocked(self._children, command))
-            self._inbox += ends(command, self.now, value)
-        except Error as error:
-            self._inbox += ends(command, self.now, error)
+    def hear(self, *events: protocol.Event) -> None:
+        """Puts events into the inbox, for the next step."""
+        self._inbox.extend(events)
 
-    # Children that start later: their PID is known at once, and a message ends the wait.
+    def later(self, nanoseconds: int, key: int, action: Callable[[], None]) -> None:
+        self._timers.add(self.now + nanoseconds, key, action)
 
-    def _start_delay(self, command: protocol.Command) -> int:
-        """In milliseconds; 0 for a child that starts at once."""
-        return int(self._child_options(command).get("start_delay") or 0)
+    def no_later(self, key: int) -> None:
+        self._timers.cancel(key)
 
-    def _child_options(self, command: protocol.Command) -> Mapping[str, Any]:
+    def child(self, command: protocol.Command) -> Child:
+        """What `exec` and `spawn` start, not begun yet. Raises the `Error` that refuses it."""
+        if command.data["id"] not in self._mocks:
+            raise not_deployed("entry", command.data["id"], did_you_mean(command.data["id"], self._mocks))
+        return MockChild(child_pid(command), lambda: Payload.of(mocked(self._mocks, command)))
+
+    def child_options(self, command: protocol.Command) -> Mapping[str, Any]:
         options: Mapping[str, Any] = command.data.get("options") or {}
         return options
 
-    def _delay(self, command: protocol.Command, seq: int) -> None:
-        try:
-            self._check_child(command)
-            if self._child_options(command).get("parent_close_policy") == "abandon":
-                text = 'options "workflow.start_delay" and "workflow.parent_close_policy" abandon exclude each other'
-                raise invalid(text)
-        except Error as error:
-            self._inbox.append(protocol.failure(seq, error))
-            return
-        self._delayed[seq] = command
-        heapq.heappush(self._waiting.timers, (self.now + self._start_delay(command) * 1_000_000, seq))
-        if command.op == "spawn":
-            self._inbox.append(protocol.result(seq, Payload.of(child_pid(command))))
 
-    def _undelayed(self, seq: int) -> protocol.Command:
-        self._waiting.timers = [timer for timer in self._waiting.timers if timer[1] != seq]
-        heapq.heapify(self._waiting.timers)
-        return self._delayed.pop(seq)
+class _Itself(Child):
+    """A run as the destination of its own messages."""
 
-    def _begin(self, seq: int) -> None:
-        command, before = self._undelayed(seq), len(self._inbox)
-        self._answer(command, seq)
-        if command.op == "spawn":
-            del self._inbox[before]  # the PID, which is known
+    def __init__(self, host: VirtualHost) -> None:
+        super().__init__(host.pid)
+        self._host = host
 
-    def _give_up(self, seq: int, why: str) -> None:
-        command, error = self._undelayed(seq), canceled(why)
-        if command.op == "spawn":
-            self._ended.add(child_pid(command))
-            self._inbox += ends(command, self.now, error)
-        else:
-            self._inbox.append(protocol.failure(seq, error))
+    def post(self, event: protocol.Event) -> None:
+        self._host.hear(event)
+
+
+def mocked(mocks: Mapping[str, Mock], command: protocol.Command) -> Any:
+    """What the mock of the called entry gives. Raises its `Error`, or NOT_FOUND."""
+    mock = mocks.get(command.data["id"])
+    if mock is None:
+        raise not_deployed("entry", command.data["id"], did_you_mean(command.data["id"], mocks))
+    return mock(*(arg.value() for arg in command.args))
 
 
 def child_pid(command: protocol.Command) -> str:
     return f"{{{command.data.get('host')}|{command.data.get('name') or f'child-{command.seq}'}}}"
-
-
-def ends(command: protocol.Command, at: int, how: Payload | Error) -> list[protocol.Event]:
-    """What a parent hears of the end of a spawned child."""
-    pid = child_pid(command)
-    if not isinstance(how, Error):
-        return [protocol.process_exit(pid, at, value=how)]
-    down = [protocol.process_exit(pid, at, error=how, kind=protocol.LINK_DOWN)] if command.data.get("link") else []
-    return [*down, protocol.process_exit(pid, at, error=how)]
 
 
 def _inexact(batch: protocol.Batch) -> bool:

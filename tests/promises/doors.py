@@ -276,6 +276,8 @@ class TestStart(Door):
         registry = Registry.load(site.directory / "registry.yaml", environ=site.environ)
         suite = Suite(registry, find(path))
         outcome = await asyncio.to_thread(suite.run, suite.cases[0])
+        if "ended: " not in outcome.message:
+            raise invalid(outcome.message)
         answer = json.loads(outcome.message.partition("ended: ")[2])
         if "error" in answer:
             raise Error.from_wire(answer["error"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 import threading
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,12 +54,31 @@ class FunctionPy(Entry):
         try:
             found: Any = import_module(self.source.module, self.root)
         except Exception as error:  # user code at import may raise anything
-            raise invalid(f"{self.id}: importing {self.source.module}: {type(error).__name__}: {error}") from error
+            place = place_of(error, self.root)
+            text = f"{self.id}: importing {self.source.module}: {type(error).__name__}: {error}"
+            raise invalid(f"{text} ({place})" if place else text) from error
         for part in self.source.callable.split("."):
             found = getattr(found, part, None)
         if not callable(found):
             raise invalid(f"{self.id}: {self.source.module} has no callable {self.source.callable}")
         return found  # type: ignore[no-any-return]
+
+
+def place_of(error: BaseException, root: Path) -> str:
+    """The last line of files below `root` that an exception came through, ``file:line``; "" where there is none. Libraries installed there are not meant."""
+    lines = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError):
+        lines.append((error.filename or "", error.lineno))
+    here = root.resolve()
+    for file, line in reversed(lines):
+        path = Path(file).resolve()
+        if path.is_relative_to(here) and not _is_installed(path.relative_to(here)):
+            return f"{path.relative_to(here).as_posix()}:{line}"
+    return ""
+
+
+def _is_installed(path: Path) -> bool:
+    return any(part == "site-packages" or part.startswith(".") for part in path.parts)
 
 
 def module_file(name: str, root: Path) -> Path | None:

@@ -75,11 +75,24 @@ end
 
 -- Expectations -------------------------------------------------------------------------------------------------------------
 
+-- What a run failed with, where an expectation may have met that as a nil or as the state of the run.
+local failed_run
+local function why(actual)
+  if not failed_run or not (actual == nil or actual == "failed" or actual == "canceled") then return "" end
+  local err = failed_run.error
+  local stack = errors.call_stack(err)
+  local frame = stack and stack.frames[1]
+  local kind = err:kind() ~= "" and " [" .. err:kind() .. "]" or ""
+  local place = frame and not tostring(err):find(frame.source .. ":", 1, true) and " at " .. frame.source .. ":" .. frame.line or ""
+  return ("; %s %s: %s%s%s"):format(failed_run.entry, failed_run.state == "canceled" and "was canceled" or "failed", tostring(err), kind, place)
+end
+
 -- Deep; integers are not floats; tables with the same fields are the same.
 function test.equal(actual, expected, note)
   local where, a, b = difference(actual, expected, "")
   if where then
-    broken("%sexpected %s, got %s%s", note and note .. ": " or "", show(b), show(a), where ~= "" and " at " .. where or "")
+    broken("%s", (note and note .. ": " or "") .. "expected " .. show(b) .. ", got " .. show(a)
+      .. (where ~= "" and " at " .. where or "") .. why(a))
   end
 end
 
@@ -89,14 +102,16 @@ end
 
 -- Not nil and not false; gives the values on, so that it can stand where `assert` would.
 function test.truthy(value, err, ...)
-  if not value then broken("expected a value, got %s%s", show(value), err ~= nil and " (" .. tostring(err) .. ")" or "") end
+  if not value then
+    broken("%s", "expected a value, got " .. show(value) .. (err ~= nil and " (" .. tostring(err) .. ")" or why(value)))
+  end
   return value, err, ...
 end
 
 function test.contains(text, part)
   local said = type(text) == "userdata" and tostring(text) or text
   if type(said) ~= "string" or not said:find(part, 1, true) then
-    broken("expected text with %s, got %s", show(part), show(said))
+    broken("expected text with %s, got %s%s", show(part), show(said), why(text))
   end
 end
 
@@ -157,7 +172,7 @@ Run.__index = Run
 
 local function ask(name, ...)
   local value, err = funcs.call("evermoon.test:" .. name, ...)
-  if err then broken("%s: %s", name, tostring(err)) end
+  if err then broken("%s: %s", name == "start" and "test.start" or name, tostring(err)) end
   return value
 end
 
@@ -180,21 +195,47 @@ local function settle(run, standing)
     run.calls[#run.calls + 1] = asked
     standing = ask("answer", run.number, mocked(run.functions[asked.id], asked.args))
   end
-  run.state, run.value = standing.state, standing.value
-  local err = standing.error
-  run.error = err and errors.new({ kind = err.kind, message = err.message, retryable = err.retryable, details = err.details })
+  run.state, run.value, run.waits = standing.state, standing.value, standing.waits
+  if run.state == "failed" or run.state == "canceled" then
+    run.error = select(2, funcs.call("evermoon.test:failure", run.number))
+    failed_run = run
+  end
   return run
+end
+
+-- Of what a mistake in it would otherwise go unseen: arguments that are no list, answers that are no functions.
+local function check_start(options)
+  if type(options) ~= "table" or type(options.entry) ~= "string" then broken("test.start wants {entry = id, …}") end
+  for name, kind in pairs({ args = "table", functions = "table", context = "table", scope = "table" }) do
+    if options[name] ~= nil and type(options[name]) ~= kind then
+      broken("test.start: %s is a %s, not a %s", name, type(options[name]), kind)
+    end
+  end
+  for key in pairs(options.args or {}) do
+    if math.type(key) ~= "integer" then
+      broken("test.start: args is the list of arguments, so write args = { { %s = … } }", tostring(key))
+    end
+  end
+  for id, fn in pairs(options.functions or {}) do
+    if type(id) ~= "string" or type(fn) ~= "function" then
+      broken("test.start: functions[%s] is a %s, not a function", show(id), type(fn))
+    end
+  end
 end
 
 -- `test.start{ entry = "app:order", args = {…}, functions = { ["app:charge"] = function(…) … end }, context = {…} }`: the
 -- entry runs until everything in it waits; calls of the functions (and children) named are answered by them, others run.
--- Time passes in `result` and `advance` only. `run.state` is running, done, failed or canceled; `run.calls` lists {id, args}.
+-- `actor` and `scope` say for whom it runs, and what that may do. Time passes in `result` and `advance` only. `run.state` is
+-- running, done, failed or canceled; `run.calls` lists {id, args}.
 function test.start(options)
-  if type(options) ~= "table" or type(options.entry) ~= "string" then broken("test.start wants {entry = id, …}") end
-  local run = setmetatable({ functions = options.functions or {}, calls = {} }, Run)
-  local ids = json.array({})
+  check_start(options)
+  local run = setmetatable({ functions = options.functions or {}, calls = {}, entry = options.entry }, Run)
+  local ids, told = json.array({}), {}
   for id in pairs(run.functions) do ids[#ids + 1] = id end
-  local standing = ask("start", options.entry, json.array(options.args or {}), ids, json.object(options.context or {}))
+  for key, value in pairs(options) do told[key] = key ~= "functions" and value or nil end
+  for _, name in ipairs({ "args", "scope" }) do told[name] = options[name] and json.array(options[name]) end
+  told.context = options.context and json.object(options.context)
+  local standing = ask("start", told, ids)
   run.number, run.pid = standing.run, standing.pid
   return settle(run, standing)
 end
@@ -204,7 +245,7 @@ function Run:result()
   while self.state == "running" do
     local calls = #self.calls
     settle(self, ask("finish", self.number))
-    if self.state == "running" and #self.calls == calls then broken("the run waits for a message or an event") end
+    if self.state == "running" and #self.calls == calls then broken("the run waits for %s", self.waits or "a message or an event") end
   end
   if self.error then return nil, self.error end
   return self.value
@@ -218,7 +259,17 @@ end
 function Run:send(topic, ...) return settle(self, ask("send", self.number, topic, json.array({ ... }))) end
 function Run:cancel(reason) return settle(self, ask("cancel", self.number, reason or "")) end
 function Run:query(name, ...) return funcs.call("evermoon.test:query", self.number, name, json.array({ ... })) end
-function Run:update(name, ...) return funcs.call("evermoon.test:update", self.number, name, json.array({ ... })) end
+-- Lets time pass until the run has answered.
+function Run:update(name, ...)
+  local standing, err = funcs.call("evermoon.test:update", self.number, name, json.array({ ... }))
+  if err then return nil, err end
+  while standing.asked do
+    settle(self, standing)
+    standing = ask("finish_update", self.number)
+  end
+  settle(self, standing)
+  return funcs.call("evermoon.test:updated", self.number)
+end
 
 -- Cases --------------------------------------------------------------------------------------------------------------------
 

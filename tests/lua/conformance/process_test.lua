@@ -166,7 +166,7 @@ return test.describe("process", function()
       test.fails({ errors.NOT_FOUND, retryable = false, "not found", "nobody" }, process.cancel("nobody"))
       test.fails({ errors.NOT_FOUND, retryable = false, "not found", "nobody" }, process.terminate("nobody"))
     end)
-    test.it("a workflow that does not exist is NOT_FOUND", { on = "temporal" }, function()
+    test.it("a workflow that does not exist is NOT_FOUND", { on = "virtual temporal" }, function()
       local gone = "{conformance:worker|no such run}"
       test.fails({ errors.NOT_FOUND, retryable = false, "not found", gone }, process.send(gone, "t", 1))
       test.fails({ errors.NOT_FOUND, retryable = false, "not found", gone }, process.cancel(gone))
