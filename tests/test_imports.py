@@ -15,6 +15,7 @@ ROOT = Path(runtime.__file__).parent
 RANKS = (
     {"errors", "late"},
     {"payload", "durations", "backoff", "resources"},
+    {"limits"},
     {"principal"},
     {"settings", "registry"},
     {"contracts"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from runtime.errors import Error, invalid, not_found
-from runtime.registry import Registry, TemporalWorker
+from runtime.registry import Registry, TemporalClient, TemporalWorker
 from runtime.registry.problems import did_you_mean
 
 _ID = re.compile(r"[^:]+:[^:]+")
@@ -16,6 +16,15 @@ def queue_of(registry: Registry, worker: TemporalWorker) -> str:
     resolved = registry.resolve(worker)
     client = registry.resolve(registry[resolved.client])
     return f"{getattr(client, 'tq_prefix', None) or ''}{resolved.task_queue}"
+
+
+def stored(registry: Registry, queue: str) -> int | None:
+    """Bytes from which values that travel through the client of a worker, or of a queue, are kept in its payload store; None where it has none."""
+    worker = registry.get(worker_of(registry, queue))
+    if not isinstance(worker, TemporalWorker):
+        return None
+    client = registry.resolve(registry[registry.resolve(worker).client])
+    return client.payloads.threshold if isinstance(client, TemporalClient) and client.payloads.store else None
 
 
 def worker_of(registry: Registry, name: str) -> str:

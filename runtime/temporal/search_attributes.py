@@ -12,6 +12,7 @@ from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.common import SearchAttributeKey, SearchAttributePair, SearchAttributeUpdate, TypedSearchAttributes
 from temporalio.converter import encode_typed_search_attribute_value
 
+from runtime import limits
 from runtime.errors import invalid
 
 
@@ -166,3 +167,23 @@ def put(found: Iterable[SearchAttributePair[Any] | SearchAttributeUpdate[Any]], 
     """Writes attributes, or changes of them, as the server has them."""
     for item in found:
         attributes.indexed_fields[item.key.name].CopyFrom(encode_typed_search_attribute_value(item.key, item.value))
+
+
+def check_size(attributes: SearchAttributes) -> None:
+    """Raises `Error` INVALID when these are larger or more than the search attributes of a run may be: such a run is terminated."""
+    fields = attributes.indexed_fields
+    for name, payload in fields.items():
+        size = len(payload.data)
+        if size > limits.MAX_ATTRIBUTE:
+            text = f'search attribute "{name}": {size} bytes as JSON are more than Temporal takes ({limits.MAX_ATTRIBUTE} bytes)'
+            raise invalid(
+                f"{text}: shorten it, or put it into the memo", name=name, size=size, limit=limits.MAX_ATTRIBUTE
+            )
+    if len(fields) > limits.MAX_ATTRIBUTE_COUNT:
+        raise invalid(f"{len(fields)} search attributes are more than Temporal takes ({limits.MAX_ATTRIBUTE_COUNT})")
+    if attributes.ByteSize() > limits.MAX_ATTRIBUTES:
+        text = f"the search attributes of the run: {attributes.ByteSize()} bytes are more than Temporal takes together"
+        raise invalid(
+            f"{text} ({limits.MAX_ATTRIBUTES} bytes): shorten them, or put some into the memo",
+            limit=limits.MAX_ATTRIBUTES,
+        )

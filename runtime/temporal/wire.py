@@ -19,12 +19,12 @@ from google.protobuf.internal.containers import MessageMap, RepeatedCompositeFie
 from temporalio.api.common.v1 import Payload as Proto
 from temporalio.common import RawValue
 
+from runtime import limits
 from runtime.contracts import End
 from runtime.errors import Error, invalid
 from runtime.lua.protocol import EXIT, LINK_DOWN, Event, process_exit
 from runtime.payload import BINARY, JSON, NULL, Payload
 from runtime.principal import NOBODY, Actor, Principal, read_scope
-from runtime.temporal import limits
 
 #: Context of a call (`ctx.get`), a JSON object. On starts, children, continued runs and activities.
 CONTEXT = "evermoon-context"

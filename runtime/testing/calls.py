@@ -6,13 +6,14 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from runtime import limits
 from runtime.errors import Error, canceled, internal, invalid, not_deployed, unavailable
 from runtime.lua import protocol
 from runtime.lua.program import Program
 from runtime.modules.calls import options_of
 from runtime.modules.options import activity_options
 from runtime.principal import Caller
-from runtime.process.task_queues import queue_of
+from runtime.process.task_queues import queue_of, stored
 from runtime.registry import ActivityEntry, Entry, Foreign, Registry, TemporalActivity, TemporalWorker
 from runtime.registry.foreign import check_input
 from runtime.registry.problems import did_you_mean
@@ -29,6 +30,11 @@ class Run(Protocol):
 
     pid: str
     entry_id: str
+
+    @property
+    def place(self) -> str:
+        """Its worker, or the task queue that it is on."""
+        ...
 
     @property
     def program(self) -> Program: ...
@@ -50,6 +56,7 @@ class Calls:
         """Raises the `Error` that refuses it before anything is begun."""
         entry_id = str(command.data["id"])
         entry = self._world.registry.get(entry_id)
+        limits.check_size(f"arguments of {entry_id}", command.args, stored(self._world.registry, self._run.place))
         if isinstance(entry, Foreign):
             check_input(entry, command.args)
         if entry_id in self._world.given:

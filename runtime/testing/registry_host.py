@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
+from runtime import limits
 from runtime.errors import Error
 from runtime.lua import protocol
 from runtime.lua.program import Program, Programs
@@ -21,6 +22,7 @@ from runtime.principal import ANYBODY, Caller
 from runtime.process.authorization import UPGRADE, check, of_pid
 from runtime.process.host_port import LogPort, log_line
 from runtime.process.pids import Pid, no_process
+from runtime.process.task_queues import stored
 from runtime.registry import Registry, StartableWorkflow, WorkflowLua
 from runtime.testing.calls import Calls, queue_named
 from runtime.testing.children import Child, Children, Outcome, act
@@ -45,7 +47,7 @@ class RegistryHost(VirtualHost):
         self._updates: dict[str, Callable[[Outcome], None]] = {}
         self._sender = caller.sender
         own = Pid.parse(pid) or Pid(self._worker() or PLACE, "virtual")
-        self._id, self._place = own.id, own.place
+        self._id, self.place = own.id, own.place
         super().__init__(
             world.programs.get(entry_id),
             context=caller.context,
@@ -60,14 +62,14 @@ class RegistryHost(VirtualHost):
     def _words(self) -> Mapping[str, Any]:
         program = self._program
         called = program.calls if program.calls is not None else self._programs.calls
-        return {"entry": program.entry, "worker": self._place, "waits": waits(called)}
+        return {"entry": program.entry, "worker": self.place, "waits": waits(called)}
 
     def _info(self) -> dict[str, Any]:
         about = {
             "workflow_id": self._id,
             "run_id": self._id,
             "workflow_type": self.entry_id,
-            "task_queue": queue_named(self._registry, self._place),
+            "task_queue": queue_named(self._registry, self.place),
             "namespace": "default",
             "attempt": 1,
             "start_time": rfc3339(self.world.now),
@@ -184,17 +186,19 @@ class RegistryHost(VirtualHost):
         super()._over()
         self._calls.close()
         assert self.final is not None
-        if self.final.state == "continue":
-            try:
+        try:
+            if self.final.state == "continue":
                 self._become(self.final.continuation or {})
                 return
-            except Error as error:
-                self.final = protocol.Batch("failed", error=error)
+            self._check_size(f"the result of {self.entry_id}", [self.final.value or NOTHING])
+        except Error as error:
+            self.final = protocol.Batch("failed", error=error)
         self.as_run.ends(self.final.error or self.final.value or NOTHING)
 
     def _become(self, continuation: Mapping[str, Any]) -> None:
         """The next run of the chain, in this one's place."""
         entry_id = str(continuation.get("id") or self.entry_id)
+        self._check_size("arguments of the continued run", continuation.get("args") or [])
         if entry_id != self.entry_id:
             refuse(self._registry, self.principal, UPGRADE, entry_id)
         self._session.close()
@@ -212,10 +216,23 @@ class RegistryHost(VirtualHost):
             self._write(command)
         elif command.op == "update_done" and command.data["id"] in self._updates:
             told = self._updates.pop(command.data["id"])
-            failed = "error" in command.data
-            told(Error.from_wire(command.data["error"]) if failed else command.data["value"])
+            told(self._update_outcome(command))
         else:
             super()._carry_out(command)
+
+    def _update_outcome(self, command: protocol.Command) -> Outcome:
+        if "error" in command.data:
+            return Error.from_wire(command.data["error"])
+        try:
+            self._check_size("the result of an update", [command.data["value"]])
+        except Error as error:
+            return error
+        value: Payload = command.data["value"]
+        return value
+
+    def _check_size(self, what: str, values: Sequence[Payload]) -> None:
+        """Raises `Error` INVALID for values that a server would refuse."""
+        limits.check_size(what, values, stored(self._registry, self.place))
 
     def _write(self, command: protocol.Command) -> None:
         data = command.data
@@ -246,6 +263,8 @@ class RegistryHost(VirtualHost):
 
     def _reach(self, command: protocol.Command) -> None:
         to = command.data["to"]
+        if command.op == "send":
+            self._check_size(f'message "{command.data["topic"]}"', command.args)
         if to == self.pid or self._children.reach(command):
             return super()._reach(command) if to == self.pid else None
         target = self.world.find(to)
@@ -275,7 +294,7 @@ class RegistryHost(VirtualHost):
             options,
             options.get("id") or command.data.get("name"),
             command.data.get("host"),
-            self._place,
+            self.place,
         )
         return child_of(self.world, start)
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
+from runtime import limits
 from runtime.errors import Error, already_exists, canceled, not_deployed, unavailable
 from runtime.lua import protocol
 from runtime.payload import Payload
 from runtime.principal import Caller
 from runtime.process.pids import Pid
-from runtime.process.task_queues import check_host, worker_of
+from runtime.process.task_queues import check_host, stored, worker_of
 from runtime.registry import Entry, Foreign, Registry, StartableWorkflow, TemporalWorkflow, inputs
 from runtime.registry.foreign import unfit_result
 from runtime.registry.problems import did_you_mean
@@ -89,6 +90,7 @@ def child_of(world: Runs, start: Start) -> Child:
     Raises the `Error` that refuses it.
     """
     entry = world.registry.find_startable(start.entry)
+    limits.check_size(f"arguments of {start.entry}", start.args, stored(world.registry, start.place))
     judge(entry, start.args)
     stands_in = start.entry in world.given or start.entry in world.mocked
     if entry is None and not stands_in:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,7 +41,7 @@ async def test_a_timeout_of_the_run_itself(site: Site) -> None:
     error = await site.failure(started.id)
     assert (error.kind, (error.details or {})["timeout_type"]) == (errors.TIMEOUT, "StartToClose")
     answer = await site.result(started.id)
-    assert (answer.status, answer.json["kind"]) == (504, "Timeout")
+    assert (answer.status, answer.json["kind"]) == (409, "Timeout")
 
 
 @pytest.mark.parametrize(("how", "message"), [("terminate", "workflow terminated"), ("cancel", "workflow canceled")])
@@ -54,8 +56,8 @@ async def test_a_run_that_is_ended(how: str, message: str, site: Site) -> None:
     run = await site.start("sleeps")
     await getattr(site.runtime, how)(run, "enough")
     error = await site.failure(run)
-    assert (error.kind, error.message, error.retryable) == (errors.CANCELED, message, False)
+    assert (error.kind, error.message, error.retryable) == (errors.CANCELED, f"{message} by {os.getpid()}@{socket.gethostname()}: enough", False)
     details: dict[str, Any] = error.details or {}
     assert details["_workflow_id"] == run
     answer = await site.result(run)
-    assert (answer.status, answer.json["kind"], answer.json["details"]) == (499, "Canceled", details)
+    assert (answer.status, answer.json["kind"], answer.json["details"]) == (409, "Canceled", details)

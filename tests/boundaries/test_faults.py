@@ -63,7 +63,7 @@ async def test_as_the_result_of_a_run(fault: str, site: Site) -> None:
     error = await site.failure(run)
     _names(error, fault)
     answer = await site.result(run)
-    assert (answer.status, answer.json["kind"]) == (400, "Invalid")
+    assert (answer.status, answer.json["kind"]) == (409, "Invalid")
     assert FAULTS[fault][0] in answer.json["detail"]
 
 

@@ -189,8 +189,9 @@ async def time_budget(door: Door, site: Site, log: pytest.LogCaptureFixture) -> 
 async def sizes(door: Door, site: Site, log: pytest.LogCaptureFixture) -> None:
     seen = await door.run(site, Start("p:huge"))
     assert seen["kind"] == INVALID
-    for part in ("MiB", "runs.lua:", "payloads.store"):
+    for part in ("p:flaky", "3145730 bytes", "2080768 bytes", "payloads.store"):
         assert part in seen["message"]
+    assert "runs.lua:43" in seen["place"]
 
 
 @promise(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import pytest
 
@@ -16,20 +15,12 @@ def _key(door: Door) -> str:
     return re.sub(r"\W+", "_", door.name).lower()
 
 
-ALL = frozenset(door.name for door in DOORS)
-#: What does not hold yet: a cell that begins to hold fails until it is taken out here.
-NOT_YET = {
-    "size limits": {"test.start"},
-}
-
-
-def _cell(promise: Promise, door: Door) -> Any:
-    missing = door.name in NOT_YET.get(promise.name, ())
-    marks = [pytest.mark.xfail(reason="does not hold yet", strict=True)] if missing else []
-    return pytest.param(promise, door, id=f"{promise.name}-{door.name}".replace(" ", "_"), marks=marks)
-
-
-CELLS = [_cell(promise, door) for promise in PROMISES for door in DOORS if _key(door) not in promise.exempt]
+CELLS = [
+    pytest.param(promise, door, id=f"{promise.name}-{door.name}".replace(" ", "_"))
+    for promise in PROMISES
+    for door in DOORS
+    if _key(door) not in promise.exempt
+]
 
 
 @pytest.mark.parametrize(("promise", "door"), CELLS)

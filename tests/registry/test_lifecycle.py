@@ -11,7 +11,6 @@ from runtime.errors import UNAVAILABLE, Error
 from runtime.registry import Registry, RegistryError
 from runtime.registry.kinds import MODELS
 from runtime.registry.models import ServiceEntry
-from runtime.registry.problems import DOCS
 from tests.docs.pages import ROOT
 from tests.registry.support import Files
 
@@ -110,7 +109,7 @@ def test_a_field_without_meaning_for_its_kind_is_noted(files: Files) -> None:
 
 @pytest.mark.parametrize("model", SERVICES, ids=lambda model: model.KIND)
 def test_the_page_says_what_each_kind_reads(model: type[ServiceEntry]) -> None:
-    text = (ROOT / DOCS).read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "registry.md").read_text(encoding="utf-8")
     [row] = re.findall(rf"^\| `{re.escape(model.KIND)}` \| [^\[|]+ \| (.+) \|$", text, re.MULTILINE)
     assert {*re.findall(r"`(\w+)`", row), "auto_start"} == model.LIFECYCLE
 

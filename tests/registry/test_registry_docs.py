@@ -8,11 +8,15 @@ import pytest
 
 from runtime.registry import Entry
 from runtime.registry.kinds import KINDS, MODELS, NOT_YET
-from runtime.registry.problems import DOCS, page_of
 from tests.docs.pages import ROOT, Block, blocks
 from tests.registry.kind_fields import rows
 from tests.registry.support import Files
 
+def page_of(kind: str) -> str:
+    return f"docs/kinds/{kind}.md"
+
+
+DOCS = "docs/registry.md"
 TEXT = (ROOT / DOCS).read_text(encoding="utf-8")
 PAGES = {path.name.removesuffix(".md") for path in (ROOT / "docs" / "kinds").iterdir()}
 EXAMPLES = [

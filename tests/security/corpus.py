@@ -27,8 +27,9 @@ MODULES = (
     "yaml",
 )  # fmt: skip
 #: What no text that a script or a client sees may hold: names and places of the host, this checkout's among them.
+# A kind of entry may be named: function.py.
 INTERNALS = re.compile(
-    r"\.py\b|Traceback|lupa|site-packages|/usr/|/home/|0x[0-9a-f]{6}|temporalio|jsonschema|evermoon/|"
+    r"(?<!function)\.py\b|Traceback|lupa|site-packages|/usr/|/home/|0x[0-9a-f]{6}|temporalio|jsonschema|evermoon/|"
     + re.escape(str(FOLDER.parent.parent.parent))
 )
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from temporalio.api.common.v1 import SearchAttributes
 
+from runtime import limits
 from runtime.errors import Error
 from runtime.payload import Payload
-from runtime.temporal import limits
+from runtime.temporal import search_attributes
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,9 +33,9 @@ def _attributes(count: int, size: int) -> SearchAttributes:
 )
 def test_search_attributes_are_limited_together(count: int, size: int, text: str) -> None:
     with pytest.raises(Error, match=re.escape(text)) as refused:
-        limits.check_attributes(_attributes(count, size))
+        search_attributes.check_size(_attributes(count, size))
     assert refused.value.kind == "Invalid"
-    limits.check_attributes(_attributes(18, 1900))
+    search_attributes.check_size(_attributes(18, 1900))
 
 
 def test_a_name_is_measured_in_bytes() -> None:

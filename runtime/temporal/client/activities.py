@@ -14,7 +14,7 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ActivityAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from runtime import errors
+from runtime import errors, limits
 from runtime.errors import Error, invalid
 from runtime.modules.options import activity_options
 from runtime.payload import Payload
@@ -22,7 +22,7 @@ from runtime.principal import Caller
 from runtime.process.task_queues import queue_of
 from runtime.registry import Registry, TemporalActivity, TemporalWorker
 from runtime.registry.foreign import check_input, check_result
-from runtime.temporal import failures, limits, sdk_options, wire
+from runtime.temporal import failures, sdk_options, wire
 from runtime.temporal.client import rpc
 from runtime.temporal.client.clients import Clients
 

@@ -18,7 +18,7 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.common import RawValue
 from temporalio.exceptions import CancelledError, TerminatedError, TimeoutError
 
-from runtime import errors
+from runtime import errors, limits
 from runtime.contracts import Cursor, End, EventFeed, RunDescription, RunFailed, Started, StartRequest
 from runtime.errors import Error
 from runtime.lua.program import Programs
@@ -27,7 +27,7 @@ from runtime.principal import Caller
 from runtime.process.pids import Pid
 from runtime.registry import Registry, TemporalWorker, TemporalWorkflow
 from runtime.registry.foreign import check_result
-from runtime.temporal import budgets, failures, limits, wire
+from runtime.temporal import budgets, failures, wire
 from runtime.temporal.client import activities, describe, ends, listing, rpc
 from runtime.temporal.client.clients import Clients
 from runtime.temporal.client.interceptor import outgoing

@@ -13,7 +13,7 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.common import RawValue
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
-from runtime import errors
+from runtime import errors, limits
 from runtime.contracts import Message, Started, StartRequest
 from runtime.errors import Error, invalid
 from runtime.late import late
@@ -24,7 +24,7 @@ from runtime.process.pids import Pid
 from runtime.process.task_queues import check_host, queue_of, worker_of
 from runtime.registry import Registry, StartableWorkflow, TemporalWorker, TemporalWorkflow
 from runtime.registry.problems import did_you_mean
-from runtime.temporal import budgets, limits, sdk_options, search_attributes, wire
+from runtime.temporal import budgets, sdk_options, search_attributes, wire
 from runtime.temporal.client import rpc
 from runtime.temporal.client.clients import Clients, declared
 from runtime.temporal.client.interceptor import outgoing
@@ -177,7 +177,7 @@ class _StartPlan:
         limits.check_name("task queue", self.queue)
         attributes = SearchAttributes()
         search_attributes.put(self.search or (), attributes)
-        limits.check_attributes(attributes)
+        search_attributes.check_size(attributes)
         memo = [(name, len(Payload.of(value).data)) for name, value in (self.options.get("memo") or {}).items()]
         limits.check_memo(f"the memo of {entry_id}", memo)
         first = self.request.messages[0].args if self.request.messages else ()

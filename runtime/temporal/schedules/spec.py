@@ -25,6 +25,7 @@ from temporalio.client import (
 )
 from temporalio.common import TypedSearchAttributes
 
+from runtime import limits
 from runtime.errors import Error, invalid
 from runtime.late import late
 from runtime.modules.options import workflow_options
@@ -32,7 +33,7 @@ from runtime.payload import Payload
 from runtime.process.task_queues import queue_of
 from runtime.registry import Registry, StartableWorkflow, TemporalSchedule, TemporalWorker, TemporalWorkflow
 from runtime.registry.kinds.schedule import Calendar, Range
-from runtime.temporal import budgets, limits, sdk_options, search_attributes, wire
+from runtime.temporal import budgets, sdk_options, search_attributes, wire
 from runtime.temporal.client.clients import Clients, declared
 
 if TYPE_CHECKING:

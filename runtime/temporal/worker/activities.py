@@ -17,14 +17,14 @@ from temporalio import activity
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError, CancelledError
 
-from runtime import errors
+from runtime import errors, limits
 from runtime.contracts import Trigger, Workflows
 from runtime.errors import Error
 from runtime.payload import Payload
 from runtime.principal import Caller
 from runtime.process.host import ProcessHost
 from runtime.process.pids import Pid
-from runtime.temporal import failures, limits, wire
+from runtime.temporal import failures, wire
 from runtime.temporal.worker.interceptor import activity_headers
 
 #: How often a waiting system activity says that it is alive; well under its heartbeat timeout.

@@ -12,7 +12,7 @@ from temporalio.api.enums.v1 import WorkflowIdReusePolicy
 from temporalio.bridge.proto.child_workflow import ChildWorkflowCancellationType, ParentClosePolicy
 from temporalio.common import TypedSearchAttributes, WorkflowIDReusePolicy
 
-from runtime import errors
+from runtime import errors, limits
 from runtime.errors import Error, invalid
 from runtime.lua.protocol import Command
 from runtime.modules.calls import options_of
@@ -20,7 +20,7 @@ from runtime.modules.options import workflow_options
 from runtime.process.pids import Pid
 from runtime.process.task_queues import check_host, unknown_worker
 from runtime.registry import LATEST, StartableWorkflow, TemporalWorkflow
-from runtime.temporal import budgets, limits, sdk_options, search_attributes, wire
+from runtime.temporal import budgets, sdk_options, search_attributes, wire
 from runtime.temporal.workflow import foreign, recorded_choices
 from runtime.temporal.workflow.run import Run
 
@@ -80,7 +80,7 @@ def _search_attributes(run: Run, command: Command, values: Mapping[str, Any]) ->
     def live() -> None:
         attributes = SearchAttributes()
         search_attributes.put(search_attributes.typed(declared, values) or (), attributes)
-        limits.check_attributes(attributes)
+        search_attributes.check_size(attributes)
 
     if run.refused(wire.REFUSED_MARKER.format(op="child", seq=command.seq), lambda: False):
         search_attributes.typed(replace(declared, client=""), values)  # as older histories have the text

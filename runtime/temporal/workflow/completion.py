@@ -9,13 +9,13 @@ from typing import Any
 from temporalio.api.common.v1 import SearchAttributes
 from temporalio.common import TypedSearchAttributes
 
-from runtime import errors
+from runtime import errors, limits
 from runtime.errors import Error, invalid
 from runtime.lua.protocol import Batch
 from runtime.payload import NOTHING, Payload
 from runtime.process.authorization import UPGRADE, Asked
 from runtime.registry import WorkflowLua
-from runtime.temporal import budgets, failures, limits, sdk_options, search_attributes, wire
+from runtime.temporal import budgets, failures, sdk_options, search_attributes, wire
 from runtime.temporal.workflow import budget, system_activities
 from runtime.temporal.workflow.recorded_choices import check, check_input, check_size, request_size
 from runtime.temporal.workflow.run import Headers, PendingDelivery, Run
@@ -208,7 +208,7 @@ def _check(
     sizes = [(name, value.ByteSize()) for name, value in memo.items()]
 
     def live() -> None:
-        limits.check_attributes(attributes)
+        search_attributes.check_size(attributes)
         limits.check_memo("the memo of the continued run", sizes)
 
     check(run, "continue", "continue", live, invalid("the continued run was refused"))

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from runtime.temporal import limits, wire
+from runtime import limits
+from runtime.temporal import wire
 from runtime.temporal.workflow.run import Run
 from runtime.temporal.workflow.timer import Timer
 

@@ -8,9 +8,10 @@ from typing import Any
 from temporalio.api.common.v1 import Payload as Proto
 from temporalio.bridge.proto.workflow_activation import QueryWorkflow
 
+from runtime import limits
 from runtime.errors import Error
 from runtime.payload import Payload
-from runtime.temporal import failures, limits, wire
+from runtime.temporal import failures, wire
 from runtime.temporal.workflow import declared, stack_traces
 from runtime.temporal.workflow.run import Run
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from temporalio.api.common.v1 import Payload as Proto
 
+from runtime import limits
 from runtime.errors import Error, invalid
 from runtime.late import late
 from runtime.lua.program import Program
 from runtime.lua.session import Questions
 from runtime.payload import Payload
-from runtime.temporal import limits, wire
+from runtime.temporal import wire
 from runtime.temporal.workflow.run import Run
 
 if TYPE_CHECKING:

@@ -29,6 +29,7 @@ from temporalio.bridge.proto.workflow_completion import Success
 from temporalio.converter import FailureConverter, PayloadConverter
 from temporalio.worker import PatchActivationInput, WorkflowInstanceDetails
 
+from runtime import limits
 from runtime.errors import Error
 from runtime.lua import protocol
 from runtime.lua.hibernation import HibernatingSession
@@ -41,7 +42,7 @@ from runtime.payload import Payload
 from runtime.process import authorization
 from runtime.process.pids import Pid
 from runtime.registry.problems import closest
-from runtime.temporal import limits, wire
+from runtime.temporal import wire
 from runtime.temporal.budgets import Budget
 from runtime.temporal.history import long_histories
 from runtime.temporal.worker import activations

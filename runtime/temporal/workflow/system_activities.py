@@ -9,8 +9,9 @@ from typing import Any
 from temporalio.bridge.proto.activity_result import DoBackoff
 from temporalio.bridge.proto.workflow_commands import ScheduleActivity
 
+from runtime import limits
 from runtime.payload import JSON, Payload
-from runtime.temporal import limits, wire
+from runtime.temporal import wire
 from runtime.temporal.workflow.activity import Activity, Outcome
 from runtime.temporal.workflow.run import Run
 

@@ -7,10 +7,11 @@ from functools import partial
 from temporalio.bridge.proto.workflow_activation import DoUpdate
 from temporalio.bridge.proto.workflow_commands import UpdateResponse
 
+from runtime import limits
 from runtime.errors import Error
 from runtime.lua import protocol
 from runtime.payload import Payload
-from runtime.temporal import failures, limits, wire
+from runtime.temporal import failures, wire
 from runtime.temporal.workflow import declared
 from runtime.temporal.workflow.run import Run
 

@@ -41,7 +41,7 @@ end
 -- A value that no server takes is refused where it is given, and the run goes on.
 function runs.huge()
   local _, err = funcs.call("p:flaky", string.rep("x", 3 * 1024 * 1024))
-  return { kind = err:kind(), message = err:message() }
+  return { kind = err:kind(), message = err:message(), place = tostring(err:stack()) }
 end
 
 function runs.budgeted()

@@ -15,14 +15,14 @@ from temporalio.bridge.proto.workflow_commands import (
 )
 from temporalio.exceptions import ApplicationError, RetryState
 
-from runtime import errors
+from runtime import errors, limits
 from runtime.errors import Error
 from runtime.lua.protocol import Command
 from runtime.modules.calls import options_of
 from runtime.modules.options import activity_options
 from runtime.payload import Payload
 from runtime.registry import ActivityEntry, TemporalActivity
-from runtime.temporal import failures, limits, sdk_options, wire
+from runtime.temporal import failures, sdk_options, wire
 from runtime.temporal.workflow import foreign
 from runtime.temporal.workflow.activity import Activity, Outcome
 from runtime.temporal.workflow.recorded_choices import check_name, check_size, refuse, request_size

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from temporalio.bridge.proto.child_workflow import ChildWorkflowResult, StartChildWorkflowExecutionFailedCause
 from temporalio.bridge.proto.workflow_activation import ResolveChildWorkflowExecutionStart
 
-from runtime import errors
+from runtime import errors, limits
 from runtime.errors import Error
 from runtime.lua import protocol
 from runtime.lua.protocol import EXIT, LINK_DOWN, Command
 from runtime.payload import NOTHING, Payload
-from runtime.temporal import failures, limits, wire
+from runtime.temporal import failures, wire
 from runtime.temporal.workflow import foreign, system_activities
 from runtime.temporal.workflow.activity import Activity, Outcome
 from runtime.temporal.workflow.child_plan import ChildPlan, target_of

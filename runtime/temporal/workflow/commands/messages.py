@@ -7,12 +7,13 @@ from functools import partial
 
 from temporalio.api.failure.v1 import Failure
 
+from runtime import limits
 from runtime.errors import Error
 from runtime.lua import protocol
 from runtime.lua.protocol import Command
 from runtime.payload import Payload
 from runtime.process.pids import Pid, no_process
-from runtime.temporal import failures, limits, wire
+from runtime.temporal import failures, wire
 from runtime.temporal.workflow import outbox, system_activities
 from runtime.temporal.workflow.activity import Outcome
 from runtime.temporal.workflow.pending import PendingRequest

@@ -12,12 +12,13 @@ from temporalio.api.common.v1 import Payload as Proto
 from temporalio.api.common.v1 import SearchAttributes
 from temporalio.common import SearchAttributeUpdate
 
+from runtime import limits
 from runtime.errors import Error, invalid
 from runtime.lua.protocol import Command
 from runtime.payload import NOTHING, Payload
 from runtime.process.host_port import log_line
 from runtime.process.lua_run import MAX_LINE
-from runtime.temporal import limits, search_attributes
+from runtime.temporal import search_attributes
 from runtime.temporal.workflow import recorded_choices
 from runtime.temporal.workflow.run import Run
 from runtime.temporal.workflow.updates import answer
@@ -38,7 +39,7 @@ def attrs(run: Run, command: Command) -> None:
 
     def check_search() -> None:
         changes[:] = _updates(run, command, search)
-        limits.check_attributes(_merged(run, changes))
+        search_attributes.check_size(_merged(run, changes))
 
     recorded_choices.check(run, "attrs", command.seq, check_memo, invalid("workflow.attrs was refused"))
     was = invalid("a search attribute was refused")

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from temporalio.api.common.v1 import SearchAttributes
-
 from runtime.errors import Error, invalid
 from runtime.payload import Payload
 
@@ -99,23 +97,6 @@ def check_memo(what: str, sizes: Iterable[tuple[str, int]]) -> None:
             f"{what}: {size} bytes, with what it holds already, are more than Temporal takes at once ({MAX_MEMO} bytes)"
         )
         raise invalid(f"{text}: remember less", size=size, limit=MAX_MEMO)
-
-
-def check_attributes(attributes: SearchAttributes) -> None:
-    """Raises `Error` INVALID when these are larger or more than the search attributes of a run may be: such a run is terminated."""
-    fields = attributes.indexed_fields
-    for name, payload in fields.items():
-        size = len(payload.data)
-        if size > MAX_ATTRIBUTE:
-            text = (
-                f'search attribute "{name}": {size} bytes as JSON are more than Temporal takes ({MAX_ATTRIBUTE} bytes)'
-            )
-            raise invalid(f"{text}: shorten it, or put it into the memo", name=name, size=size, limit=MAX_ATTRIBUTE)
-    if len(fields) > MAX_ATTRIBUTE_COUNT:
-        raise invalid(f"{len(fields)} search attributes are more than Temporal takes ({MAX_ATTRIBUTE_COUNT})")
-    if attributes.ByteSize() > MAX_ATTRIBUTES:
-        text = f"the search attributes of the run: {attributes.ByteSize()} bytes are more than Temporal takes together"
-        raise invalid(f"{text} ({MAX_ATTRIBUTES} bytes): shorten them, or put some into the memo", limit=MAX_ATTRIBUTES)
 
 
 def too_many(what: str) -> Error:
