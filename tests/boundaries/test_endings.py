@@ -56,7 +56,11 @@ async def test_a_run_that_is_ended(how: str, message: str, site: Site) -> None:
     run = await site.start("sleeps")
     await getattr(site.runtime, how)(run, "enough")
     error = await site.failure(run)
-    assert (error.kind, error.message, error.retryable) == (errors.CANCELED, f"{message} by {os.getpid()}@{socket.gethostname()}: enough", False)
+    assert (error.kind, error.message, error.retryable) == (
+        errors.CANCELED,
+        f"{message} by {os.getpid()}@{socket.gethostname()}: enough",
+        False,
+    )
     details: dict[str, Any] = error.details or {}
     assert details["_workflow_id"] == run
     answer = await site.result(run)

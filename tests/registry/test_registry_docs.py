@@ -12,6 +12,7 @@ from tests.docs.pages import ROOT, Block, blocks
 from tests.registry.kind_fields import rows
 from tests.registry.support import Files
 
+
 def page_of(kind: str) -> str:
     return f"docs/kinds/{kind}.md"
 
