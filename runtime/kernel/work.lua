@@ -138,8 +138,8 @@ return function(K)
       elseif FIXED[op] then
         goto done
       elseif item.sure then
-        -- From here on every try is a match, and matches do not overlap: what they take is the text, once.
-        return cost + (n + visits) * rest_of(items, i)
+        -- From here on every try is a match, and matches do not overlap: what they take is the text, once, and the end of each item.
+        return cost + (n + visits) * rest_of(items, i) + visits * (#items - i + 1)
       elseif op == "opt" then
         if item.single then cost = cost + visits * item.lead else visits, here = 2 * visits, 2 * here end
       else
