@@ -19,6 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
+from runtime.contracts import OutletPort
 from runtime.errors import Error, internal, invalid
 from runtime.lua.protocol import Event
 from runtime.payload import BINARY, NULL, Payload
@@ -161,11 +162,14 @@ class PythonRun(Execution):
     """An execution of a Python function. It has a PID, by which it is known as a sender, but no mailbox. Cancelling it cancels its coroutine; a synchronous
     function goes on until it looks at `current().activity.is_canceled()`, and is abandoned after the grace."""
 
-    def __init__(self, call: Call, function: PythonFunction, permit: Permit, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, call: Call, function: PythonFunction, permit: Permit, environ: Mapping[str, str], outlet: OutletPort
+    ) -> None:
         super().__init__(call)
         self._function = function
         self._permit = permit
         self._environ = environ
+        self._outlet = outlet
 
     def post(self, event: Event) -> bool:
         return False
@@ -195,4 +199,5 @@ class PythonRun(Execution):
             message=call.trigger.message,
             environ=self._environ,
             principal=call.caller.principal,
+            outlet=self._outlet,
         )
