@@ -262,6 +262,15 @@ class OutletPort(Protocol):
         """To the run that called, or to `run`. Waits for nothing; raises `Error` INVALID for what cannot be published, and for nothing else."""
         ...
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether the store has what was published to the run that called."""
+        ...
+
+    async def kept(self) -> None:
+        """Returns when it has, or when it takes too long."""
+        ...
+
     async def settled(self) -> None:
         """When the execution has ended: returns when the store has what was published, or does not answer."""
         ...

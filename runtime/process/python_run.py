@@ -6,6 +6,7 @@ enumerations, decimals, dataclasses and models are read from their JSON form. A 
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 import re
@@ -26,6 +27,7 @@ from runtime.payload import BINARY, NULL, Payload
 from runtime.process.concurrency import Permit
 from runtime.process.execution import Call, Execution
 from runtime.process.execution_context import ExecutionContext, enter
+from runtime.process.heartbeats import HeartbeatsAfterStreams
 from runtime.process.threads import run_apart
 
 _log = logging.getLogger("evermoon.function")
@@ -170,6 +172,10 @@ class PythonRun(Execution):
         self._permit = permit
         self._environ = environ
         self._outlet = outlet
+        activity = call.trigger.activity
+        self._activity: HeartbeatsAfterStreams | None = None
+        if activity is not None:
+            self._activity = HeartbeatsAfterStreams(activity, outlet, asyncio.get_running_loop())
 
     def post(self, event: Event) -> bool:
         return False
@@ -186,6 +192,11 @@ class PythonRun(Execution):
         finally:
             self._permit.give_back()
 
+    async def has_published(self) -> None:
+        await super().has_published()
+        if self._activity is not None:
+            await self._activity.sent()
+
     def _current(self) -> ExecutionContext:
         call = self.call
         return ExecutionContext(
@@ -193,7 +204,7 @@ class PythonRun(Execution):
             pid=call.pid,
             sender=call.caller.sender,
             context=dict(call.caller.context),
-            activity=call.trigger.activity,
+            activity=self._activity,
             request=call.trigger.request,
             response=call.trigger.response,
             message=call.trigger.message,

@@ -92,9 +92,7 @@ entries:
 """
 LUA = "{{name: {}, kind: function.lua, source: file://functions.lua, method: {}, modules: [stream, activity]"
 PYTHON = '{{name: py.{}, kind: function.py, source: "py://stream_functions:{}"'
-ACTIVITY = (
-    ', meta: {temporal: {activity: {worker: worker}}, options: {"activity.retry_policy": {initial_interval: 10ms}}}}'
-)
+ACTIVITY = ', meta: {temporal: {activity: {worker: worker}}, options: {"activity.retry_policy": {initial_interval: 10ms, maximum_attempts: 3}}}}'
 
 SQLITE = """
   - {name: db, kind: db.sql.sqlite, file: streams.db}
@@ -136,6 +134,19 @@ async def begun(web: Site, *args: Any) -> str:
     run = (await web.runtime.start("web:answer", *args)).id
     await web.runtime.send(run, "go")
     return f"/api/v1/runs/{run}"
+
+
+async def named(events: AsyncIterator[Heard], name: str) -> Heard:
+    """The next event of that name."""
+    async for event in events:
+        if event.name == name:
+            return event
+    raise AssertionError(f"the run ended without {name}")
+
+
+async def until(web: Site, run: str, name: str) -> None:
+    async with web.session.get(f"{web.url}/api/v1/runs/{run}/events") as response:
+        await named(blocks(response), name)
 
 
 def told(events: Sequence[Heard], name: str = "stream") -> list[Any]:
@@ -185,8 +196,7 @@ async def test_a_function_that_no_run_called_publishes_to_the_run_it_names(web: 
     run = (await web.runtime.start("web:answer", WORDS)).id
     async with web.session.get(f"{web.url}/api/v1/runs/{run}/events") as response:
         stream = blocks(response)
-        while (await anext(stream)).name != "step.completed":
-            pass
+        await named(stream, "step.completed")
         assert await web.runtime.call("web:tell", run) is True
         news = await anext(stream)
         assert (news.name, news.data["name"], news.data["data"]) == ("stream", "news", "hello")
@@ -242,3 +252,58 @@ async def test_a_scope_is_asked_about_streams(web: Site) -> None:
     assert run in refused.value.message
     assert await web.runtime.call("web:tell", run, scope=["web:news"]) is True
     await web.runtime.terminate(run)
+
+
+async def test_who_wants_only_some_streams_hears_those_and_the_end(web: Site) -> None:
+    run = (await web.runtime.start("web:answer", WORDS)).id
+    path = f"{web.url}/api/v1/runs/{run}/events"
+    await until(web, run, "step.completed")
+    await web.runtime.call("web:tell", run)
+    await web.runtime.send(run, "go")
+
+    async def names(query: str) -> list[str]:
+        async with web.session.get(f"{path}?{query}") as response:
+            assert response.status == 200
+            return [block.data.get("name", block.name) async for block in blocks(response) if block.name]
+
+    assert await names("only=stream") == ["tokens"] * 5 + ["news", "completed"]
+    assert await names("only=stream&names=news") == ["news", "completed"]
+    assert await names("only=stream&names=news,tokens") == ["tokens"] * 5 + ["news", "completed"]
+    assert [name for name in await names("names=news") if name in ("tokens", "news")] == ["news"]
+    assert "started" in await names("names=news")
+    assert (await web.get(f"/api/v1/runs/{run}/events?only=history")).status == 400
+
+
+HEARTBEATS = """
+from evermoon import current, stream
+
+
+def sync(words):
+    return said(words)
+
+
+async def asynchronous(words):
+    return said(words)
+
+
+def said(words):
+    activity = current().activity
+    for number in range(activity.info.get("heartbeat_details") or 0, len(words)):
+        stream.publish("tokens", words[number], position=number)
+        activity.heartbeat(number + 1)
+        if number == 2 and activity.info["attempt"] == 1:
+            raise MemoryError("out of memory")
+    return len(words)
+"""
+
+
+@pytest.mark.parametrize("function", ["sync", "asynchronous"])
+async def test_a_python_attempt_goes_on_where_its_last_heartbeat_said(
+    tmp_path: Path, temporal_server: DevServer, function: str
+) -> None:
+    (tmp_path / "stream_heartbeats.py").write_text(HEARTBEATS)
+    entry = f"  - {{name: beats, kind: function.py, source: 'py://stream_heartbeats:{function}'{ACTIVITY}"
+    async with serving(write(tmp_path, entry), temporal_server) as web:
+        events = await heard(web, await begun(web, WORDS, "beats"))
+        assert told(events) == WORDS
+        assert [event.data["attempt"] for event in events if event.name == "stream"] == [1, 1, 1, 2, 2]

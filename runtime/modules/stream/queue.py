@@ -78,7 +78,9 @@ class PublishQueue:
         self._hurry: asyncio.Event
         self._written: asyncio.Event
         self._wanted: asyncio.Event
-        self._fails = self._is_full = False
+        self._is_full = False
+        self._failures = 0
+        """Writes in a row that failed."""
 
     def begin(self) -> None:
         """In the loop, before the first `publish`."""
@@ -106,27 +108,31 @@ class PublishQueue:
         if was_empty:
             self._wake()
 
-    async def flushed(self, target: Target) -> bool:
-        """Returns when the store has what was published to the target, or does not answer: whether it has it."""
-        failures = 0
-        while target in self._waiting:
-            self._hurry.set()
-            await self._written.wait()
-            failures = failures + 1 if self._fails else 0
-            if failures == _TRIES:
-                return False
-        return True
+    def is_kept(self, target: Target) -> bool:
+        """Whether the store has what was published to the target."""
+        return target not in self._waiting
 
-    async def finish(self, target: Target) -> None:
+    async def flushed(self, target: Target, timeout: float) -> bool:
+        """Returns when the store has what was published to the target, does not answer, or takes so many seconds: whether it has it."""
+        try:
+            async with asyncio.timeout(timeout):
+                while target in self._waiting and self._failures < _TRIES:
+                    self._hurry.set()
+                    await self._written.wait()
+        except TimeoutError:
+            pass
+        return self.is_kept(target)
+
+    async def finish(self, target: Target, timeout: float) -> None:
         """As `flushed`, of a target that nobody publishes to any more."""
-        await self.flushed(target)
+        await self.flushed(target, timeout)
         self._known.pop(target, None)
 
-    async def close(self) -> None:
+    async def close(self, timeout: float = 2.0) -> None:
         if self._task is None:
             return
         for target in list(self._waiting):
-            if not await self.flushed(target):
+            if not await self.flushed(target, timeout):
                 break
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
@@ -179,8 +185,8 @@ class PublishQueue:
             _log.exception("the stream store failed")
             self._say(error)
             return False
-        if self._fails:
-            self._fails = False
+        if self._failures:
+            self._failures = 0
             _log.warning("the stream store answers again")
         self._forget(taken)
         return True
@@ -244,6 +250,6 @@ class PublishQueue:
                     self._bytes -= waiting.bytes
 
     def _say(self, error: Exception) -> None:
-        if not self._fails:
-            self._fails = True
+        self._failures += 1
+        if self._failures == 1:
             _log.warning("the stream store does not answer, what is published waits for it: %s", error)

@@ -29,6 +29,8 @@ else:
 MAX_NAME = 128  # bytes
 MAX_DATA = 64 * 1024  # bytes
 _MAX_POSITION = 2**53
+#: Seconds that a heartbeat, and the end of an attempt, wait for what was published before to be kept.
+_BRIEFLY, _AT_THE_END = 1.0, 10.0
 
 
 class Outlet:
@@ -59,11 +61,25 @@ class Outlet:
         event = Published(publisher, name, text, place, position is not None, time.time_ns() // 1_000_000)
         self._streams.queue.publish(target, event)
 
+    @property
+    def _published_to(self) -> Target | None:
+        return self._who[1] if self._positions else None
+
+    @property
+    def is_kept(self) -> bool:
+        own = self._published_to
+        return own is None or self._streams.queue.is_kept(own)
+
+    async def kept(self) -> None:
+        own = self._published_to
+        if own is not None:
+            await self._streams.queue.flushed(own, _BRIEFLY)
+
     async def settled(self) -> None:
         """At its end: what it published is with the store, unless that does not answer."""
-        own = self._who[1] if self._positions else None
+        own = self._published_to
         if own is not None:
-            await self._streams.queue.finish(own)
+            await self._streams.queue.finish(own, _AT_THE_END)
 
 
 def _text(name: str, data: Payload) -> bytes:
