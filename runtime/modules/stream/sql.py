@@ -264,12 +264,11 @@ def _state(log: str, key: tuple[str, str], source: Source) -> dict[str, Any]:
     return {"log": log, "publisher": publisher, "name": name, **source._asdict()}
 
 
-async def opened(registry: Registry, entry: StreamSql) -> SqlStreams:
+async def opened(registry: Registry, entry: StreamSql, bounds: Bounds) -> SqlStreams:
     """The store of an entry. Raises `Error` UNAVAILABLE."""
     database = registry.get(entry.database)
     assert isinstance(database, Database)
     registry.services.require(database)
-    bounds = Bounds(entry.max_events, entry.max_bytes, entry.keep.total_seconds())
     return await _prepared(OpenDatabase(registry.resolve(database)), entry.table, bounds)
 
 

@@ -17,14 +17,15 @@ from runtime.modules.stream.record import Published, Publisher
 from runtime.modules.stream.store import DEFAULT, Bounds, StreamStore
 from runtime.payload import JSON, NULL, Payload
 from runtime.registry import Registry
-from runtime.registry.kinds.stream import Stream, StreamSql
+from runtime.registry.kinds.stream import Stream, StreamRedis, StreamSql
 
 if TYPE_CHECKING:
     import asyncio
 
-    from runtime.modules.stream import sql
+    from runtime.modules.stream import redis, sql
 else:
-    asyncio, sql = late("asyncio"), late("runtime.modules.stream.sql")
+    asyncio = late("asyncio")
+    redis, sql = late("runtime.modules.stream.redis"), late("runtime.modules.stream.sql")
 
 MAX_NAME = 128  # bytes
 MAX_DATA = 64 * 1024  # bytes
@@ -155,7 +156,9 @@ class Streams:
     async def _open(self) -> StreamStore:
         entry = self._entry()
         if isinstance(entry, StreamSql):
-            return await sql.opened(self._registry, entry)
+            return await sql.opened(self._registry, entry, _bounds(entry))
+        if isinstance(entry, StreamRedis):
+            return redis.opened(entry, _bounds(entry))
         if entry is not None:
             return MemoryStreams(_bounds(entry))
         if self._default is not None:
