@@ -18,6 +18,7 @@ from runtime.modules.stream.sql import SqlStreams
 from runtime.modules.stream.store import Bounds, StreamStore
 from runtime.registry.kinds.storage import SqlPostgres, SqlSqlite
 from runtime.registry.models import Place
+from tests.waiting import eventually
 
 START = Cursor(0)
 KINDS = ("memory", "sqlite", "postgres", "redis")
@@ -181,12 +182,21 @@ async def test_many_who_add_at_once_lose_and_double_nothing(
             await other.close()
 
 
-async def test_what_is_dropped_is_gone(store: StreamStore) -> None:
-    await store.append([Batch("log", 1, words("a b"))])
-    await store.append([Batch("kept", 1, words("a"))])
-    assert sorted(await store.idle(4_000_000_000)) == ["kept", "log"]
-    assert await store.idle(1_000_000_000) == []
-    await store.drop("log")
-    assert await all_of(store) == []
-    assert (await store.edges("log")).has_lost(Cursor(1, 2))
-    assert await store.idle(4_000_000_000) == ["kept"]
+async def test_what_nobody_adds_to_is_removed_and_known_to_have_been(
+    kind: str, store: StreamStore, directory: Path, request: pytest.FixtureRequest
+) -> None:
+    short = await opened(kind, directory, request, Bounds(keep=0.05))
+    await short.append([Batch("log", 5, words("a b"))])
+    await eventually(lambda: swept(short), lambda events: events == [])
+    assert (await short.edges("log")).has_lost(Cursor(5, 1))
+    assert not (await short.edges("log")).has_lost(Cursor(5, 2))
+    await short.append([Batch("log", 5, words("c", 3))])
+    assert [event.id for event in await all_of(short)] == [(5, 3)]
+    await store.sweep()
+    assert told(await all_of(short)) == ["c"]
+    await short.close()
+
+
+async def swept(store: StreamStore) -> list[RunEvent]:
+    await store.sweep()
+    return await all_of(store)

@@ -19,7 +19,7 @@ from redis.exceptions import RedisError, WatchError
 from runtime.contracts import Cursor, RunEvent
 from runtime.errors import invalid, unavailable
 from runtime.modules.stream.record import Batch, Row, Source, Sources, admitted
-from runtime.modules.stream.store import DEFAULT, Bounds, Edges
+from runtime.modules.stream.store import DEFAULT, REMEMBERED, Bounds, Edges
 from runtime.registry.kinds.stream import StreamRedis
 
 _log = logging.getLogger("evermoon.stream")
@@ -120,15 +120,24 @@ class RedisStreams:
             except TimeoutError:
                 pass
 
-    async def drop(self, log: str) -> None:
-        async with self._told():
-            await self._redis.delete(*self._keys(log))
-            await self._redis.zrem(f"{self._prefix}:touched", log)
+    async def sweep(self) -> None:
+        before = int((time.time() - self._bounds.keep) * 1000)
+        async with self._told(), self._redis.pipeline() as pipe:
+            for name in await self._redis.zrangebyscore(f"{self._prefix}:touched", 0, before):
+                try:
+                    await self._sweep(pipe, name.decode())
+                except WatchError:  # somebody adds to it
+                    continue
 
-    async def idle(self, before: float) -> Sequence[str]:
-        async with self._told():
-            found = await self._redis.zrangebyscore(f"{self._prefix}:touched", 0, int(before * 1000), 0, 1000)
-        return [name.decode() for name in found]
+    async def _sweep(self, pipe: Any, log: str) -> None:
+        keys = self._keys(log)
+        state = await self._watched(pipe, log)
+        pipe.multi()
+        pipe.delete(keys.rows, keys.sources)
+        pipe.hset(keys.log, mapping=state._replace(dropped=state.last, bytes=0)._asdict())
+        pipe.expire(keys.log, int(self._bounds.keep * REMEMBERED) + 1)
+        pipe.zrem(f"{self._prefix}:touched", log)
+        await pipe.execute()
 
     async def close(self) -> None:
         if self._hearing is not None:
@@ -199,6 +208,7 @@ class RedisStreams:
     def _put(self, pipe: Any, log: str, state: _Log) -> None:
         pipe.multi()
         pipe.hset(self._keys(log).log, mapping=state._asdict())
+        pipe.persist(self._keys(log).log)
         pipe.zadd(f"{self._prefix}:touched", {log: int(time.time() * 1000)})
 
     def _keys(self, log: str) -> _Keys:
