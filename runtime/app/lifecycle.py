@@ -84,7 +84,9 @@ class Lifecycle(Remote):
         and modules of Python.
         """
         async with self._reloading:
-            registry = await asyncio.to_thread(load_registry, self._settings, files=files)
+            registry = await asyncio.to_thread(
+                load_registry, self._settings, files=files, selection=self._options.selection
+            )
             say_problems(registry)
             programs = self._programs.renewed(registry)
             if self._workers is not None:

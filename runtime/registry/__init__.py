@@ -38,11 +38,13 @@ from runtime.registry.models import Entry, SourceFile
 from runtime.registry.problems import Problem, RegistryError
 from runtime.registry.registry import Check, Origin, Registry
 from runtime.registry.releases import REPORT_EVERY, Release, Releases, Report
+from runtime.registry.services import WHOLE, Selection
 from runtime.registry.stores import DirectoryStore, MemoryStore, open_store
 
 __all__ = [
     "LATEST",
     "REPORT_EVERY",
+    "WHOLE",
     "ActivityEntry",
     "ActivityMeta",
     "Bundle",
@@ -83,6 +85,7 @@ __all__ = [
     "Report",
     "RunnableLua",
     "SecurityPolicy",
+    "Selection",
     "SourceFile",
     "StartableWorkflow",
     "Stored",
