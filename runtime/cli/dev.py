@@ -22,7 +22,7 @@ from runtime.cli.watch import saved
 from runtime.errors import Error, conflict
 from runtime.http import HttpOptions
 from runtime.loading import load_registry
-from runtime.registry import DirectoryStore, RegistryError, TemporalClient
+from runtime.registry import PAYLOADS, DirectoryStore, RegistryError, TemporalClient
 from runtime.temporal.core_log import forward_core_log
 
 _PORT = click.IntRange(1, 65535)
@@ -105,7 +105,7 @@ def _announce(cli: Cli, runtime: Runtime, state: Path, env: dict[str, str]) -> D
         server.ui_url or "",
         dict(runtime.urls),
         os.getpid(),
-        env,
+        {PAYLOADS: environ[PAYLOADS], **env} if PAYLOADS in (environ := runtime.registry.environ) else env,
         str(store.path.resolve()) if isinstance(store, DirectoryStore) else None,
     )
     found.write(state)

@@ -34,6 +34,7 @@ from runtime.registry.kinds import (
     WorkflowLua,
 )
 from runtime.registry.kinds.lua import ActivityMeta, Limits, LuaEntry, RunnableLua, WorkflowMeta
+from runtime.registry.kinds.temporal import PAYLOADS
 from runtime.registry.models import Entry, SourceFile
 from runtime.registry.problems import Problem, RegistryError
 from runtime.registry.registry import Check, Origin, Registry
@@ -43,6 +44,7 @@ from runtime.registry.stores import DirectoryStore, MemoryStore, open_store
 
 __all__ = [
     "LATEST",
+    "PAYLOADS",
     "REPORT_EVERY",
     "WHOLE",
     "ActivityEntry",

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from runtime.errors import invalid, not_found
 from runtime.registry import loader, placeholders, validation
 from runtime.registry.drafts import dig, put, spell
-from runtime.registry.kinds import StartableWorkflow, TemporalWorkflow, WorkflowLua
+from runtime.registry.kinds import StartableWorkflow, TemporalClient, TemporalWorkflow, WorkflowLua
+from runtime.registry.kinds.temporal import PAYLOADS
 from runtime.registry.models import Entry
 from runtime.registry.problems import Problem, RegistryError, did_you_mean, in_order
 from runtime.registry.services import WHOLE, Selection, Services
@@ -127,6 +128,11 @@ class Registry:
     def environ(self) -> Mapping[str, str]:
         """What placeholders and `env.variable` entries read from."""
         return self._environ
+
+    def payload_store(self, client: TemporalClient) -> str | None:
+        """The place of the large values of a client: what it says, else what the environment says; None: nowhere."""
+        resolved = self.resolve(client)
+        return resolved.payloads.store or self._environ.get(PAYLOADS) or None
 
     def workflow_type(self, entry: StartableWorkflow) -> str:
         """The name Temporal knows a workflow by."""

@@ -171,7 +171,7 @@ def travel(registry: Registry, client_id: str) -> Travel:
         return Travel()
     resolved = registry.resolve(entry)
     assert isinstance(resolved, TemporalClient)
-    storage, codec = _storage(resolved), _codec(resolved)
+    storage, codec = _storage(resolved, registry.payload_store(entry)), _codec(resolved)
     if storage is None and codec is None:
         return Travel()
     failures = DefaultFailureConverter if codec is None else Failures
@@ -193,8 +193,7 @@ def _codec(entry: TemporalClient) -> AesGcm | None:
     raise invalid(f"{entry.id}: codec.key is not 16, 24 or 32 bytes in hexadecimal or Base64")
 
 
-def _storage(entry: TemporalClient) -> ExternalStorage | None:
-    url = entry.payloads.store
+def _storage(entry: TemporalClient, url: str | None) -> ExternalStorage | None:
     if url is None:
         return None
     parts = urlsplit(url)

@@ -11,6 +11,9 @@ from pydantic_core import PydanticCustomError
 from runtime.registry.models import Lifecycle, Model, Reference, ServiceEntry
 from runtime.registry.units import Duration, FrozenDict, Size, freeze
 
+#: The variable with the directory for the large values of each client that names none.
+PAYLOADS = "EVERMOON_PAYLOADS"
+
 AttributeType = Literal["Keyword", "Text", "Int", "Double", "Bool", "Datetime", "KeywordList"]
 
 
