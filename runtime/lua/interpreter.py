@@ -16,6 +16,7 @@ import lupa.lua54 as lupa
 
 from runtime.errors import invalid
 from runtime.lua import locales
+from runtime.modules import weighing
 
 HostFunction = Callable[..., tuple[Any, ...]]
 
@@ -68,12 +69,23 @@ def _dump() -> Any:
 
 
 @lru_cache(maxsize=4096)
-def compile_lua(source: bytes, chunk_name: bytes, strip: bool = False) -> bytes:
-    """Bytecode of Lua text, with its line numbers unless stripped. Raises `Error` INVALID with Lua's message (``file:line: what``).
+def compile_lua(source: bytes, chunk_name: bytes) -> bytes:
+    """Bytecode of a script's text, with its line numbers. Raises `Error` INVALID with Lua's message (``file:line: what``), and for
+    text that would keep the compiler, of which all wait for their turn.
 
     Bytecode made here is the only kind ever loaded: `load` in a script takes text alone, since forged bytecode can crash
     the process.
     """
+    weighing.check(source, chunk_name.decode("utf-8", "replace").lstrip("@="))
+    return _compiled(source, chunk_name, False)
+
+
+def compile_stripped(source: bytes, chunk_name: bytes) -> bytes:
+    """Bytecode of the kernel's own text, without line numbers."""
+    return _compiled(source, chunk_name, True)
+
+
+def _compiled(source: bytes, chunk_name: bytes, strip: bool) -> bytes:
     with _compiler_lock:
         answer = _dump()(source, chunk_name, strip)
     if isinstance(answer, tuple):

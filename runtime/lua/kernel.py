@@ -14,7 +14,7 @@ from importlib.resources.abc import Traversable
 
 from runtime.errors import invalid
 from runtime.lua.compiling import without_tail_calls
-from runtime.lua.interpreter import compile_lua
+from runtime.lua.interpreter import compile_stripped
 from runtime.modules.catalogue import ALWAYS
 from runtime.registry.bundles import canonical, sha256
 
@@ -84,7 +84,7 @@ class Kernel:
             elif self.protocol > 1:  # every program of an interpreter has an environment of its own
                 source = f"return {_of_its_environment(source)}"
             # Stripped: it loads in half the time, and frames without a source are how the kernel tells its own from a script's.
-            code = compile_lua(source.encode(), f"=evermoon/{full}".encode(), True)
+            code = compile_stripped(source.encode(), f"=evermoon/{full}".encode())
             if self.keeps_lines and full.startswith(_CALLED):
                 code = without_tail_calls(code)
             self._chunks[name] = code
