@@ -116,6 +116,8 @@ class Interpreter:
         self._host = host
         self._limit = memory + _KERNEL_BYTES
         self._raised = False
+        #: Whether what it is handed by `call` must fit into its memory.
+        self.counts_given = False
         self._padding = self._lua.execute(_PADDING) if padded else None
         self._begin: Any = None
         self._clear: Any = None
@@ -155,6 +157,8 @@ class Interpreter:
     def call(self, *arguments: Any) -> Any:
         if self._raised:
             self._restore_limit()
+        if self.counts_given and not self.fits(_bytes_of(arguments)):
+            raise LuaMemoryError("not enough memory")
         # lupa pushes arguments unprotected: where Lua has no memory left for them, it would abort the process.
         self._make_room(_bytes_of(arguments))
         return self._entry(*arguments)
@@ -163,12 +167,20 @@ class Interpreter:
         """What the host answers, with room made for it.
 
         Lua has no memory left for it: lupa would be left by a jump while it holds the GIL, and nobody would get it again. So the
-        limit gives way by as much, until the host is next asked; the script's next allocation finds it spent.
+        limit gives way by as much, until the host is next asked; the script's next allocation finds it spent. What is large does not
+        come here without memory for it (`fits`).
         """
         self._restore_limit()
         values = self._host(*args)
         self._make_room(_bytes_of(values))
         return values
+
+    def fits(self, size: int) -> bool:
+        """Whether so many bytes more are within the limit, once what nobody holds any longer is gone."""
+        most = self._limit - size - _ROOM
+        if self._lua.get_memory_used() > most:
+            self._lua.gccollect()
+        return bool(self._lua.get_memory_used() <= most)
 
     def _make_room(self, size: int) -> None:
         """Lets `size` bytes be allocated once more, whatever the limit; it holds again when the host is next asked."""
