@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 import subprocess
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -107,6 +108,21 @@ def test_it_says_where_everything_is_and_the_others_find_it(dev: Dev) -> None:
     assert dev.told["ui"].startswith("http://127.0.0.1:")
     with urllib.request.urlopen(dev.told["http"]["app:http"] + "/readyz") as answer:
         assert answer.status == 200
+
+
+def test_a_page_of_elsewhere_reaches_nothing(dev: Dev) -> None:
+    base = dev.told["http"]["app:http"]
+    page = {"Origin": "https://pages.example", "Sec-Fetch-Site": "cross-site"}
+    for path, data, headers in (
+        ("/api/v1/entries", None, {"Host": "pages.example"}),
+        ("/docs", None, {"Host": "pages.example"}),
+        ("/api/v1/workflows/app:waiting", b"", page),
+        ("/api/v1/workflows/app:waiting", b"[1]", {**page, "Content-Type": "text/plain"}),
+    ):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(urllib.request.Request(base + path, data, headers))
+        with refused.value as answer:
+            assert answer.status == 403, path
 
 
 def test_start_and_wait(dev: Dev) -> None:
