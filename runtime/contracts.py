@@ -110,6 +110,16 @@ class RunDescription:
         return f"it has ended at {self.closed_at} as {self.status}" if self.closed_at else ""
 
 
+@dataclass(frozen=True, slots=True)
+class RunPage:
+    """Some of the runs that a query finds. `next`: the token that the next ones are asked for with, "" where there are no more. `is_partial`: there
+    were more runs than one listing looks at, so that some may be missing."""
+
+    runs: Sequence[RunDescription]
+    next: str = ""
+    is_partial: bool = False
+
+
 class Workflows(Protocol):
     """Runs, wherever they live. Every method raises `runtime.errors.Error` (NOT_FOUND, UNAVAILABLE, ...) and nothing else."""
 
@@ -133,6 +143,10 @@ class Workflows(Protocol):
 
     def list(self, query: str = "", limit: int = 50) -> AsyncIterator[RunDescription]:
         """The runs that a visibility query finds. The state of an open one is unknown until somebody looks."""
+        ...
+
+    async def page(self, query: str, limit: int, token: str = "") -> RunPage:
+        """`limit` runs of the list, from where the page that gave the token ended. Raises INVALID for a token that is none."""
         ...
 
     async def look(self, runs: Sequence[RunDescription]) -> Sequence[RunDescription]:

@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 import subprocess
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -121,6 +122,21 @@ def test_large_values_are_kept_beside_the_database(tmp_path: Path) -> None:
         run = evermoon(directory, "start", "app:hello", "--json").json["id"]
         assert evermoon(directory, "result", run, "--json").json == "x" * 3 * 1024 * 1024
     assert any(path.is_file() for path in (directory / ".evermoon" / "payloads").rglob("*"))
+
+
+def test_a_page_of_elsewhere_reaches_nothing(dev: Dev) -> None:
+    base = dev.told["http"]["app:http"]
+    page = {"Origin": "https://pages.example", "Sec-Fetch-Site": "cross-site"}
+    for path, data, headers in (
+        ("/api/v1/entries", None, {"Host": "pages.example"}),
+        ("/docs", None, {"Host": "pages.example"}),
+        ("/api/v1/workflows/app:waiting", b"", page),
+        ("/api/v1/workflows/app:waiting", b"[1]", {**page, "Content-Type": "text/plain"}),
+    ):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(urllib.request.Request(base + path, data, headers))
+        with refused.value as answer:
+            assert answer.status == 403, path
 
 
 def test_start_and_wait(dev: Dev) -> None:
