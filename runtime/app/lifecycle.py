@@ -123,7 +123,7 @@ class Lifecycle(Remote):
             self._embedded = await stack.enter_async_context(server)
         self._connect(stack)
         programs = self._programs
-        self._host = ProcessHost(registry, programs, workflows=self._runs, node=new_node())
+        self._host = ProcessHost(registry, programs, workflows=self._runs, streams=self._streams, node=new_node())
         self._node = ProcessQueues(self._clients, self._host)
         states = self._host.services.states
         states.workers = states.services = options.workers
@@ -166,6 +166,7 @@ class Lifecycle(Remote):
 
     async def _start_http(self, stack: AsyncExitStack, options: HttpOptions) -> None:
         backend = Backend(self._registry, self._host, self._runs, self.missing, self._host, self._hibernation)
+        backend.publishing = lambda: self._streams.queue.counts
         self._http = HttpServer(backend, options, self._held.holds)
         stack.push_async_callback(self._http.stop)
         await self._http.start()

@@ -66,3 +66,6 @@ class RuntimeOptions:
 
     ports: tuple[int | None, int | None] = (None, None)
     """The ports of an embedded server and of its UI; None: the usual one, or a free one when that is taken."""
+
+    streams: Path | None = None
+    """The file with what is published to runs, where the registry names no store for that. None: `streams.db` in `state`; without that in memory."""

@@ -107,6 +107,7 @@ def _announce(cli: Cli, runtime: Runtime, state: Path, env: dict[str, str]) -> D
         os.getpid(),
         {PAYLOADS: environ[PAYLOADS], **env} if PAYLOADS in (environ := runtime.registry.environ) else env,
         str(store.path.resolve()) if isinstance(store, DirectoryStore) else None,
+        str(runtime.streams_file.resolve()) if runtime.streams_file is not None else None,
     )
     found.write(state)
     for note in runtime.registry.notes:

@@ -6,6 +6,7 @@ enumerations, decimals, dataclasses and models are read from their JSON form. A 
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 import re
@@ -19,12 +20,14 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
+from runtime.contracts import OutletPort
 from runtime.errors import Error, internal, invalid
 from runtime.lua.protocol import Event
 from runtime.payload import BINARY, NULL, Payload
 from runtime.process.concurrency import Permit
 from runtime.process.execution import Call, Execution
 from runtime.process.execution_context import ExecutionContext, enter
+from runtime.process.heartbeats import HeartbeatsAfterStreams
 from runtime.process.threads import run_apart
 
 _log = logging.getLogger("evermoon.function")
@@ -161,11 +164,18 @@ class PythonRun(Execution):
     """An execution of a Python function. It has a PID, by which it is known as a sender, but no mailbox. Cancelling it cancels its coroutine; a synchronous
     function goes on until it looks at `current().activity.is_canceled()`, and is abandoned after the grace."""
 
-    def __init__(self, call: Call, function: PythonFunction, permit: Permit, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, call: Call, function: PythonFunction, permit: Permit, environ: Mapping[str, str], outlet: OutletPort
+    ) -> None:
         super().__init__(call)
         self._function = function
         self._permit = permit
         self._environ = environ
+        self._outlet = outlet
+        activity = call.trigger.activity
+        self._activity: HeartbeatsAfterStreams | None = None
+        if activity is not None:
+            self._activity = HeartbeatsAfterStreams(activity, outlet, asyncio.get_running_loop())
 
     def post(self, event: Event) -> bool:
         return False
@@ -182,6 +192,11 @@ class PythonRun(Execution):
         finally:
             self._permit.give_back()
 
+    async def has_published(self) -> None:
+        await super().has_published()
+        if self._activity is not None:
+            await self._activity.sent()
+
     def _current(self) -> ExecutionContext:
         call = self.call
         return ExecutionContext(
@@ -189,10 +204,11 @@ class PythonRun(Execution):
             pid=call.pid,
             sender=call.caller.sender,
             context=dict(call.caller.context),
-            activity=call.trigger.activity,
+            activity=self._activity,
             request=call.trigger.request,
             response=call.trigger.response,
             message=call.trigger.message,
             environ=self._environ,
             principal=call.caller.principal,
+            outlet=self._outlet,
         )

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 from runtime.contracts import NO_TRIGGER, LinkedWorkflows, Trigger
 from runtime.lua.program import Programs
 from runtime.lua.protocol import Command
+from runtime.modules.stream.memory import MemoryStreams
+from runtime.modules.stream.streams import Streams
 from runtime.payload import Payload
 from runtime.principal import ANYBODY, Caller
 from runtime.process.command_handlers import OPERATIONS
@@ -23,7 +25,7 @@ from runtime.testing.clock import Clock, VirtualLoop
 T = TypeVar("T")
 
 #: Commands of modules that wait for others in the same world, not for what is outside of it.
-_INSIDE = ("activity.", "events.", "queue.")
+_INSIDE = ("activity.", "events.", "queue.", "stream.")
 
 #: Answers a call in place of the entry, or gives None where nobody does.
 StandIn = Callable[[str, Sequence[Payload], Caller], "asyncio.Future[Payload] | None"]
@@ -43,7 +45,8 @@ class VirtualProcessHost(ProcessHost):
         loop: VirtualLoop,
         stand_in: StandIn,
     ) -> None:
-        super().__init__(registry, programs, workflows=workflows, node="test", log=log)
+        streams = Streams(registry, workflows.position, given=MemoryStreams(), interval=0)
+        super().__init__(registry, programs, workflows=workflows, streams=streams, node="test", log=log)
         self.now = lambda: clock.now
         self.threads = _Here()
         self.command_runner = _Runner
