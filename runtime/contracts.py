@@ -110,6 +110,16 @@ class RunDescription:
         return f"it has ended at {self.closed_at} as {self.status}" if self.closed_at else ""
 
 
+@dataclass(frozen=True, slots=True)
+class RunPage:
+    """Some of the runs that a query finds. `next`: the token that the next ones are asked for with, "" where there are no more. `is_partial`: there
+    were more runs than one listing looks at, so that some may be missing."""
+
+    runs: Sequence[RunDescription]
+    next: str = ""
+    is_partial: bool = False
+
+
 class RunPosition(NamedTuple):
     """Where a run is: the id of its chain, which is that of the first run, and the number of the latest event, as `Cursor` has it."""
 
@@ -140,6 +150,10 @@ class Workflows(Protocol):
 
     def list(self, query: str = "", limit: int = 50) -> AsyncIterator[RunDescription]:
         """The runs that a visibility query finds. The state of an open one is unknown until somebody looks."""
+        ...
+
+    async def page(self, query: str, limit: int, token: str = "") -> RunPage:
+        """`limit` runs of the list, from where the page that gave the token ended. Raises INVALID for a token that is none."""
         ...
 
     async def look(self, runs: Sequence[RunDescription]) -> Sequence[RunDescription]:

@@ -258,7 +258,9 @@ def load_for(settings: Settings, options: RuntimeOptions, *, served: bool = True
     """What options say of loading a registry; `served` as `load_registry` takes it."""
     checked, files = options.checked, options.files
     try:
-        registry = load_registry(settings, checked=checked, served=served, lenient=options.lenient, files=files)
+        registry = load_registry(
+            settings, checked=checked, served=served, lenient=options.lenient, files=files, selection=options.selection
+        )
         say_problems(registry)
         return registry
     except RegistryError as error:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from aiohttp import web
 
+from runtime.http.browsers import SAFE, Doorkeeper
 from runtime.http.middleware.chain import Chain, Middleware
 from runtime.http.middleware.cors import is_preflight
 from runtime.http.middleware.token_auth import AnyToken
@@ -15,7 +16,6 @@ from runtime.http.problem import ProblemResponse
 from runtime.http.request import gone_of, set_route
 from runtime.http.routes import Found, Route, Routes, split
 
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _NOWHERE = Mount("", ())
 
 
@@ -25,13 +25,18 @@ class Dispatch:
     An endpoint stands behind its own router's middleware. Everything else stands behind that of the router with the longest prefix above it,
     and behind the tokens of every such router. Evermoon's own routes ask, on an address that others can reach
     (`exposed`), for a token of any router of the service: but for those that say whether the server is well.
+    What no token guards is behind a doorkeeper, which knows the names of the service (`hosts`).
     """
 
-    def __init__(self, routes: Routes, mounts: Sequence[Mount], *, exposed: bool = False) -> None:
+    def __init__(
+        self, routes: Routes, mounts: Sequence[Mount], *, exposed: bool = False, hosts: tuple[str, ...] = ()
+    ) -> None:
         self._routes = routes
         self._mounts = sorted(mounts, key=lambda mount: len(mount.prefix), reverse=True)
         self._by_router = {mount.router: mount for mount in mounts}
         self._exposed = exposed
+        self._hosts = hosts
+        self._is_guarded = any(mount.guard for mount in mounts)
         self._lasting: set[asyncio.Task[web.StreamResponse]] = set()
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -62,11 +67,11 @@ class Dispatch:
                 return asked.chain(None, light=True)
         if route is not None and route.router is not None:
             mount = self._by_router[route.router]
-            return mount.chain(mount.guard)
+            return mount.chain(mount.guard or self._doorkeeper(mount))
         mount = next(self._above(segments), _NOWHERE)
         if route is not None and route.public:
-            return mount.chain(None, light=True)
-        return mount.chain(self._guard(route, segments))
+            return mount.chain(None if self._is_guarded else self._doorkeeper(mount), light=True)
+        return mount.chain(self._guard(route, segments) or self._doorkeeper(mount))
 
     def _preflight_mount(self, request: web.BaseRequest, segments: Sequence[str]) -> Mount:
         """The router of what the browser wants to ask next, when that has cors; else the nearest above that has."""
@@ -80,6 +85,9 @@ class Dispatch:
             return self._by_router[wanted]
         return next((mount for mount in self._above(segments) if mount.cors), _NOWHERE)
 
+    def _doorkeeper(self, mount: Mount) -> Middleware:
+        return Doorkeeper(self._hosts, is_loopback=not self._exposed, cors=mount.cors)
+
     def _guard(self, route: Route | None, segments: Sequence[str]) -> Middleware | None:
         own = route is not None and not route.owner
         mounts = self._mounts if own and self._exposed else list(self._above(segments))
@@ -90,7 +98,7 @@ class Dispatch:
         return (mount for mount in self._mounts if mount.covers(segments))
 
     async def _handle(self, request: web.BaseRequest, found: Found) -> web.StreamResponse:
-        if found.route.owner or request.method in _SAFE:
+        if found.route.owner or request.method in SAFE:
             return await found.route.handler(request, found.params)
         return await self._to_the_end(request, found)
 

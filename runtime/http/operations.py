@@ -1,6 +1,6 @@
 """The route `POST /api/v1/operations/{entry}`: a command of a domain is accepted once and executed by a workflow.
 
-Accepting is the start of a run whose id follows from the command's domain and key; the run's history is the write-ahead
+Accepting is the start of a run whose id follows from the command's domain and key, and the actor who sends it; the run's history is the write-ahead
 log, its replay what finishes after a crash. `/api/v1/runs/{op_id}` is the operation from then on.
 """
 
@@ -44,7 +44,7 @@ class Operations:
         command = _command(body)
         if entry.input_schema is not None:
             inputs.check(entry.id, entry.input_schema, command)
-        key = digest(command["domain"], command["idem_key"])
+        key = digest(command["domain"], command["idem_key"], principal_of(request))
         memo = {"key": key, "body": digest(entry.id, body.digest())}
         start = StartRequest(
             entry.id,

@@ -203,7 +203,9 @@ class HttpServer:
     def _dispatch(self, entry: HttpService, address: Address, registry: Registry) -> Dispatch:
         routers = [registry.resolve(router) for router in _routers(entry, registry)]
         mounts = [self._mounts.of(router, registry) for router in routers]
-        return Dispatch(self._routes(entry, registry, routers), mounts, exposed=not address.is_loopback)
+        return Dispatch(
+            self._routes(entry, registry, routers), mounts, exposed=not address.is_loopback, hosts=entry.hosts
+        )
 
     def _routes(self, entry: HttpService, registry: Registry, routers: list[HttpRouter]) -> Routes:
         read = entry.timeouts.read.total_seconds()

@@ -1,13 +1,15 @@
 """The route `POST /api/v1/workflows/{entry}`, which starts a run, once per idempotency key.
 
-The key becomes the workflow id, so Temporal itself decides who was first: of many posts at once, on any number of
-machines, before and after restarts, one start is accepted and the rest are told that the id is taken. What the first
-post said is remembered as a digest in the run's memo, which lives exactly as long as the run is retained.
+Key, entry and the actor of the request become the workflow id, so Temporal itself decides who was first: of many posts at
+once, on any number of machines, before and after restarts, one start is accepted and the rest are told that the id is
+taken. The same key of another actor is another key. What the first post said is remembered as a digest in the run's
+memo, which lives exactly as long as the run is retained.
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,11 +27,11 @@ from runtime.http.problem import ProblemResponse, refuse
 from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route
 from runtime.http.waiting import Wait, result_of
-from runtime.principal import Caller
+from runtime.principal import NOBODY, Caller, Principal
 from runtime.registry import StartableWorkflow, inputs
 from runtime.registry.problems import did_you_mean
 
-#: Memo field of a run that was started with a key: {"key": digest of entry and key, "body": digest of the JSON value}.
+#: Memo field of a run that was started with a key: {"key": digest of entry, key and actor, "body": digest of the JSON value}.
 MEMO = "evermoon.idempotency"
 
 KEY_HEADER = "Idempotency-Key"
@@ -62,7 +64,7 @@ class Starting:
         body = await read_json(request, self._body_timeout)
         if entry.input_schema is not None:
             inputs.check(entry.id, entry.input_schema, body.value)
-        memo = None if key is None else {"key": digest(entry.id, key), "body": body.digest()}
+        memo = None if key is None else {"key": digest(entry.id, key, principal_of(request)), "body": body.digest()}
         start = _start_request(request, entry, body, memo)
         begun = await self.once(start, memo, f"{KEY_HEADER} was used before with another body")
         return await self.answer(request, begun, started_document(begun), wait)
@@ -177,6 +179,9 @@ def _key(request: web.BaseRequest) -> str | None:
     return key
 
 
-def digest(space: str, key: str) -> str:
-    """Of a key that means something within `space` only."""
-    return hashlib.sha256(f"{space}\0{key}".encode("utf-8", "surrogateescape")).hexdigest()
+def digest(space: str, key: str, principal: Principal = NOBODY) -> str:
+    """Of a key that means something within `space` only, and for this actor only."""
+    text = f"{space}\0{key}".encode("utf-8", "surrogateescape")
+    if principal.actor is None:
+        return hashlib.sha256(text).hexdigest()
+    return hmac.digest(principal.actor.id.encode("utf-8", "surrogateescape"), text, "sha256").hex()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-from runtime.modules import activity, base64, hash, matching, options, os, uuid, yaml
+from runtime.modules import activity, base64, hash, matching, options, os, uuid, weighing, yaml
 from runtime.modules.crypto import module as crypto
 from runtime.modules.definition import (
     DETERMINISTIC,
@@ -87,7 +87,9 @@ _ALL = (
     yaml.MODULE,
 )
 MODULES: Mapping[str, ModuleDef] = _merge(({item.name: item} for item in _ALL), "module")
-FUNCTIONS: Mapping[str, PureFunction] = _merge((*(item.functions for item in _ALL), matching.FUNCTIONS), "function")
+FUNCTIONS: Mapping[str, PureFunction] = _merge(
+    (*(item.functions for item in _ALL), matching.FUNCTIONS, weighing.FUNCTIONS), "function"
+)
 COMMANDS: Mapping[str, CommandHandler] = _merge((item.commands for item in _ALL), "command")
 
 #: Commands that a scope is asked about.

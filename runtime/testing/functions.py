@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from runtime.contracts import NO_TRIGGER, LinkedWorkflows, Trigger
-from runtime.errors import Error
 from runtime.lua.program import Programs
 from runtime.lua.protocol import Command
 from runtime.modules.stream.memory import MemoryStreams
@@ -21,7 +20,6 @@ from runtime.process.host_port import LogPort
 from runtime.process.python_run import PythonFunction
 from runtime.process.threads import Then, Threads
 from runtime.registry import FunctionPy, Registry
-from runtime.registry.kinds.python import place_of
 from runtime.testing.clock import Clock, VirtualLoop
 
 T = TypeVar("T")
@@ -94,20 +92,15 @@ class _Here(Threads):
 
 
 class _Function(PythonFunction):
-    """A Python function whose work holds the clock. Its failures have the place in the author's files, as those of Lua have."""
+    """A Python function whose work holds the clock."""
 
     def __init__(self, entry: FunctionPy, loop: VirtualLoop) -> None:
         super().__init__(entry.id, entry.load(), entry.root)
-        self._loop, self._entry = loop, entry
+        self._loop = loop
 
     async def run(self, args: Sequence[Payload]) -> Payload:
         with self._loop.working():
-            try:
-                return await super().run(args)
-            except Error as error:
-                place = place_of(error.__cause__ or error, self._entry.root)
-                error.stack = error.stack or (f"{place}: in {self._id}" if place else None)
-                raise
+            return await super().run(args)
 
 
 class _Runner(CommandRunner):

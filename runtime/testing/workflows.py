@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
-from runtime.contracts import Cursor, End, EventFeed, RunDescription, RunPosition, Started, StartRequest
+from runtime.contracts import Cursor, End, EventFeed, RunDescription, RunPage, RunPosition, Started, StartRequest
 from runtime.errors import CANCELED, Error, canceled, not_found, timed_out, unavailable
 from runtime.lua import protocol
 from runtime.payload import Payload
@@ -97,6 +97,9 @@ class VirtualWorkflows:
         return await answer
 
     def list(self, query: str = "", limit: int = 50) -> AsyncIterator[RunDescription]:
+        raise _not_here("list runs")
+
+    async def page(self, query: str, limit: int, token: str = "") -> RunPage:
         raise _not_here("list runs")
 
     async def count(self, query: str = "") -> int:

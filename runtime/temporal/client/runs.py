@@ -19,7 +19,17 @@ from temporalio.common import RawValue
 from temporalio.exceptions import CancelledError, TerminatedError, TimeoutError
 
 from runtime import errors, limits
-from runtime.contracts import Cursor, End, EventFeed, RunDescription, RunFailed, RunPosition, Started, StartRequest
+from runtime.contracts import (
+    Cursor,
+    End,
+    EventFeed,
+    RunDescription,
+    RunFailed,
+    RunPage,
+    RunPosition,
+    Started,
+    StartRequest,
+)
 from runtime.errors import Error
 from runtime.lua.program import Programs
 from runtime.modules.stream.store import StreamStore
@@ -185,8 +195,18 @@ class Runs:
         """Runs as a visibility query finds them, newest first; without pending activities, details and stacks."""
         client = await self._clients.get()
         with rpc.mapped():
-            for execution in await listing.newest(client, query, limit):
+            for execution in (await listing.newest(client, query, limit)).runs:
                 yield await describe.listed(self._registry, execution)
+
+    async def page(self, query: str, limit: int, token: str = "") -> RunPage:
+        """`limit` of the runs that `list` has, and where to go on."""
+        after = listing.Position.read(token) if token else None
+        client = await self._clients.get()
+        with rpc.mapped():
+            found = await listing.newest(client, query, limit + 1, after)
+            runs = [await describe.listed(self._registry, execution) for execution in found.runs[:limit]]
+        more = listing.Position.of(found.runs[limit - 1]).token if len(found.runs) > limit else ""
+        return RunPage(runs, more, found.is_partial)
 
     async def look(self, runs: Sequence[RunDescription]) -> Sequence[RunDescription]:
         """How the open ones of listed runs are doing now. One that has ended meanwhile is told as it was listed."""
