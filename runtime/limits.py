@@ -21,6 +21,10 @@ ENVELOPE = 250
 #: command takes without its values is in it too; the rest is for what the SDK adds.
 ROOM = 256 * 1024
 MAX_REQUEST = 4 * 1024 * 1024 - ROOM
+#: Bytes of what arrives for a run while it has a workflow task (`system.maximumBufferedEventsSizeInBytes`). The server writes that together with
+#: the task's commands, and terminates a run whose sum is more than a transaction, so commands share the rest.
+MAX_BUFFERED = 2 * 1024 * 1024
+MAX_COMMANDS = MAX_REQUEST - MAX_BUFFERED
 COMMAND = 250
 #: Bytes of ids, of names of types, signals, updates and task queues (`limit.maxIDLength`).
 MAX_NAME = 1000
