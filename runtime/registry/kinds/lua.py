@@ -33,6 +33,12 @@ class Limits(Model):
     instructions: Count = 20_000_000
 
 
+class RunLimits(Limits):
+    """The limits of what runs by itself. `depth`: how many runs and processes may have started one another in a row with what it starts."""
+
+    depth: int = Field(default=50, ge=1)
+
+
 class ConcurrencyPool(Model):
     size: int = Field(default=8, ge=1)
 
@@ -88,6 +94,8 @@ class LuaEntry(Entry):
 
 class RunnableLua(LuaEntry):
     """A Lua entry that runs by itself, from `method` of what its file returns (or of its globals)."""
+
+    limits: RunLimits = RunLimits.model_construct()
 
     method: str = Field(default="main", min_length=1)
 

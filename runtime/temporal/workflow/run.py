@@ -115,6 +115,7 @@ class Run:
         self.pid = str(Pid(host.worker_id, info.workflow_id))
         self.context = wire.context_of(info.headers)
         self.principal = wire.principal_of(info.headers)
+        self.depth = wire.depth_of(info.headers)
         self.is_eager = not details.disable_eager_activity_execution
         self.pending = Pending()
         self.pacing = pacing(self)
@@ -481,7 +482,7 @@ class Run:
     def _call_headers(self, context: Mapping[str, Any], data: Mapping[str, Any]) -> Headers:
         chain = self.info.first_execution_run_id
         principal = self.principal.changed_by(data)
-        return wire.headers(context=context, principal=principal, sender=self.pid, chain=chain)
+        return wire.headers(context=context, principal=principal, sender=self.pid, chain=chain, depth=self.depth)
 
     def untaken(self) -> dict[str, list[Event]]:
         """What arrived after the program ended: a continued run gets it."""

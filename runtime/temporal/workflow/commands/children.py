@@ -8,10 +8,11 @@ from temporalio.bridge.proto.child_workflow import ChildWorkflowResult, StartChi
 from temporalio.bridge.proto.workflow_activation import ResolveChildWorkflowExecutionStart
 
 from runtime import errors, limits
-from runtime.errors import Error
+from runtime.errors import Error, limit_exceeded
 from runtime.lua import protocol
 from runtime.lua.protocol import EXIT, LINK_DOWN, Command
 from runtime.payload import NOTHING, Payload
+from runtime.registry import WorkflowLua
 from runtime.temporal import failures, wire
 from runtime.temporal.workflow import foreign, system_activities
 from runtime.temporal.workflow.activity import Activity, Outcome
@@ -19,7 +20,7 @@ from runtime.temporal.workflow.child_plan import ChildPlan, target_of
 from runtime.temporal.workflow.commands import messages
 from runtime.temporal.workflow.delayed_start import DelayedStart
 from runtime.temporal.workflow.pending import PendingChild
-from runtime.temporal.workflow.recorded_choices import check_input, check_name, check_size, refuse
+from runtime.temporal.workflow.recorded_choices import check, check_input, check_name, check_size, refuse
 from runtime.temporal.workflow.run import Held, Run
 from runtime.temporal.workflow.timer import Timer
 from runtime.temporal.workflow.turns import CHILD_STARTED, FOLLOWED, RESULT
@@ -43,11 +44,20 @@ def _begin(run: Run, command: Command, *, is_spawned: bool) -> None:
     check_name(run, "the id of a workflow", command.data["id"], command.seq)
     target, seq = target_of(run, command), command.seq
     assert seq is not None
+    _check_depth(run, seq)
     check_size(run, f"arguments of {target.id}", command.args, seq)
     check_input(run, seq, target.id, target.input_schema, command.args)
     child = Child(run, seq, target.id, ChildPlan(run, command, target), is_spawned)
     run.outstanding[seq] = child.cancel
     run.turns.soon(child.begin)
+
+
+def _check_depth(run: Run, seq: int) -> None:
+    """What the registry says of this run's entry when it is asked; a replay goes by the record."""
+    entry = run.host.registry.get(run.entry_id)
+    most = entry.limits.depth if isinstance(entry, WorkflowLua) else run.depth + 1
+    was = limit_exceeded("as many had started one another in a row as limits.depth allows", limit="depth")
+    check(run, "depth", seq, lambda: limits.check_depth(run.depth + 1, most, run.entry_id), was)
 
 
 class Child:
