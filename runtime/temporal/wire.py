@@ -112,6 +112,9 @@ BUDGET_MARKER = "evermoon.budget:"
 #: Of a run with a budget that failed since an activity had no time left for another attempt.
 STARVED_MARKER = "evermoon.starved"
 
+#: Of a run that was ended because its history was full.
+HISTORY_MARKER = "evermoon.history_full"
+
 #: Marker in which the SDK records a patch, and the key of its details: JSON {id, deprecated}.
 SDK_PATCH = "core_patch"
 SDK_PATCH_DATA = "patch-data"

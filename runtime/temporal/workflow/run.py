@@ -404,6 +404,17 @@ class Run:
         self.final = final
         self.wake()
 
+    def end_when_full(self) -> None:
+        """Ends the run where its history has no room left, whatever its program says. Recorded, with the task that it happens in."""
+        events, size = self.clock.history_length, self.clock.history_size
+        if self.final is not None or not self.has_begun:
+            return
+        if wire.HISTORY_MARKER not in self._recorded and (self.replaying or not long_histories.is_full(events, size)):
+            return
+        if self.patched(wire.HISTORY_MARKER):
+            self.on_error = "fail"  # no mended script makes it shorter
+            self.end(Batch("failed", error=long_histories.full(events, size)))
+
     def _interrupt(self) -> None:
         if self.final is None:
             self._interrupted = True
