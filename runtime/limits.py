@@ -108,6 +108,12 @@ def check_depth(depth: int, most: int, starter: str) -> None:
         )
 
 
+def reached(what: str, most: int, entry: str) -> Error:
+    """Of one more child, activity or timer than its entry lets a run have under way."""
+    text = f"{most} {what} of this run are under way, which is as many as limits.{what} of {entry} allows: wait for some first"
+    return limit_exceeded(text, limit=what)
+
+
 def too_many(what: str) -> Error:
     """Of one more activity, child or signal than a run may have under way."""
     return invalid(

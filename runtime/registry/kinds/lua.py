@@ -39,6 +39,14 @@ class RunLimits(Limits):
     depth: int = Field(default=50, ge=1)
 
 
+class WorkflowLimits(RunLimits):
+    """The limits of a run. `children`, `activities` and `timers`: how many it may have under way at once."""
+
+    children: int | None = Field(default=None, ge=0)
+    activities: int | None = Field(default=None, ge=0)
+    timers: int = Field(default=10_000, ge=0)
+
+
 class ConcurrencyPool(Model):
     size: int = Field(default=8, ge=1)
 
@@ -102,6 +110,8 @@ class RunnableLua(LuaEntry):
 
 class WorkflowLua(RunnableLua):
     """A durable workflow."""
+
+    limits: WorkflowLimits = WorkflowLimits.model_construct()
 
     KIND = "workflow.lua"
     REFERENCES = (

@@ -41,6 +41,7 @@ from runtime.modules.security.rules import denied, is_allowed
 from runtime.payload import Payload
 from runtime.process import authorization
 from runtime.process.pids import Pid
+from runtime.registry import WorkflowLimits, WorkflowLua
 from runtime.registry.problems import closest
 from runtime.temporal import wire
 from runtime.temporal.budgets import Budget
@@ -53,6 +54,9 @@ from runtime.temporal.workflow.turns import Turns
 
 RUNNING = "running"
 _FULL = wire.FULL_MARKER.format(at="")
+
+#: Of a run whose entry this host does not have: what it was refused is recorded.
+_NO_LIMITS = WorkflowLimits.model_construct()
 
 _log = logging.getLogger(__name__)
 
@@ -127,6 +131,7 @@ class Run:
         self.activity_ids: set[str] = set()  # that the server may still hold, and so refuse
         self.system_activities = 0
         self.announced: dict[str, set[str]] = {}  # names the script answers to, by what they are
+        self.timers = 0  # of the script that are under way
         self.updates: dict[str, str] = {}  # the SDK's instance of each accepted update that has no answer, by its id
         self.current_details = ""
         self.search: SearchAttributes | None = None  # the search attributes, once the script has changed them
@@ -305,6 +310,8 @@ class Run:
     ) -> None:
         """Starts main, and carries out what it asks for before it first waits. A `refusal` of its input is all that comes of the run."""
         self.entry_id = pinned.program.entry
+        entry = self.host.registry.get(self.entry_id)
+        self.most = entry.limits if isinstance(entry, WorkflowLua) else _NO_LIMITS
         self.on_error = pinned.on_error
         self.bundle = pinned.bundle
         self.calls = pinned.program.calls

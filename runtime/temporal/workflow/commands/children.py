@@ -12,7 +12,6 @@ from runtime.errors import Error, limit_exceeded
 from runtime.lua import protocol
 from runtime.lua.protocol import EXIT, LINK_DOWN, Command
 from runtime.payload import NOTHING, Payload
-from runtime.registry import WorkflowLua
 from runtime.temporal import failures, wire
 from runtime.temporal.workflow import foreign, system_activities
 from runtime.temporal.workflow.activity import Activity, Outcome
@@ -20,7 +19,14 @@ from runtime.temporal.workflow.child_plan import ChildPlan, target_of
 from runtime.temporal.workflow.commands import messages
 from runtime.temporal.workflow.delayed_start import DelayedStart
 from runtime.temporal.workflow.pending import PendingChild
-from runtime.temporal.workflow.recorded_choices import check, check_input, check_name, check_size, refuse
+from runtime.temporal.workflow.recorded_choices import (
+    check,
+    check_input,
+    check_name,
+    check_size,
+    check_under_way,
+    refuse,
+)
 from runtime.temporal.workflow.run import Held, Run
 from runtime.temporal.workflow.timer import Timer
 from runtime.temporal.workflow.turns import CHILD_STARTED, FOLLOWED, RESULT
@@ -54,8 +60,7 @@ def _begin(run: Run, command: Command, *, is_spawned: bool) -> None:
 
 def _check_depth(run: Run, seq: int) -> None:
     """What the registry says of this run's entry when it is asked; a replay goes by the record."""
-    entry = run.host.registry.get(run.entry_id)
-    most = entry.limits.depth if isinstance(entry, WorkflowLua) else run.depth + 1
+    most = run.most.depth
     was = limit_exceeded("as many had started one another in a row as limits.depth allows", limit="depth")
     check(run, "depth", seq, lambda: limits.check_depth(run.depth + 1, most, run.entry_id), was)
 
@@ -150,12 +155,14 @@ class Child:
 
     def _start(self) -> None:
         run = self._run
-        if len(run.pending.children) >= limits.MAX_PENDING:
-            try:
+        under_way = len(run.pending.children)
+        try:
+            check_under_way(run, "children", under_way, self._seq)
+            if under_way >= limits.MAX_PENDING:
                 refuse(run, "pending", self._seq, limits.too_many("children"))
-            except Error as error:
-                self._refuse(error)
-                return
+        except Error as error:
+            self._refuse(error)
+            return
         self._give_up = self._give_up_held
         self._held = run.pacing.send(self._plan.size, self._write)
 
