@@ -120,6 +120,13 @@ class RunPage:
     is_partial: bool = False
 
 
+class RunPosition(NamedTuple):
+    """Where a run is: the id of its chain, which is that of the first run, and the number of the latest event, as `Cursor` has it."""
+
+    chain: str
+    event: int
+
+
 class Workflows(Protocol):
     """Runs, wherever they live. Every method raises `runtime.errors.Error` (NOT_FOUND, UNAVAILABLE, ...) and nothing else."""
 
@@ -159,6 +166,10 @@ class Workflows(Protocol):
 
     async def history(self, run: str) -> dict[str, Any]:
         """The history as JSON, in the form the Temporal UI exports and `evermoon replay` reads."""
+        ...
+
+    async def position(self, run: str, run_id: str | None = None) -> RunPosition:
+        """Where the run is, or one of those of its id."""
         ...
 
     def follow(
@@ -258,6 +269,27 @@ class Trigger:
 NO_TRIGGER = Trigger()
 
 
+class OutletPort(Protocol):
+    """What an execution publishes by, to those who follow a run."""
+
+    def publish(self, name: str, data: Payload, position: int | None = None, run: str | None = None) -> None:
+        """To the run that called, or to `run`. Waits for nothing; raises `Error` INVALID for what cannot be published, and for nothing else."""
+        ...
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the store has what was published to the run that called."""
+        ...
+
+    async def kept(self) -> None:
+        """Returns when it has, or when it takes too long."""
+        ...
+
+    async def settled(self) -> None:
+        """When the execution has ended: returns when the store has what was published, or does not answer."""
+        ...
+
+
 class ExecutionPort(Protocol):
     """An execution of a Lua function or process, as the modules see it that carry out its commands.
 
@@ -283,6 +315,8 @@ class ExecutionPort(Protocol):
     def message(self) -> DeliveryPort | None: ...
     @property
     def registry(self) -> Registry: ...
+    @property
+    def outlet(self) -> OutletPort: ...
     @property
     def resources(self) -> Resources: ...
     @property

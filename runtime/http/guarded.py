@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Any
 
-from runtime.contracts import Cursor, EventFeed, RunDescription, RunPage, Started, StartRequest, Workflows
+from runtime.contracts import Cursor, EventFeed, RunDescription, RunPage, RunPosition, Started, StartRequest, Workflows
 from runtime.errors import Error
 from runtime.modules.security.rules import denied, is_allowed
 from runtime.payload import Payload
@@ -89,6 +89,10 @@ class Guarded:
     async def history(self, run: str) -> dict[str, Any]:
         self._ask(READ, run)
         return await self._workflows.history(run)
+
+    async def position(self, run: str, run_id: str | None = None) -> RunPosition:
+        self._ask(READ, run)
+        return await self._workflows.position(run, run_id)
 
     def follow(
         self, run: str, after: Cursor | None = None, *, wait: bool = True

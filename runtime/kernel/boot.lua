@@ -7,6 +7,7 @@
 -- environment, as every chunk is, since fetching and loading each by itself is a good part of what a new interpreter costs.
 -- Speaks protocol 2.
 -- Its scripts keep the lines of tail calls.
+-- Its memory is what it holds, and what it is given counts.
 local host = ...
 local chunks, givers = CORE, {} -- file -> function of its environment; name of K -> the file that gives it
 

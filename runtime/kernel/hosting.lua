@@ -8,12 +8,13 @@ return function(K)
   local function unpack_host(ok, ...)
     if ok then return ... end
     local kind, message = ...
+    if kind == "memory" then K.limits.exceed("memory") end
     return nil, K.refusal({ kind = kind, message = message, retryable = false })
   end
   local host = K.host_function
   -- Host functions run out of the budget's sight: a call is charged by the bytes it is given, and some by more.
   local PER_BYTE = {
-    ["yaml.decode"] = 8, ["yaml.encode"] = 8, ["json.validate"] = 8, ["hash.fnv32"] = 2, ["hash.fnv64"] = 2,
+    ["yaml.decode"] = 8, ["yaml.encode"] = 8, ["json.judged"] = 8, ["hash.fnv32"] = 2, ["hash.fnv64"] = 2,
     ["os.date"] = 4, ["options.activity"] = 4, ["options.workflow"] = 4,
   }
   local function charge(name, ...)

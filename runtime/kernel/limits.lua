@@ -219,7 +219,8 @@ return function(K)
   -- without hooks, so nothing of the script may run meanwhile: no message handler, and no `__close` of one that it has ended.
   local find = raw.string.find
   function limits.is_overflow(err)
-    return raw.type(err) == "string" and find(err, "stack overflow", 1, true) ~= nil
+    if raw.type(err) ~= "string" then return false end
+    return find(err, "stack overflow", 1, true) ~= nil or find(err, "error in error handling", 1, true) ~= nil
   end
 
   -- Between the result of a protected call and the script: a spent budget goes on unwinding.

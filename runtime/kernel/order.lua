@@ -80,9 +80,43 @@ return function(K)
     return keys, count
   end
 
-  -- `next` by hand: the keys of the table walked last are kept, so that a walk costs one sort, not one a step.
-  local walked, walked_keys, walked_at
-  K.anew(function() walked, walked_keys, walked_at = nil, nil, nil end)
+  -- `next` by hand: the keys of the table walked last are kept, so that a walk costs one sort, not one a step. Those of other
+  -- walks that have not ended are kept aside: another table may be walked in between, and another coroutine may walk the same one.
+  local MOST = 256 -- walks aside, of those begun lately
+  local limits = K.limits
+  local walked, walked_keys, walked_at, walked_by
+  local aside, older, count -- table -> { keys, at, by, another walk of it }
+  K.anew(function()
+    walked, walked_keys, walked_at, walked_by = nil, nil, nil, nil
+    aside, older, count = {}, {}, 0
+  end)
+
+  local function keep(t, keys, at)
+    local left = walked
+    if left then
+      if count >= MOST then aside, older, count = {}, aside, 0 end
+      aside[left] = { walked_keys, walked_at, walked_by, aside[left] }
+      count = count + 1
+    end
+    walked, walked_keys, walked_at, walked_by = t, keys, at, limits.thread
+  end
+
+  -- A walk of `t` that this coroutine has set aside, at `key`, or wherever it is: it is there no more.
+  local function taken_from(walks, t, key)
+    local walk, before = walks[t], nil
+    while walk and (walk[3] ~= limits.thread or key ~= nil and walk[1][walk[2]] ~= key) do walk, before = walk[4], walk end
+    if not walk then return nil end
+    if before then before[4] = walk[4] else walks[t] = walk[4] end
+    return walk
+  end
+
+  -- Goes on with a walk that was set aside; whether there is one.
+  local function take_up(t, key)
+    local walk = aside[t] and taken_from(aside, t, key) or older[t] and taken_from(older, t, key)
+    if not walk then return false end
+    keep(t, walk[1], walk[2])
+    return true
+  end
 
   local function check_next(t)
     if type(t) ~= "table" then
@@ -99,10 +133,7 @@ return function(K)
     while rawget(t, border + 1) ~= nil do border = border + 1 end
     local keys = rest(t, border) or {}
     for position = 1, #keys do
-      if keys[position] == key then
-        walked, walked_keys, walked_at = t, keys, position
-        return
-      end
+      if keys[position] == key then return keep(t, keys, position) end
     end
     K.misuse("invalid key to 'next'")
   end
@@ -123,18 +154,19 @@ return function(K)
 
   -- Where a walk begins. Whoever looks whether a table is empty disturbs no other walk, if it has one key at most.
   local function begin(t)
-    if walked == t then walked = nil end
+    if walked == t and walked_by == limits.thread then walked = nil end
     local v = rawget(t, 1)
     if v ~= nil then return 1, v end
     local first = raw_next(t)
     if first == nil then return nil end
     if raw_next(t, first) == nil then return first, rawget(t, first) end
-    walked, walked_keys, walked_at = t, rest(t, 0), 0
+    if aside[t] then taken_from(aside, t) end
+    keep(t, rest(t, 0), 0)
     return go_on(t)
   end
 
   function K.next(t, key)
-    if walked == t and key ~= nil and walked_keys[walked_at] == key then return go_on(t) end
+    if walked == t and key ~= nil and walked_keys[walked_at] == key and walked_by == limits.thread then return go_on(t) end
     if getmetatable(t) ~= nil or type(t) ~= "table" then check_next(t) end
     if key == nil then return begin(t) end
     if mathtype(key) == "integer" and key >= 1 then
@@ -142,18 +174,20 @@ return function(K)
       if v ~= nil then return key + 1, v end
       local keys = rest(t, key)
       if not keys then return nil end
-      walked, walked_keys, walked_at = t, keys, 0
-    else
+      keep(t, keys, 0)
+    elseif not take_up(t, key) then
       find_place(t, key)
     end
     return go_on(t)
   end
 
-  -- Lets a question walk without a trace: gives what brings the walk back that it comes into.
+  -- Lets a question walk without a trace: gives what brings the walks back that it comes into.
   function K.set_walk_aside()
-    local t, keys, at = walked, walked_keys, walked_at
-    walked = nil
-    return function() walked, walked_keys, walked_at = t, keys, at end
+    local t, keys, at, by, now, before, n = walked, walked_keys, walked_at, walked_by, aside, older, count
+    walked, aside, older, count = nil, {}, {}, 0
+    return function()
+      walked, walked_keys, walked_at, walked_by, aside, older, count = t, keys, at, by, now, before, n
+    end
   end
 
   -- A walk has a state of its own, so that nothing else that is walked meanwhile changes it.

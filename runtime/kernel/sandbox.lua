@@ -124,6 +124,10 @@ return function(K)
     end, ...)))
   end
 
+  -- Lua's compiler runs in C, and is quadratic in what a name may stand for and in labels and jumps: the host says how much that can be.
+  local SMALL, HEAVIEST = 512, 400000000
+  local function weigh(chunk) return #chunk > SMALL and K.host("source.weight", chunk) or 0 end
+
   -- `default`: the environment of the file that calls it.
   local function load_text(default, chunk, name, mode, ...)
     local env = default
@@ -142,9 +146,12 @@ return function(K)
     if type(chunk) ~= "string" then K.check(chunk, 1, "load", "string") end
     K.check(name, 2, "load", "string", true)
     limits.charge(#chunk * 4) -- a compiler takes longer over a byte than a loop over an instruction
+    local weight = weigh(chunk)
+    limits.charge(weight // 8)
     if mode ~= nil and mode ~= "t" and mode ~= "bt" then
       return nil, "attempt to load a binary chunk: only text is accepted"
     end
+    if weight > HEAVIEST then return nil, "the chunk would take the compiler too long: divide it" end
     if name == "=?" then name = "=(load)" end -- the kernel's own frames have this source
     return raw.load(chunk, name or ("=(load)"), "t", env)
   end

@@ -117,7 +117,7 @@ return function(K)
         item, after = tail(pattern, p), #pattern + 1
       end
       if not item then
-        shape.broken = true
+        shape.broken = p
         break
       end
       items[#items + 1], p = item, after
@@ -183,11 +183,11 @@ return function(K)
   local SUFFIX = { star = "*", plus = "+", lazy = "-", opt = "?" }
   local REGEX_SUFFIX = { star = "*", plus = "+", lazy = "*?", opt = "?" }
 
-  -- The pattern again, with its long sets in few words.
+  -- The pattern again, with its long sets in few words, up to where it is malformed: whoever comes there is told so, and goes no further.
   local function rewritten(shape, all, pattern)
-    if shape.broken then return pattern end
     local parts = { shape.anchored and "^" or "" }
     for i, item in raw.ipairs(all) do parts[i + 1] = item.text .. (SUFFIX[item.op] or "") end
+    if shape.broken then parts[#parts + 1] = sub(pattern, shape.broken) end
     return concat(parts)
   end
 
@@ -208,7 +208,7 @@ return function(K)
   end
 
   -- `native`: the pattern for Lua's matcher. `regex`: for RE2, false where that cannot say it; captures that are places are in
-  -- `places`. `broken`: behind the items it is malformed. `prefix`: for RE2, what must match before a fault is met. `plain`: nothing in it has a meaning to string.find.
+  -- `places`. `broken`: where it is malformed, behind the items. `prefix`: for RE2, what must match before a fault is met. `plain`: nothing in it has a meaning to string.find.
   return function(pattern)
     local shape = { captures = 0, open = {}, anchored = false, broken = false, lua_only = false, places = {} }
     local all = parse(shape, pattern)

@@ -15,6 +15,9 @@ return function(K)
   local len, byte, rep = string.len, string.byte, string.rep
   local SHORT = 256 -- bytes that are not charged: what the call of a function takes is charged already
 
+  -- NaN keeps its sign on some machines, so it is written as one NaN everywhere.
+  local NAN = string.unpack("<d", "\0\0\0\0\0\0\xf8\x7f")
+
   local strings = { packsize = string.packsize }
 
   function strings.len(s)
@@ -46,8 +49,23 @@ return function(K)
     charge(select("#", ...) // 4)
     return string.char(...)
   end
+  local function one_nan(...)
+    local values = table.pack(...)
+    for i = 1, values.n do
+      if values[i] ~= values[i] then values[i] = NAN end
+    end
+    return table.unpack(values, 1, values.n)
+  end
+  local function has_nan(...)
+    for i = 1, select("#", ...) do
+      local value = select(i, ...)
+      if value ~= value then return true end
+    end
+    return false
+  end
   function strings.pack(...)
-    local result = string.pack(...)
+    local result
+    if has_nan(...) then result = string.pack(one_nan(...)) else result = string.pack(...) end
     charge(#result // 8 + #(...) // 8)
     return result
   end
@@ -82,8 +100,6 @@ return function(K)
     return rep(s, n, sep)
   end
 
-  -- NaN keeps its sign in text on some machines, so it is written as one NaN everywhere.
-  local NAN = string.unpack("<d", "\0\0\0\0\0\0\xf8\x7f")
   local function formatted(ok, result)
     if not ok then
       if result == "not enough memory" then raw.error(result, 0) end

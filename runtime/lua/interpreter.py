@@ -16,6 +16,7 @@ import lupa.lua54 as lupa
 
 from runtime.errors import invalid
 from runtime.lua import locales
+from runtime.modules import weighing
 
 HostFunction = Callable[..., tuple[Any, ...]]
 
@@ -68,12 +69,23 @@ def _dump() -> Any:
 
 
 @lru_cache(maxsize=4096)
-def compile_lua(source: bytes, chunk_name: bytes, strip: bool = False) -> bytes:
-    """Bytecode of Lua text, with its line numbers unless stripped. Raises `Error` INVALID with Lua's message (``file:line: what``).
+def compile_lua(source: bytes, chunk_name: bytes) -> bytes:
+    """Bytecode of a script's text, with its line numbers. Raises `Error` INVALID with Lua's message (``file:line: what``), and for
+    text that would keep the compiler, of which all wait for their turn.
 
     Bytecode made here is the only kind ever loaded: `load` in a script takes text alone, since forged bytecode can crash
     the process.
     """
+    weighing.check(source, chunk_name.decode("utf-8", "replace").lstrip("@="))
+    return _compiled(source, chunk_name, False)
+
+
+def compile_stripped(source: bytes, chunk_name: bytes) -> bytes:
+    """Bytecode of the kernel's own text, without line numbers."""
+    return _compiled(source, chunk_name, True)
+
+
+def _compiled(source: bytes, chunk_name: bytes, strip: bool) -> bytes:
     with _compiler_lock:
         answer = _dump()(source, chunk_name, strip)
     if isinstance(answer, tuple):
@@ -104,6 +116,8 @@ class Interpreter:
         self._host = host
         self._limit = memory + _KERNEL_BYTES
         self._raised = False
+        #: Whether what it is handed by `call` must fit into its memory.
+        self.counts_given = False
         self._padding = self._lua.execute(_PADDING) if padded else None
         self._begin: Any = None
         self._clear: Any = None
@@ -143,6 +157,8 @@ class Interpreter:
     def call(self, *arguments: Any) -> Any:
         if self._raised:
             self._restore_limit()
+        if self.counts_given and not self.fits(_bytes_of(arguments)):
+            raise LuaMemoryError("not enough memory")
         # lupa pushes arguments unprotected: where Lua has no memory left for them, it would abort the process.
         self._make_room(_bytes_of(arguments))
         return self._entry(*arguments)
@@ -151,12 +167,20 @@ class Interpreter:
         """What the host answers, with room made for it.
 
         Lua has no memory left for it: lupa would be left by a jump while it holds the GIL, and nobody would get it again. So the
-        limit gives way by as much, until the host is next asked; the script's next allocation finds it spent.
+        limit gives way by as much, until the host is next asked; the script's next allocation finds it spent. What is large does not
+        come here without memory for it (`fits`).
         """
         self._restore_limit()
         values = self._host(*args)
         self._make_room(_bytes_of(values))
         return values
+
+    def fits(self, size: int) -> bool:
+        """Whether so many bytes more are within the limit, once what nobody holds any longer is gone."""
+        most = self._limit - size - _ROOM
+        if self._lua.get_memory_used() > most:
+            self._lua.gccollect()
+        return bool(self._lua.get_memory_used() <= most)
 
     def _make_room(self, size: int) -> None:
         """Lets `size` bytes be allocated once more, whatever the limit; it holds again when the host is next asked."""

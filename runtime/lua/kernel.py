@@ -14,7 +14,7 @@ from importlib.resources.abc import Traversable
 
 from runtime.errors import invalid
 from runtime.lua.compiling import without_tail_calls
-from runtime.lua.interpreter import compile_lua
+from runtime.lua.interpreter import compile_stripped
 from runtime.modules.catalogue import ALWAYS
 from runtime.registry.bundles import canonical, sha256
 
@@ -26,6 +26,7 @@ _CALLED = ("modules/", "kernel/future", "kernel/payload")
 _USED = re.compile(r'^ *(?:local \w+ = )?K\.use\("(kernel/\w+)"\)$', re.MULTILINE)
 #: What a kernel says of itself and of how its scripts are compiled, a file of the modules' files that it loads, and of what it gives.
 _KEEPS_LINES = "-- Its scripts keep the lines of tail calls.\n"
+_COUNTS_GIVEN = "-- Its memory is what it holds, and what it is given counts.\n"
 _SPEAKS = re.compile(r"^-- Speaks protocol (\d+)\.$", re.MULTILINE)
 _LOADS = re.compile(r'"(modules/[\w/]+)"')
 _GIVES = re.compile(r"^-- On first use of: (.+)$", re.MULTILINE)
@@ -33,7 +34,8 @@ _GIVES = re.compile(r"^-- On first use of: (.+)$", re.MULTILINE)
 
 class Kernel:
     """The sources of a kernel and its modules. `sources` are by chunk name (``kernel/limits``, ``modules/time``). `data` is the stored form, `hash` its SHA-256,
-    `protocol` how it is spoken to, `keeps_lines` whether scripts are compiled for it so that calls of the API keep their lines. Thread-safe.
+    `protocol` how it is spoken to, `keeps_lines` whether scripts are compiled for it so that calls of the API keep their lines,
+    `counts_given` whether events and answers of the host end a run that has no memory for them. Thread-safe.
     """
 
     def __init__(self, sources: Mapping[str, str]) -> None:
@@ -43,6 +45,7 @@ class Kernel:
         self.hash = sha256(self.data)
         boot = self._sources.get(_BOOT, "")
         self.keeps_lines = _KEEPS_LINES in boot
+        self.counts_given = _COUNTS_GIVEN in boot
         spoken = _SPEAKS.search(boot)
         self.protocol = int(spoken[1]) if spoken else 1
 
@@ -84,7 +87,7 @@ class Kernel:
             elif self.protocol > 1:  # every program of an interpreter has an environment of its own
                 source = f"return {_of_its_environment(source)}"
             # Stripped: it loads in half the time, and frames without a source are how the kernel tells its own from a script's.
-            code = compile_lua(source.encode(), f"=evermoon/{full}".encode(), True)
+            code = compile_stripped(source.encode(), f"=evermoon/{full}".encode())
             if self.keeps_lines and full.startswith(_CALLED):
                 code = without_tail_calls(code)
             self._chunks[name] = code

@@ -39,6 +39,8 @@ _QUESTION_SECONDS = 3.0
 _HURRIED = 0.2
 #: What takes less is not measured more closely than by the clock on the wall, since that would take as long.
 _SHORT = 0.001
+#: Instead of an answer that has no place in it.
+_NO_ROOM = (False, b"memory", b"there is no memory for the answer")
 
 
 class KernelPort(Protocol):
@@ -111,6 +113,7 @@ class Session:
         self._begin()
         try:
             self._interpreter = self._taken()
+            self._interpreter.counts_given = program.kernel.counts_given
             self._kernel.begin(self._interpreter)
             self._sound = True
         except LuaMemoryError as error:
@@ -276,7 +279,15 @@ class Session:
             value = FUNCTIONS[name](*args)
         else:
             raise invalid(f"{name} is not available here")
-        return (True, *value) if isinstance(value, tuple) else (True, value)
+        values = value if isinstance(value, tuple) else (value,)
+        return (True, *values) if self._has_room(values) else _NO_ROOM
+
+    def _has_room(self, values: tuple[Any, ...]) -> bool:
+        """Whether the script has memory for an answer. The kernel's own files come without: it cannot do without them."""
+        interpreter = self._interpreter
+        if interpreter is None or not interpreter.counts_given:
+            return True
+        return interpreter.fits(sum([len(value) for value in values if isinstance(value, str | bytes)]))
 
 
 def _for_lua(values: tuple[Any, ...]) -> tuple[Any, ...]:

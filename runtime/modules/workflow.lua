@@ -32,7 +32,7 @@ return function(K)
     K.check(max, 3, "version", "integer")
     if change_id == "" then return K.invalid("the change id is empty") end
     if max < min then return K.invalid("version '%s': max %d is below min %d", change_id, max, min) end
-    if K.readonly then K.misuse("a query handler or validator cannot use 'workflow.version'") end
+    K.changes("workflow.version")
     local known = pinned[change_id]
     if known == nil then
       local version, err = K.host("workflow.version", change_id, min, max)
@@ -47,11 +47,13 @@ return function(K)
   end
   function workflow.patched(id)
     K.check(id, 1, "patched", "string")
+    K.changes("workflow.patched")
     if id == "" then return K.invalid("the patch id is empty") end
     return K.host("workflow.patched", id)
   end
   function workflow.deprecate_patch(id)
     K.check(id, 1, "deprecate_patch", "string")
+    K.changes("workflow.deprecate_patch")
     if id == "" then return K.invalid("the patch id is empty") end
     return K.host("workflow.deprecate_patch", id)
   end

@@ -6,13 +6,14 @@ Bounded before anything is built: aliases count as what they stand for, so a few
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
 
-from runtime.errors import internal, invalid
+from runtime.errors import Error, internal, invalid
 from runtime.modules.definition import DETERMINISTIC, ModuleDef
 from runtime.registry.yamldepth import is_too_deep
 
@@ -59,7 +60,7 @@ def _count_plain(value: Any) -> None:
 
 
 def decode(text: bytes) -> str:
-    """One document, as JSON. Raises `Error`: INVALID for no text or too much, INTERNAL for text that is not YAML."""
+    """One document, as JSON. Raises `Error`: INVALID for no text, too much, or what JSON has no form for; INTERNAL for text that is not YAML."""
     if not text.strip():
         raise invalid("empty YAML text")
     if len(text) > MAX_TEXT:
@@ -76,7 +77,7 @@ def decode(text: bytes) -> str:
         finally:
             loader.dispose()
         return json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError, OverflowError) as error:
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError, RecursionError, OverflowError) as error:
         raise internal(f"not YAML: {_reason(error)}") from error
 
 
@@ -154,11 +155,30 @@ def _plain(value: Any) -> Any:
 
 def _integer(loader: Any, node: Any) -> int:
     text = str(node.value)
-    return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+    try:
+        number = int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+        str(number)  # as JSON has it
+    except ValueError:
+        raise _without_form(node, "a number too long or none") from None
+    return number
 
 
 def _float(loader: Any, node: Any) -> float:
-    return float(node.value)
+    try:
+        number = float(node.value)
+    except ValueError:
+        raise _without_form(node, "no number") from None
+    if not math.isfinite(number):
+        raise _without_form(node, "a number too large")
+    return number
+
+
+def _refused(loader: Any, node: Any) -> None:
+    raise _without_form(node, f"a value of the tag !!{node.tag.rpartition(':')[2]}")
+
+
+def _without_form(node: Any, what: str) -> Error:
+    return invalid(f"YAML has {what} at line {node.start_mark.line + 1}, which JSON has no form for")
 
 
 class _CoreLoader(_Loader):  # type: ignore[misc]  # chosen at run time
@@ -178,6 +198,8 @@ for _name, (_pattern, _first) in _CORE.items():
         f"tag:yaml.org,2002:{_name}", _whole, [*_first.rstrip("\0")] + [""] * ("\0" in _first)
     )
 _CoreLoader.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile(r"<<\Z"), ["<"])
+for _name in ("timestamp", "set", "omap", "pairs"):
+    _CoreLoader.add_constructor(f"tag:yaml.org,2002:{_name}", _refused)
 _CoreLoader.add_constructor("tag:yaml.org,2002:int", _integer)
 _CoreLoader.add_constructor("tag:yaml.org,2002:float", _float)
 

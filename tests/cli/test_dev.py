@@ -110,6 +110,21 @@ def test_it_says_where_everything_is_and_the_others_find_it(dev: Dev) -> None:
         assert answer.status == 200
 
 
+def test_large_values_are_kept_beside_the_database(tmp_path: Path) -> None:
+    """More than Temporal takes, as argument of a child and as result; the other commands read it too."""
+    directory = project(tmp_path)
+    (directory / "entries" / "hello.lua").write_text(
+        'return function(text) return text or process.exec("app:hello", "app:worker", ("x"):rep(3 * 1024 * 1024)) end\n'
+    )
+    registry = directory / "config" / "registry.yaml"
+    registry.write_text(registry.read_text().replace("[funcs, time]", "[funcs, time, process]"))
+    with running(directory, "dev"):
+        run = evermoon(directory, "start", "app:hello", "--json").json["id"]
+        assert evermoon(directory, "result", run, "--json").json == "x" * 3 * 1024 * 1024
+    assert any(path.is_file() for path in (directory / ".evermoon" / "payloads").rglob("*"))
+    assert "reloaded" not in (directory / "stderr.log").read_text(), "what it keeps there is nobody's save"
+
+
 def test_a_page_of_elsewhere_reaches_nothing(dev: Dev) -> None:
     base = dev.told["http"]["app:http"]
     page = {"Origin": "https://pages.example", "Sec-Fetch-Site": "cross-site"}

@@ -25,6 +25,11 @@ ASKED = {
     "a walk that ends early": "for k in next, { z = 1, y = 2, x = 3 } do return k end",
     "pairs": "for k in pairs({ z = 1, y = 2, x = 3 }) do return k end",
     "next of what main walks": "return next(shared)",
+    "walks of many tables": "for i = 1, 200 do next({ x = 1, y = i }) end",
+    "random numbers": "return pcall(math.random), pcall(uuid.v4), pcall(uuid.v7)",
+    "a version": "return pcall(workflow.version, 'v', 1, 2)",
+    "a patch": "return pcall(workflow.patched, 'p')",
+    "a deprecated patch": "return pcall(workflow.deprecate_patch, 'p')",
     "a coroutine of its own": "return coroutine.wrap(function() coroutine.yield(1) end)()",
     "a coroutine of main": "return thread()",
     "a coroutine of main, closed": "return coroutine.close(kept)",
@@ -56,7 +61,10 @@ end
 
 def outcome(body: str, *, questions: int) -> bytes:
     session = Session(
-        program_from_source(SOURCE % body, modules=("workflow",), memory=8 * 1024 * 1024, instructions=1_000_000), BOOT
+        program_from_source(
+            SOURCE % body, modules=("workflow", "uuid"), memory=8 * 1024 * 1024, instructions=1_000_000
+        ),
+        BOOT,
     )
     try:
         batch = session.step([protocol.start([])], Clock(1))
@@ -88,6 +96,26 @@ def test_what_follows_is_as_without(body: str) -> None:
     without = outcome(body, questions=0)
     assert without.startswith(b'["a table: 1 function: 2 1 1"')
     assert outcome(body, questions=3) == without
+
+
+@pytest.mark.parametrize("name", ["version", "patched", "deprecate_patch"])
+def test_what_marks_the_history_is_refused_by_name(name: str) -> None:
+    asked: list[str] = []
+    arguments = "'change', 1, 2" if name == "version" else "'change'"
+    program = program_from_source(SOURCE % f"return workflow.{name}({arguments})", modules=("workflow",))
+
+    def answer(*_: object) -> bool:
+        asked.append(name)
+        return True
+
+    questions = {f"workflow.{name}": answer}
+    session = Session(program, BOOT, questions=questions)
+    session.step([protocol.start([])], Clock(1))
+    for ask in (lambda: session.query("q", []), lambda: session.validate("u", [])):
+        with pytest.raises(Error, match=rf"a query handler or validator cannot use 'workflow\.{name}'"):
+            ask()
+    assert asked == []
+    session.close()
 
 
 def test_a_question_numbers_what_it_meets_from_where_the_run_is() -> None:

@@ -111,6 +111,27 @@ def test_what_is_removed_before_its_turn_is_not_visited(keys: list[Key], removal
         ),
         ("local t = {a = 1, b = 1} for k in next, t do add(k) for j in pairs(t) do add(j) end end", "a a b b a b"),
         ("local t, u = {a = 1, b = 1}, {x = 1} for k in next, t do add(k) t[k] = nil assert(next(u)) end", "a b"),
+        ("local t = {a = 1, b = 1} for k in next, t do add(k) t[k] = nil next({x = 1, y = 1}) end", "a b"),
+        (
+            "local t, u = {a = 1, b = 1}, {x = 1, y = 1} for k in next, t do add(k) t[k] = nil for j in next, u do add(j) end end",
+            "a x y b x y",
+        ),
+        (
+            "local t = {a = 1, b = 1} for k in next, t do add(k) t[k] = nil for i = 1, 200 do next({x = 1, y = i}) end end",
+            "a b",
+        ),
+        (
+            "local t, walks = {a = 1, b = 1, c = 1, d = 1}, {} for i = 1, 2 do walks[i] = coroutine.wrap(function()"
+            " for k in next, t do t[k] = nil coroutine.yield(k) end return 'end' end) end"
+            " for i = 1, 3 do add(walks[1]()) add(walks[2]()) end",
+            "a b c d end end",
+        ),
+        (
+            "local walks = {} for i = 1, 40 do walks[i] = coroutine.wrap(function() local t = {a = 1, b = 1, c = 1}"
+            " for k in next, t do t[k] = nil coroutine.yield(k) end return 'end' end) end"
+            " for n = 1, 4 do local text = '' for i = 1, 40 do text = text .. walks[i]() end add(text) end",
+            f"{'a' * 40} {'b' * 40} {'c' * 40} {'end' * 40}",
+        ),
         ("local t = {[2] = 1, [1] = 1, [0] = 1, [-1] = 1, [3.5] = 1} for k in pairs(t) do add(k) end", "1 2 -1 0 3.5"),
     ],
 )

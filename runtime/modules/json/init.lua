@@ -1,6 +1,7 @@
 -- json: text and values. Faults are those of a boundary, reported as INTERNAL.
 return function(K)
   local json = {}
+  local KEYWORD = 100 -- instructions for each keyword that is looked at
 
   local function internal(message)
     return nil, K.refusal({ kind = K.kinds.INTERNAL, message = message, retryable = false })
@@ -44,9 +45,10 @@ return function(K)
   local function validate(fname, schema, text)
     local schema_json, problem = schema_text(schema, fname)
     if not schema_json then return false, K.error({ kind = K.kinds.INVALID, message = problem, retryable = false }) end
-    local ok, err = K.host("json.validate", schema_json, text)
-    if ok then return true end
-    return false, err
+    local refused, work = K.host("json.judged", schema_json, text)
+    K.limits.charge(work * KEYWORD)
+    if refused == nil then return true end
+    return false, K.refusal({ kind = K.kinds.INVALID, message = refused, retryable = false })
   end
 
   function json.validate(schema, value)

@@ -18,9 +18,14 @@ def validate(schema_text: bytes, text: bytes) -> bool:
     return json_schema.validate(schema_text, text)
 
 
+def judged(schema_text: bytes, text: bytes) -> tuple[str | None, int]:
+    """What `validate` would refuse the data for, if it would, and how many keywords were looked at."""
+    return json_schema.judged(schema_text, text)
+
+
 MODULE = ModuleDef(
     name="json",
     classes=frozenset({DETERMINISTIC}),
     summary="JSON text, schemas, and what an empty table is",
-    functions={"json.validate": validate},
+    functions={"json.validate": validate, "json.judged": judged},
 )

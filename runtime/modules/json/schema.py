@@ -7,9 +7,10 @@ linear time. A `$ref` to anywhere else is refused, never fetched.
 from __future__ import annotations
 
 import json
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from functools import cache, lru_cache
-from threading import local
+from threading import Lock, local
 from typing import Any
 
 import re2
@@ -17,13 +18,15 @@ from jsonschema import Draft202012Validator, ValidationError, validators
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
-from runtime.errors import invalid
+from runtime.errors import Error, invalid
 
 MAX_SCHEMA = 256 * 1024  # bytes
 MAX_DATA = 8 * 1024 * 1024  # bytes
 MAX_WORK = 100_000  # keywords looked at; about a second
 REFERENCE = 12  # what one that refers to another schema counts: it is looked up each time
 MAX_MESSAGE = 500  # characters
+TEXT = 256  # bytes of what a refusal says that count as a keyword: each names the whole value
+KEPT = 512 * 1024  # bytes of schemas that are remembered
 
 _spent = local()
 _pattern_options = re2.Options()
@@ -32,10 +35,10 @@ _pattern_options.log_errors = False
 
 def validate(schema_text: bytes, text: bytes) -> bool:
     """True, or raises INVALID naming the first place (by path) that the schema refuses."""
+    _spent.work = 0
     if len(text) > MAX_DATA:
         raise invalid(f"data is longer than {MAX_DATA} bytes")
     value = _parsed(text, "data")
-    _spent.work = 0
     try:
         problem = _first(_validator(schema_text).iter_errors(value))
     except Unresolvable as error:
@@ -45,6 +48,15 @@ def validate(schema_text: bytes, text: bytes) -> bool:
     if problem is not None:
         raise invalid(_shortened(f"{problem.json_path}: {problem.message}"))
     return True
+
+
+def judged(schema_text: bytes, text: bytes) -> tuple[str | None, int]:
+    """What is wrong, if anything is, and how much work it was to find that."""
+    try:
+        validate(schema_text, text)
+    except Error as error:
+        return error.message, _spent.work
+    return None, _spent.work
 
 
 def _parsed(text: bytes, what: str) -> Any:
@@ -64,8 +76,44 @@ def _shortened(text: str) -> str:
     return text if len(text) <= MAX_MESSAGE else text[:MAX_MESSAGE] + "..."
 
 
-@lru_cache(maxsize=256)
+class _Schemas:
+    """The schemas used last, by their text; together no more than a number of bytes, of which each stands for some fifty of memory."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._kept: OrderedDict[bytes, Any] = OrderedDict()
+        self._bytes = 0
+        self._lock = Lock()
+
+    def get(self, text: bytes) -> Any:
+        with self._lock:
+            validator = self._kept.get(text)
+            if validator is not None:
+                self._kept.move_to_end(text)
+        return validator
+
+    def keep(self, text: bytes, validator: Any) -> None:
+        with self._lock:
+            if text in self._kept or len(text) > self._most // 8:
+                return
+            self._kept[text] = validator
+            self._bytes += len(text)
+            while self._bytes > self._most:
+                self._bytes -= len(self._kept.popitem(last=False)[0])
+
+
+_schemas = _Schemas(KEPT)
+
+
 def _validator(schema_text: bytes) -> Any:
+    validator = _schemas.get(schema_text)
+    if validator is None:
+        validator = _checked(schema_text)
+        _schemas.keep(schema_text, validator)
+    return validator
+
+
+def _checked(schema_text: bytes) -> Any:
     if len(schema_text) > MAX_SCHEMA:
         raise invalid(f"the schema is longer than {MAX_SCHEMA} bytes")
     schema = _parsed(schema_text, "schema")
@@ -111,7 +159,11 @@ def _counted(keyword: Keyword, weight: int = 1) -> Keyword:
     def counted(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
         sizes = [len(item) for item in (value, instance) if isinstance(item, dict | list)]
         _work(weight + sum(sizes) // 16 + (sizes[0] if isinstance(value, list) else 0))
-        yield from keyword(validator, value, instance, schema) or ()
+        for problem in keyword(validator, value, instance, schema) or ():
+            _work(len(problem.message) // TEXT)
+            problem.message = _shortened(problem.message)
+            problem.context = []
+            yield problem
 
     return counted
 

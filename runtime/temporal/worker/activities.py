@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
@@ -39,6 +40,7 @@ class ActivityContext:
         self._context = contextvars.copy_context()  # the SDK keeps the attempt in a context variable
         self._attempt = activity.info()
         self._headers = activity_headers()
+        self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
 
     @property
     def type(self) -> str:
@@ -57,7 +59,10 @@ class ActivityContext:
 
     def heartbeat(self, details: Any) -> None:
         limits.check_size("the details of a heartbeat", [Payload.of(details)])
-        self._call(activity.heartbeat, details)
+        if threading.get_ident() == self._thread:
+            self._call(activity.heartbeat, details)
+        else:  # the SDK sends the heartbeats of an activity in the loop from there
+            self._loop.call_soon_threadsafe(self._call, activity.heartbeat, details)
 
     def is_canceled(self) -> bool:
         """Also true once the worker is shutting down: the attempt then goes to another worker, or to this one's next life."""
