@@ -199,14 +199,13 @@ class Remote:
         return await self._runs.unserved_start(entry, worker, deployed=self._deployed)
 
     async def own(self, query: str = "", limit: int = 50) -> Sequence[RunDescription]:
-        """As `list`, of the types of this registry's workflows; all of them when it has none, or could not be read whole."""
+        """As `list`, of the types of this registry's workflows, as far as they could be read: of nobody else's, whatever is wrong with it."""
         types = [
             self._registry.workflow_type(entry)
             for entry in self._registry.entries.values()
             if isinstance(entry, StartableWorkflow)
         ]
-        broken = any(note.severity == "error" for note in self._registry.notes)
-        return [run async for run in self.list(query if broken or not types else of_types(types, query), limit)]
+        return [run async for run in self.list(of_types(types, query), limit)] if types else []
 
     async def history(self, run: str) -> dict[str, Any]:
         """The history, in the form `evermoon replay` reads."""
