@@ -156,6 +156,10 @@ class _StartPlan:
         self.search = search_attributes.typed(
             declared(registry, self.target.client), self.options.get("search_attributes") or {}
         )
+        if request.options.get("budget_grace") and not self.options.get("budget"):
+            raise invalid(
+                "a grace is of a time budget, and the run has none: give it a timeout too", option="budget_grace"
+            )
         self.budget = budgets.of(self.options)
         self.options = dict(budgets.with_limit(self.options, self.budget))
         self.bundle = programs.pin(entry.id) if programs is not None else None
