@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from runtime.app.options import EMBEDDED, RuntimeOptions
 from runtime.contracts import Cursor, EventFeed, RunDescription, RunPosition, Started, StartRequest
-from runtime.errors import Error
+from runtime.errors import Error, invalid
 from runtime.late import late
 from runtime.loading import load_registry, say_problems
 from runtime.lua.program import Programs
@@ -151,7 +151,14 @@ class Remote:
             timeout = options.pop("timeout")
             options["budget"] = timeout if isinstance(timeout, str) else timeout * 1000
         given = {f"workflow.{name}": value for name, value in options.items()}
-        return await self._runs.start(replace(request, options=workflow_options(given)))
+        meant = workflow_options(given)
+        if options.get("budget") is not None and "budget" not in meant:
+            raise invalid(
+                "a time budget of 0 leaves the run no time: leave it out for a run without one", option="budget"
+            )
+        if request.id == "":
+            raise invalid("an empty text is no id of a run: leave it out for one of Evermoon's making", option="id")
+        return await self._runs.start(replace(request, options=meant))
 
     async def send(self, run: str, topic: str, *args: Any) -> None:
         """A message to a run: a signal named `topic`."""
@@ -199,14 +206,13 @@ class Remote:
         return await self._runs.unserved_start(entry, worker, deployed=self._deployed)
 
     async def own(self, query: str = "", limit: int = 50) -> Sequence[RunDescription]:
-        """As `list`, of the types of this registry's workflows; all of them when it has none, or could not be read whole."""
+        """As `list`, of the types of this registry's workflows, as far as they could be read: of nobody else's, whatever is wrong with it."""
         types = [
             self._registry.workflow_type(entry)
             for entry in self._registry.entries.values()
             if isinstance(entry, StartableWorkflow)
         ]
-        broken = any(note.severity == "error" for note in self._registry.notes)
-        return [run async for run in self.list(query if broken or not types else of_types(types, query), limit)]
+        return [run async for run in self.list(of_types(types, query), limit)] if types else []
 
     async def history(self, run: str) -> dict[str, Any]:
         """The history, in the form `evermoon replay` reads."""

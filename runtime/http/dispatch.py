@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from aiohttp import web
 
@@ -12,9 +12,10 @@ from runtime.http.middleware.chain import Chain, Middleware
 from runtime.http.middleware.cors import is_preflight
 from runtime.http.middleware.token_auth import AnyToken
 from runtime.http.mount import Mount
-from runtime.http.problem import ProblemResponse
-from runtime.http.request import gone_of, set_route
+from runtime.http.problem import ProblemResponse, refuse
+from runtime.http.request import gone_of, set_route, unknown_parameter
 from runtime.http.routes import Found, Route, Routes, split
+from runtime.registry.problems import did_you_mean
 
 _NOWHERE = Mount("", ())
 
@@ -98,6 +99,8 @@ class Dispatch:
         return (mount for mount in self._mounts if mount.covers(segments))
 
     async def _handle(self, request: web.BaseRequest, found: Found) -> web.StreamResponse:
+        if found.route.query is not None:
+            _check_parameters(request, found.route.query)
         if found.route.owner or request.method in SAFE:
             return await found.route.handler(request, found.params)
         return await self._to_the_end(request, found)
@@ -117,6 +120,14 @@ class Dispatch:
         except asyncio.CancelledError:
             gone_of(request).set()
             raise
+
+
+def _check_parameters(request: web.BaseRequest, known: Collection[str]) -> None:
+    """A misspelt parameter would be a start without its budget. Answers 400."""
+    name = unknown_parameter(request, known)
+    if name is not None:
+        hint = did_you_mean(name, known) or (f"known are {', '.join(known)}" if known else "none is known here")
+        raise refuse(400, f"unknown parameter ?{name[:40]}=; {hint}", parameter=name[:40])
 
 
 def _observed(task: asyncio.Task[web.StreamResponse]) -> None:

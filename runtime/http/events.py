@@ -38,7 +38,7 @@ class RunEvents:
         self._heartbeat = heartbeat
 
     def routes(self) -> list[Route]:
-        return [Route("GET", f"{API}/runs/{{id}}/events", self.follow)]
+        return [Route("GET", f"{API}/runs/{{id}}/events", self.follow, query=("last_event_id", "only", "names"))]
 
     async def follow(self, request: web.BaseRequest, params: Params) -> web.StreamResponse:
         """204 to one that has had the last event: a browser then stops coming back."""

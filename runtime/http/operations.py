@@ -17,7 +17,7 @@ from runtime.http.paths import API
 from runtime.http.problem import refuse
 from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route
-from runtime.http.starting import Starting, digest, once_only, started_document, times
+from runtime.http.starting import PARAMETERS, Starting, digest, once_only, started_document, times
 from runtime.http.waiting import Wait
 from runtime.principal import Caller
 from runtime.registry import inputs
@@ -35,7 +35,7 @@ class Operations:
         self._body_timeout = body_timeout
 
     def routes(self) -> list[Route]:
-        return [Route("POST", f"{API}/operations/{{entry}}", self.post)]
+        return [Route("POST", f"{API}/operations/{{entry}}", self.post, query=PARAMETERS)]
 
     async def post(self, request: web.BaseRequest, params: Params) -> web.Response:
         entry = self._starting.workflow(params["entry"])

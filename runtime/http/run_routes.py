@@ -41,15 +41,15 @@ class RunRoutes:
 
     def routes(self) -> list[Route]:
         return [
-            Route("GET", _RUNS, self.index),
-            Route("GET", _RUN, self.show),
-            Route("GET", f"{_RUN}/result", self.result),
-            Route("GET", f"{_RUN}/history", self.history),
-            Route("POST", f"{_RUN}/signals/{{topic}}", self.signal),
-            Route("POST", f"{_RUN}/queries/{{name}}", self.query),
-            Route("POST", f"{_RUN}/updates/{{name}}", self.update),
-            Route("POST", f"{_RUN}/cancel", self.cancel),
-            Route("POST", f"{_RUN}/terminate", self.terminate),
+            Route("GET", _RUNS, self.index, query=("query", "page", "limit", "page_token")),
+            Route("GET", _RUN, self.show, query=("stack",)),
+            Route("GET", f"{_RUN}/result", self.result, query=("wait",)),
+            Route("GET", f"{_RUN}/history", self.history, query=()),
+            Route("POST", f"{_RUN}/signals/{{topic}}", self.signal, query=()),
+            Route("POST", f"{_RUN}/queries/{{name}}", self.query, query=()),
+            Route("POST", f"{_RUN}/updates/{{name}}", self.update, query=()),
+            Route("POST", f"{_RUN}/cancel", self.cancel, query=()),
+            Route("POST", f"{_RUN}/terminate", self.terminate, query=()),
         ]
 
     async def index(self, request: web.BaseRequest, params: Params) -> web.Response:
@@ -129,7 +129,7 @@ class RunRoutes:
         if body is None:
             return ""
         reason = body.get("reason", "") if isinstance(body, dict) else None
-        if not isinstance(reason, str):
+        if not isinstance(reason, str) or set(body) - {"reason"}:
             raise refuse(400, 'the body must be absent or {"reason": text}')
         return reason
 

@@ -36,6 +36,8 @@ MEMO = "evermoon.idempotency"
 
 KEY_HEADER = "Idempotency-Key"
 REPLAYED_HEADER = "Idempotency-Replayed"
+#: What the query string says of a start, but for the run's id.
+PARAMETERS = ("wait", "timeout", "grace", "start_delay", "worker")
 _MAX_KEY = 255
 _MAX_ID = 1000
 _RETRY_AFTER = "1"
@@ -56,7 +58,7 @@ class Starting:
         self._body_timeout = body_timeout
 
     def routes(self) -> list[Route]:
-        return [Route("POST", f"{API}/workflows/{{entry}}", self.post)]
+        return [Route("POST", f"{API}/workflows/{{entry}}", self.post, query=("id", *PARAMETERS))]
 
     async def post(self, request: web.BaseRequest, params: Params) -> web.Response:
         entry = self.workflow(params["entry"])
@@ -148,6 +150,12 @@ def times(request: web.BaseRequest) -> dict[str, Any]:
         text = request.query.get(parameter)
         if text is not None:
             options[option] = round(duration(parameter, text).total_seconds() * 1000)
+            if parameter == "timeout" and not options[option]:
+                raise refuse(
+                    400,
+                    f"?timeout={text[:40]} leaves the run no time: leave it out for a run without a budget",
+                    parameter=parameter,
+                )
     return options
 
 

@@ -17,7 +17,7 @@ from runtime.http.middleware.chain import Serve
 from runtime.http.middleware.cors import CorsMiddleware
 from runtime.http.middleware.options import TokenAuth, variable_id
 from runtime.http.problem import refuse
-from runtime.http.request import set_principal
+from runtime.http.request import set_principal, take_parameter
 from runtime.principal import Actor, Principal
 from runtime.registry import EnvVariable, HttpRouter, Registry
 from runtime.registry.kinds.security import scope_ids
@@ -109,6 +109,7 @@ class TokenAuthMiddleware:
 
     def _given(self, request: web.BaseRequest) -> str | None:
         options = self._options
+        given_in_query = take_parameter(request, options.query) if options.query else None
         text = request.headers.get(options.header)
         if text is not None:
             return _without(options.prefix, text)
@@ -116,7 +117,7 @@ class TokenAuthMiddleware:
             if is_of_another_origin(request, self._cors, with_cookie=True):
                 raise refusal(request)
             return request.cookies[options.cookie]
-        return request.query.get(options.query) if options.query else None
+        return given_in_query
 
 
 class AnyToken:
