@@ -11,7 +11,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from runtime import errors
 from runtime.errors import Error
 from runtime.payload import JSON, Payload
-from runtime.temporal import failures, wire
+from runtime.temporal import budgets, failures, wire
 from runtime.temporal.client import ends
 from runtime.temporal.client.moments import moment
 
@@ -31,7 +31,7 @@ class HistoryEvents:
         """`goes_on`: the run is the successor of one that was told of."""
         self._run_id = run_id
         self._goes_on = goes_on
-        self._is_budget_spent = False
+        self._budget: str | None = None
         self._about: dict[int, dict[str, Any] | None] = {}
 
     def tell(self, event: HistoryEvent) -> Told | None:
@@ -45,7 +45,11 @@ class HistoryEvents:
         attributes = getattr(event, event.WhichOneof("attributes") or "", None)
         if kind in _ENDS:
             told = _end(kind, attributes)
-            return ("timed_out", told[1]) if told[0] == "failed" and self._is_budget_spent else told
+            if told[0] == "failed" and self._budget is not None:
+                return "timed_out", told[1]
+            if told[0] == "timed_out" and self._budget is not None:
+                return "timed_out", {"error": budgets.overrun(self._budget).to_wire()}
+            return told
         if kind in _STEPS:
             return self._step(kind, attributes)
         if kind in _CHILDREN:
@@ -131,9 +135,10 @@ class HistoryEvents:
         return "cancel.requested", {name: text for name, text in (ends.cancel_request(event) or {}).items() if text}
 
     def remembered(self, event: HistoryEvent, attributes: Any) -> Told | None:
-        if wire.MEMO_BUDGET not in attributes.upserted_memo.fields:
+        budget = wire.spent_budget(event)
+        if budget is None:
             return None
-        self._is_budget_spent = True
+        self._budget = budget
         return self.cancel_requested(event, attributes)
 
     def signaled(self, event: HistoryEvent, attributes: Any) -> Told:
