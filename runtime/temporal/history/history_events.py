@@ -32,6 +32,7 @@ class HistoryEvents:
         self._run_id = run_id
         self._goes_on = goes_on
         self._budget: str | None = None
+        self._asked_to_end: dict[str, Any] | None = None
         self._about: dict[int, dict[str, Any] | None] = {}
 
     def tell(self, event: HistoryEvent) -> Told | None:
@@ -45,6 +46,8 @@ class HistoryEvents:
         attributes = getattr(event, event.WhichOneof("attributes") or "", None)
         if kind in _ENDS:
             told = _end(kind, attributes)
+            if told[0] == "canceled":
+                return "canceled", {"error": ends.canceled(self._asked_to_end).to_wire()}
             if told[0] == "failed" and self._budget is not None:
                 return "timed_out", told[1]
             if told[0] == "timed_out" and self._budget is not None:
@@ -132,7 +135,8 @@ class HistoryEvents:
 
     def cancel_requested(self, event: HistoryEvent, attributes: Any) -> Told:
         """By somebody, or by the run itself, which has spent its time budget."""
-        return "cancel.requested", {name: text for name, text in (ends.cancel_request(event) or {}).items() if text}
+        self._asked_to_end = ends.cancel_request(event)
+        return "cancel.requested", {name: text for name, text in (self._asked_to_end or {}).items() if text}
 
     def remembered(self, event: HistoryEvent, attributes: Any) -> Told | None:
         budget = wire.spent_budget(event)
