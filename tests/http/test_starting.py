@@ -182,3 +182,10 @@ async def test_of_twenty_first_posts_at_once_exactly_one_starts_the_run(web: Sit
 
 async def test_an_empty_key_is_400(web: Site) -> None:
     assert (await web.post(ECHO, 1, headers={"Idempotency-Key": ""})).status == 400
+
+
+async def test_a_missing_input_is_null_and_a_mistyped_entry_is_told_what_may_be_meant(web: Site) -> None:
+    refused = await web.post("/api/v1/workflows/web:strict")
+    assert "null is not of type 'object'" in refused.json["detail"]
+    unknown = await web.get("/api/v1/entries/web:stric")
+    assert (unknown.status, 'did you mean "web:strict"?' in unknown.json["detail"]) == (404, True)
