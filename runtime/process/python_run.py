@@ -65,9 +65,11 @@ class PythonFunction:
                 result = await run_apart(lambda: self._call(*values))
                 if inspect.isawaitable(result):
                     result = await result
-        except Error:
+        except (Error, GeneratorExit):
             raise
-        except Exception as error:
+        except BaseException as error:  # the end of an interpreter, too, is no matter of a function's
+            if isinstance(error, asyncio.CancelledError) and _is_canceled():
+                raise
             _log.exception("%s failed", self._id, extra={"traceback": True})
             raise self._failure(error) from error
         return self._written(result)
@@ -105,17 +107,21 @@ class PythonFunction:
         try:
             return Payload.of(to_jsonable_python(result))
         except (PydanticSerializationError, Error, ValueError) as error:
-            _log.error("%s returned a %s", self._id, type(result).__name__)
-            raise internal(f"{self._id} returned a value that has no JSON form") from error
+            _log.error("%s returned a %s: %s", self._id, type(result).__name__, error)
+            said = _said(error)
+            text = f"{self._id} returned a {type(result).__name__} that has no JSON form{said}"
+            raise internal(
+                f"{text}; return text, numbers, booleans, lists and dicts, or a model of pydantic"
+            ) from error
 
-    def _failure(self, error: Exception) -> Error:
+    def _failure(self, error: BaseException) -> Error:
         """The exception and the author's line. Text that would tell of the host stays in the log, with the whole traceback."""
-        place = self._place(error)
-        text = str(error)
-        said = "" if not text or _HOST_TEXT.search(text) else f": {text}"
+        if isinstance(error, RuntimeError) and isinstance(error.__cause__, StopIteration):
+            error = error.__cause__  # which Python lets through no coroutine
+        place, said = self._place(error), _said(error)
         return internal(f"{self._id} failed: {type(error).__name__}{said}{place}", retryable=None)
 
-    def _place(self, error: Exception) -> str:
+    def _place(self, error: BaseException) -> str:
         """The innermost frame in a file of the author's, in words."""
         if self._root is None:
             return ""
@@ -127,6 +133,21 @@ class PythonFunction:
             if own
             else ""
         )
+
+
+def _said(error: BaseException) -> str:
+    """The text of an exception, unless it would tell of the host."""
+    try:
+        text = str(error)
+    except Exception:
+        return ""
+    return "" if not text or _HOST_TEXT.search(text) else f": {text}"
+
+
+def _is_canceled() -> bool:
+    """Whether somebody asked this task to end; anybody may raise what that raises."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _is_own(file: Path, root: Path) -> bool:

@@ -33,7 +33,7 @@ from runtime.registry.kinds import (
     TemporalWorkflow,
     WorkflowLua,
 )
-from runtime.registry.kinds.lua import ActivityMeta, Limits, LuaEntry, RunnableLua, WorkflowMeta
+from runtime.registry.kinds.lua import ActivityMeta, Limits, LuaEntry, RunnableLua, WorkflowLimits, WorkflowMeta
 from runtime.registry.kinds.temporal import PAYLOADS
 from runtime.registry.models import Entry, SourceFile
 from runtime.registry.problems import Problem, RegistryError
@@ -96,6 +96,7 @@ __all__ = [
     "TemporalSchedule",
     "TemporalWorker",
     "TemporalWorkflow",
+    "WorkflowLimits",
     "WorkflowLua",
     "WorkflowMeta",
     "host_code",

@@ -122,6 +122,7 @@ def test_large_values_are_kept_beside_the_database(tmp_path: Path) -> None:
         run = evermoon(directory, "start", "app:hello", "--json").json["id"]
         assert evermoon(directory, "result", run, "--json").json == "x" * 3 * 1024 * 1024
     assert any(path.is_file() for path in (directory / ".evermoon" / "payloads").rglob("*"))
+    assert "reloaded" not in (directory / "stderr.log").read_text(), "what it keeps there is nobody's save"
 
 
 def test_a_page_of_elsewhere_reaches_nothing(dev: Dev) -> None:

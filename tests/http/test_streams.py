@@ -98,7 +98,17 @@ SQLITE = """
   - {name: db, kind: db.sql.sqlite, file: streams.db}
   - {name: streams, kind: stream.sql, database: db}
 """
-STORES = {"none": "", "memory": "  - {name: streams, kind: stream.memory}", "sqlite": SQLITE}
+POSTGRES = """
+  - {name: db, kind: db.sql.postgres, url: "postgres_url"}
+  - {name: streams, kind: stream.sql, database: db, table: TABLE}
+"""
+REDIS = "  - {name: streams, kind: stream.redis, url: redis_url}"
+STORES = {
+    "memory": "  - {name: streams, kind: stream.memory}",
+    "sqlite": SQLITE,
+    "postgres": POSTGRES,
+    "redis": REDIS,
+}
 WORDS = ["It", "was", "a", "dark", "night"]
 
 
@@ -114,6 +124,15 @@ def write(directory: Path, store: str = "", queue: str = "") -> Path:
     return registry
 
 
+def store_of(kind: str, request: pytest.FixtureRequest) -> str:
+    """The entries of a store; its server runs."""
+    text = STORES[kind].replace("TABLE", f"stream_{uuid.uuid4().hex[:8]}")
+    for fixture in ("postgres_url", "redis_url"):
+        if fixture in text:
+            text = text.replace(fixture, request.getfixturevalue(fixture))
+    return text
+
+
 @asynccontextmanager
 async def serving(registry: Path, server: DevServer, **options: Any) -> AsyncIterator[Site]:
     async with (
@@ -125,7 +144,7 @@ async def serving(registry: Path, server: DevServer, **options: Any) -> AsyncIte
 
 @pytest.fixture(params=STORES)
 async def web(request: pytest.FixtureRequest, tmp_path: Path, temporal_server: DevServer) -> AsyncIterator[Site]:
-    async with serving(write(tmp_path, STORES[request.param]), temporal_server) as site:
+    async with serving(write(tmp_path, store_of(request.param, request)), temporal_server) as site:
         yield site
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from runtime.contracts import Cursor, RunEvent
 from runtime.late import late
 from runtime.modules.stream.record import Batch, Row, Sources, admitted
-from runtime.modules.stream.store import DEFAULT, Bounds, Edges
+from runtime.modules.stream.store import DEFAULT, REMEMBERED, Bounds, Edges
 
 if TYPE_CHECKING:
     import asyncio
@@ -68,25 +68,28 @@ class MemoryStreams:
             changed = found.changed
             await changed.wait()
 
-    async def drop(self, log: str) -> None:
-        self._logs.pop(log, None)
-
-    async def idle(self, before: float) -> Sequence[str]:
-        return [name for name, log in self._logs.items() if log.touched < before]
+    async def sweep(self) -> None:
+        now, keep = time.time(), self._bounds.keep
+        for name, log in list(self._logs.items()):
+            if now - log.touched > keep * REMEMBERED:
+                del self._logs[name]
+            elif now - log.touched > keep:
+                log.rows.clear()
+                log.sources.clear()
+                log.dropped, log.bytes = log.last, 0
 
     async def close(self) -> None:
         self._logs.clear()
 
     def _log(self, name: str) -> _Log:
-        found = self._logs.setdefault(name, _Log())
-        found.touched = time.time()
-        return found
+        return self._logs.setdefault(name, _Log(touched=time.time()))
 
     def _append(self, log: _Log, batch: Batch) -> None:
         log.mark = max(log.mark, batch.mark)
         texts = admitted(log.sources, batch.events)
         if not texts:
             return
+        log.touched = time.time()
         row = Row.of(log.mark, log.last + 1, texts)
         log.rows.append(row)
         log.last = row.last

@@ -31,7 +31,7 @@ from sqlalchemy.schema import CreateTable
 from runtime.contracts import Cursor, RunEvent
 from runtime.modules.sql.database import OpenDatabase
 from runtime.modules.stream.record import Batch, Row, Source, Sources, admitted
-from runtime.modules.stream.store import DEFAULT, Bounds, Edges
+from runtime.modules.stream.store import DEFAULT, REMEMBERED, Bounds, Edges
 from runtime.registry import Registry
 from runtime.registry.kinds.storage import Database, SqlSqlite
 from runtime.registry.kinds.stream import StreamSql
@@ -155,16 +155,22 @@ class SqlStreams:
             except TimeoutError:
                 pass
 
-    async def drop(self, log: str) -> None:
+    async def sweep(self) -> None:
+        c, now, keep = self._logs.c, time.time(), self._bounds.keep
+        old = c.touched < int((now - keep) * 1000)
+        swept = update(self._logs).where(old, c.dropped < c.last).values(dropped=c.last, bytes=0).returning(c.log)
+        forgotten = delete(self._logs).where(c.touched < int((now - keep * REMEMBERED) * 1000), c.dropped == c.last)
+
         def work(connection: Connection) -> None:
-            for table in (self._rows, self._sources, self._logs):
-                connection.execute(delete(table).where(table.c.log == log))
+            names = list(connection.execute(swept).scalars())
+            for table in (self._rows, self._sources):
+                if names:
+                    connection.execute(
+                        delete(table).where(table.c.log == bindparam("of")), [{"of": log} for log in names]
+                    )
+            connection.execute(forgotten)
 
         await self._database.in_transaction(work)
-
-    async def idle(self, before: float) -> Sequence[str]:
-        statement = select(self._logs.c.log).where(self._logs.c.touched < int(before * 1000)).limit(1000)
-        return await self._database.run(lambda connection: list(connection.execute(statement).scalars()))
 
     async def close(self) -> None:
         await self._database.close()
@@ -264,12 +270,11 @@ def _state(log: str, key: tuple[str, str], source: Source) -> dict[str, Any]:
     return {"log": log, "publisher": publisher, "name": name, **source._asdict()}
 
 
-async def opened(registry: Registry, entry: StreamSql) -> SqlStreams:
+async def opened(registry: Registry, entry: StreamSql, bounds: Bounds) -> SqlStreams:
     """The store of an entry. Raises `Error` UNAVAILABLE."""
     database = registry.get(entry.database)
     assert isinstance(database, Database)
     registry.services.require(database)
-    bounds = Bounds(entry.max_events, entry.max_bytes, entry.keep.total_seconds())
     return await _prepared(OpenDatabase(registry.resolve(database)), entry.table, bounds)
 
 

@@ -20,6 +20,8 @@ class Bounds:
 
 
 DEFAULT = Bounds()
+#: For how many times `keep` it is known that there was a log, so that who comes back is told that something is missing.
+REMEMBERED = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +61,8 @@ class StreamStore(Protocol):
         """Returns when the log may have an event of a greater number than `seq`."""
         ...
 
-    async def drop(self, log: str) -> None: ...
-    async def idle(self, before: float) -> Sequence[str]:
-        """Logs that nobody has added to since a time, in seconds since 1970."""
+    async def sweep(self) -> None:
+        """Removes the events of logs that nobody has added to for `Bounds.keep`; their last numbers are known for much longer (`REMEMBERED`)."""
         ...
 
     async def close(self) -> None: ...

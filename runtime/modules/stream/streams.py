@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
 from functools import cached_property
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runtime.contracts import ActivityPort
-from runtime.errors import invalid
+from runtime.errors import Error, invalid
 from runtime.late import late
 from runtime.modules.stream.memory import MemoryStreams
 from runtime.modules.stream.queue import INTERVAL, Locate, PublishQueue, Target
@@ -17,15 +18,20 @@ from runtime.modules.stream.record import Published, Publisher
 from runtime.modules.stream.store import DEFAULT, Bounds, StreamStore
 from runtime.payload import JSON, NULL, Payload
 from runtime.registry import Registry
-from runtime.registry.kinds.stream import Stream, StreamSql
+from runtime.registry.kinds.stream import Stream, StreamRedis, StreamSql
 
 if TYPE_CHECKING:
     import asyncio
 
-    from runtime.modules.stream import sql
+    from runtime.modules.stream import redis, sql
 else:
-    asyncio, sql = late("asyncio"), late("runtime.modules.stream.sql")
+    asyncio = late("asyncio")
+    redis, sql = late("runtime.modules.stream.redis"), late("runtime.modules.stream.sql")
 
+_log = logging.getLogger("evermoon.stream")
+
+#: Seconds between two looks for what is too old.
+_SWEEP = 60.0
 MAX_NAME = 128  # bytes
 MAX_DATA = 64 * 1024  # bytes
 _MAX_POSITION = 2**53
@@ -123,6 +129,7 @@ class Streams:
         self._registry, self._default = registry, default
         self._opening: asyncio.Lock | None = None
         self._opened = given
+        self._sweeping: asyncio.Task[None] | None = None
         self.queue = PublishQueue(self.store, locate, interval)
 
     async def store(self) -> StreamStore:
@@ -132,6 +139,7 @@ class Streams:
             async with self._opening:
                 if self._opened is None:
                     self._opened = await self._open()
+                    self._sweeping = asyncio.create_task(_sweep(self._opened), name="stream sweep")
         return self._opened
 
     def outlet(self, entry: str, pid: str, activity: ActivityPort | None) -> Outlet:
@@ -141,6 +149,9 @@ class Streams:
 
     async def close(self) -> None:
         await self.queue.close()
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            await asyncio.gather(self._sweeping, return_exceptions=True)
         opened, self._opened = self._opened, None
         if opened is not None:
             await opened.close()
@@ -155,12 +166,24 @@ class Streams:
     async def _open(self) -> StreamStore:
         entry = self._entry()
         if isinstance(entry, StreamSql):
-            return await sql.opened(self._registry, entry)
+            return await sql.opened(self._registry, entry, _bounds(entry))
+        if isinstance(entry, StreamRedis):
+            return redis.opened(entry, _bounds(entry))
         if entry is not None:
             return MemoryStreams(_bounds(entry))
         if self._default is not None:
             return await sql.opened_file(self._default, DEFAULT)
         return MemoryStreams()
+
+
+async def _sweep(store: StreamStore) -> None:
+    """Without end."""
+    while True:
+        await asyncio.sleep(_SWEEP)
+        try:
+            await store.sweep()
+        except Error as error:
+            _log.warning("old streams were not removed: %s", error)
 
 
 def _bounds(entry: Stream) -> Bounds:

@@ -15,7 +15,7 @@ from runtime.registry.kinds.queue import QueueConsumer, QueueDriverMemory, Queue
 from runtime.registry.kinds.schedule import TemporalSchedule
 from runtime.registry.kinds.security import SecurityPolicy
 from runtime.registry.kinds.storage import SqlMysql, SqlPostgres, SqlSqlite, StoreMemory, StoreSql
-from runtime.registry.kinds.stream import StreamMemory, StreamSql
+from runtime.registry.kinds.stream import StreamMemory, StreamRedis, StreamSql
 from runtime.registry.kinds.temporal import TemporalClient, TemporalWorker
 from runtime.registry.models import Entry
 
@@ -40,6 +40,7 @@ MODELS: tuple[type[Entry], ...] = (
     StoreSql,
     StreamMemory,
     StreamSql,
+    StreamRedis,
     SqlSqlite,
     SqlPostgres,
     SqlMysql,
@@ -95,6 +96,7 @@ __all__ = [
     "StoreMemory",
     "StoreSql",
     "StreamMemory",
+    "StreamRedis",
     "StreamSql",
     "TemporalActivity",
     "TemporalClient",

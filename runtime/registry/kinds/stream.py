@@ -44,3 +44,13 @@ class StreamSql(Stream):
     @property
     def needs(self) -> tuple[str, ...]:
         return (self.database, *super().needs)
+
+
+class StreamRedis(Stream):
+    """Streams in a Redis server, under keys that begin with `prefix`."""
+
+    KIND = "stream.redis"
+
+    kind: Literal["stream.redis"]
+    url: str = Field(min_length=1, repr=False)
+    prefix: str = Field(default="evermoon", min_length=1)

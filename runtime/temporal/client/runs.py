@@ -140,6 +140,7 @@ class Runs:
 
     async def cancel(self, run: str, reason: str = "", by: str = "") -> None:
         """The server takes the cancellation of a run that has ended, without a word: so it is asked first."""
+        limits.check_size("the reason", [Payload.of(reason)])
         client, handle = await self._client(run), await self._handle(run)
         request = RequestCancelWorkflowExecutionRequest(
             namespace=client.namespace,
@@ -155,6 +156,7 @@ class Runs:
             await client.workflow_service.request_cancel_workflow_execution(request, timeout=rpc.TIMEOUT)
 
     async def terminate(self, run: str, reason: str = "", by: str = "") -> None:
+        limits.check_size("the reason", [Payload.of(reason)])
         client, handle = await self._client(run), await self._handle(run)
         request = TerminateWorkflowExecutionRequest(
             namespace=client.namespace,

@@ -165,7 +165,11 @@ class _StartPlan:
         self.bundle = programs.pin(entry.id) if programs is not None else None
         caller = request.caller
         self.headers = wire.headers(
-            context=caller.context, principal=caller.principal, sender=caller.sender, bundle=self.bundle
+            context=caller.context,
+            principal=caller.principal,
+            sender=caller.sender,
+            bundle=self.bundle,
+            depth=caller.depth,
         ) | budgets.headers(self.budget)
         stored = clients.travel(self.target.client).threshold
         limits.check_size(f"arguments of {entry.id}", request.args, stored)

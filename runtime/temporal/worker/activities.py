@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Any
 
 from temporalio import activity
+from temporalio.api.common.v1 import Payload as Proto
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError, CancelledError
 
@@ -109,6 +110,10 @@ def lua_activities(
     return [function] if workflows is None else [function, *_system(workflows)]
 
 
+def _caller(headers: Mapping[str, Proto]) -> Caller:
+    return Caller(wire.context_of(headers), wire.principal_of(headers), wire.sender_of(headers), wire.depth_of(headers))
+
+
 async def _function(host: ProcessHost, args: Sequence[RawValue], stored: int | None) -> RawValue:
     headers, surroundings = activity_headers(), ActivityContext()
     entry = surroundings.type
@@ -116,7 +121,7 @@ async def _function(host: ProcessHost, args: Sequence[RawValue], stored: int | N
         value = await host.call(
             entry,
             wire.unraws(args),
-            caller=Caller(wire.context_of(headers), wire.principal_of(headers), wire.sender_of(headers)),
+            caller=_caller(headers),
             trigger=Trigger(activity=surroundings),
         )
         limits.check_size(f"the result of {entry}", [value], stored)
