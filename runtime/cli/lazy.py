@@ -42,9 +42,9 @@ class LazyGroup(click.Group):
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
             hint = problems.did_you_mean(args[0], self.lazy)
-            if hint is not None:
-                error.message = f"{error.message.rstrip('.')}; {hint}"
-            raise
+            if hint is None:
+                raise
+            raise click.UsageError(f"{error.message.rstrip('.')}; {hint}", ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """As click does it, but from the first lines alone, and each of them whole."""
