@@ -109,6 +109,8 @@ async def test_python_refuses_a_start_that_cannot_be_meant(web: Site) -> None:
         with pytest.raises(Error) as raised:
             await web.runtime.start("web:echo", 1, **options)
         assert raised.value.kind == "Invalid"
+    with pytest.raises(Error, match='unknown argument "timeot"; did you mean "timeout"'):
+        await web.runtime.start("web:echo", 1, timeot=3)
 
 
 @pytest.mark.parametrize("entry", ["web:nothing", "web:worker", "web:whole", "nonsense"])
