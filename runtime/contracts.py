@@ -321,6 +321,9 @@ class ExecutionPort(Protocol):
     def resources(self) -> Resources: ...
     @property
     def handles(self) -> Handles: ...
+    def follow(self, run: str, after: Cursor | None = None) -> AbstractAsyncContextManager[EventFeed]:
+        """As `Workflows.follow`. Raises `Error` UNAVAILABLE where there are no workflows."""
+        ...
 
 
 class Cursor(NamedTuple):

@@ -133,7 +133,7 @@ security.scope                | absent                  | works
 sql.get                       | absent                  | works
 store.get                     | absent                  | works
 stream.publish                | absent                  | works
-stream.subscribe              | absent                  | INVALID
+stream.subscribe              | absent                  | works
 text.regexp.compile           | works                   | works
 text.splitter.recursive       | works                   | works
 time.after                    | a durable timer         | works
