@@ -121,10 +121,12 @@ class RunPage:
 
 
 class RunPosition(NamedTuple):
-    """Where a run is: the id of its chain, which is that of the first run, and the number of the latest event, as `Cursor` has it."""
+    """Where a run is: the id of its chain, which is that of the first run, and the number of the latest event, as `Cursor` has it.
+    `base` is how many events the runs before it had."""
 
     chain: str
     event: int
+    base: int = 0
 
 
 class Workflows(Protocol):

@@ -166,6 +166,7 @@ workflow.history_length       | works                   | INVALID
 workflow.history_size         | works                   | INVALID
 workflow.info                 | works                   | INVALID
 workflow.patched              | works                   | INVALID
+workflow.publish              | to who follows the run  | INVALID
 workflow.query                | works                   | INVALID
 workflow.status               | works                   | INVALID
 workflow.update               | works                   | INVALID

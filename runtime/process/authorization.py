@@ -34,7 +34,19 @@ _REGISTERS = {
 READ = "process.read"
 #: What a program does with what it has: nobody is asked.
 OWN = frozenset(
-    {"attrs", "cancel", "handler", "log", "status", "timer", "unlink", "unmonitor", "update_accepted", "update_done"}
+    {
+        "attrs",
+        "cancel",
+        "handler",
+        "log",
+        "publish",
+        "status",
+        "timer",
+        "unlink",
+        "unmonitor",
+        "update_accepted",
+        "update_done",
+    }
 ) | (COMMANDS.keys() - ASKED.keys())
 #: Of a program that goes on as another.
 UPGRADE = "process.upgrade"
