@@ -14,7 +14,7 @@ from runtime.temporal.dev_server import DevServer
 from tests import databases
 from tests.http.site import Site
 from tests.http.test_events import blocks, heard
-from tests.http.test_streams import ACTIVITY, are_rising, named, serving, store_of, told, until, write
+from tests.http.test_streams import ACTIVITY, STORES, WORDS, are_rising, named, serving, store_of, told, until, write
 
 #: An activity that publishes a number whenever it is told to, and a workflow that goes on as new between two of them.
 COUNTS = """
@@ -121,3 +121,29 @@ async def test_who_comes_back_after_what_he_missed_was_dropped_begins_anew(
         assert (reset.name, told(again), again[0].name) == ("reset", [3, 4, 5], "started")
         late = await heard(web, path)
         assert late == again
+
+
+async def test_a_reload_that_names_another_store_is_taken_up(tmp_path: Path, temporal_server: DevServer) -> None:
+    """What was published stays in the former one: who comes back is told to begin anew."""
+    registry = write(tmp_path, STORES["memory"])
+    text = registry.read_text()
+    async with serving(registry, temporal_server) as web:
+        run = (await web.runtime.start("web:answer", WORDS)).id
+        path = f"/api/v1/runs/{run}"
+        async with web.session.get(f"{web.url}{path}/events") as response:
+            events = blocks(response)
+            first = await named(events, "stream")
+            await named(events, "step.completed")
+            registry.write_text(text.replace("name: tell,", "name: tells,"))  # the same store
+            await web.runtime.reload()
+            assert await web.runtime.call("web:tells", run) is True
+            assert (await named(events, "stream")).data["data"] == "hello"
+            registry.write_text(text.replace(STORES["memory"], STORES["sqlite"]))
+            await web.runtime.reload()
+            assert [event async for event in events] == []
+        assert await web.runtime.call("web:tell", run) is True
+        await web.runtime.send(run, "go")
+        reset, *again = await heard(web, path, first.id)
+        assert (reset.name, again[0].name, told(again)) == ("reset", "started", ["hello"])
+        async with serving(registry, temporal_server, workers=False) as other:
+            assert await heard(other, path) == again

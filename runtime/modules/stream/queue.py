@@ -135,7 +135,7 @@ class PublishQueue:
         self._known.pop(target, None)
 
     async def close(self, timeout: float = 2.0) -> None:
-        """As long as the store takes something every `timeout` seconds, it is given all that waits."""
+        """As long as the store takes something every `timeout` seconds, it is given all that waits; the rest is lost, which is said."""
         if self._task is None:
             return
         while self._waiting:
@@ -145,7 +145,13 @@ class PublishQueue:
                 break
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+        before = self.counts.lost
         self._lose(list(self._waiting))
+        if self.counts.lost > before:
+            _log.warning(
+                "%d published events are lost: the stream store did not answer before the host closed",
+                self.counts.lost - before,
+            )
 
     def _wake(self) -> None:
         if self._loop is not None and not self._loop.is_closed():

@@ -131,7 +131,8 @@ class Streams:
         """`given`: the store, whatever the registry says."""
         self._registry, self._default = registry, default
         self._opening: asyncio.Lock | None = None
-        self._opened = given
+        self._opened, self._is_given = given, given is not None
+        self._leaving: set[asyncio.Task[None]] = set()
         self._sweeping: asyncio.Task[None] | None = None
         self.queue = PublishQueue(self.store, locate, interval)
 
@@ -144,6 +145,21 @@ class Streams:
                     self._opened = await self._open()
                     self._sweeping = asyncio.create_task(_sweep(self._opened), name="stream sweep")
         return self._opened
+
+    def use(self, registry: Registry) -> bool:
+        """From now on the store is the one that this registry names; in the loop. Whether that is another one, which then has nothing of what was
+        published so far. What waits to be written goes to it."""
+        before, self._registry = _place(self._registry), registry
+        if self._is_given or before == _place(registry):
+            return False
+        opened, self._opened = self._opened, None
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+        if opened is not None:
+            leaving = asyncio.create_task(opened.close(), name="former stream store")
+            self._leaving.add(leaving)
+            leaving.add_done_callback(self._leaving.discard)
+        return True
 
     def outlet(self, entry: str, pid: str, activity: ActivityPort | None) -> Outlet:
         """For one execution; in the loop."""
@@ -162,16 +178,17 @@ class Streams:
         if self._sweeping is not None:
             self._sweeping.cancel()
             await asyncio.gather(self._sweeping, return_exceptions=True)
+        await asyncio.gather(*self._leaving, return_exceptions=True)
         opened, self._opened = self._opened, None
         if opened is not None:
             await opened.close()
 
     def _entry(self) -> Stream | None:
-        found = self._registry.of_kind(Stream)
-        if not found:
+        found = _named(self._registry)
+        if found is None:
             return None
-        self._registry.services.require(found[0])
-        return self._registry.resolve(found[0])
+        self._registry.services.require(found)
+        return self._registry.resolve(found)
 
     async def _open(self) -> StreamStore:
         entry = self._entry()
@@ -184,6 +201,19 @@ class Streams:
         if self._default is not None:
             return await sql.opened_file(self._default, DEFAULT)
         return MemoryStreams()
+
+
+def _named(registry: Registry) -> Stream | None:
+    return next(iter(registry.of_kind(Stream)), None)
+
+
+def _place(registry: Registry) -> object:
+    """Equal for registries that name the same store."""
+    entry = _named(registry)
+    if entry is None:
+        return None
+    database = registry.get(entry.database) if isinstance(entry, StreamSql) else None
+    return entry.definition, database.definition if database is not None else None
 
 
 async def _sweep(store: StreamStore) -> None:
