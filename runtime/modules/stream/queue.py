@@ -10,7 +10,7 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from runtime.contracts import RunPosition
 from runtime.errors import NOT_FOUND, Error
@@ -38,8 +38,7 @@ _KNOWN = 5.0
 _MOST_BASES = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """The run that is published to. `attempt` is the activity's that does so, "" for others. A run that does so itself says which chain it is
     of, and how many events of its own history it knows."""
 
