@@ -220,6 +220,30 @@ async def test_an_upgrade_keeps_pid_names_and_unread_messages(tmp_path: Path) ->
         assert await result(h, pid) == [2, "app:after", "kept"]
 
 
+async def test_an_upgrade_keeps_what_a_listener_has_not_received(tmp_path: Path) -> None:
+    before = """
+        return function()
+          local notes, go = process.listen("note"), process.listen("go")
+          notes:receive()
+          go:receive()
+          process.upgrade("app:after")
+        end
+    """
+    after = """
+        return function()
+          local notes, got = process.listen("note"), {}
+          for i = 1, 3 do got[i] = notes:receive() end
+          return got
+        end
+    """
+    async with host(registry(tmp_path, more={"before.lua": before, "after.lua": after})) as h:
+        pid = spawn(h, "before")
+        for n in range(4):
+            send(h, pid, "note", n)
+        send(h, pid, "go")
+        assert await result(h, pid) == [1, 2, 3]
+
+
 async def test_an_upgrade_without_an_entry_takes_the_newest_code(tmp_path: Path) -> None:
     first = registry(tmp_path, more={"v.lua": "return function() process.inbox():receive() process.upgrade() end"})
     async with host(first) as h:
