@@ -199,6 +199,15 @@ async def test_what_has_ended_cannot_be_addressed(tmp_path: Path) -> None:
         assert await call(h, "calls", pid) == [[NOT_FOUND, False, True, True]] * 3
 
 
+async def test_a_closing_host_waits_for_its_processes_as_its_entry_says(tmp_path: Path) -> None:
+    """What it is closed with is longer than any test."""
+    deaf = "return function() process.events() while true do time.sleep('1h') end end"
+    async with host(registry(tmp_path, more={"deaf.lua": deaf}, lifecycle={"stop_timeout": "1ms"})) as h:
+        spawn(h, "deaf")
+        await h.close(3600)
+        assert h.running == []
+
+
 async def test_an_upgrade_keeps_pid_names_and_unread_messages(tmp_path: Path) -> None:
     after = """
         return function(n)
