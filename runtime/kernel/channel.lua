@@ -296,6 +296,7 @@ return function(K)
   function K.channel.close_state(ch)
     if ch.closed then return end
     ch.closed = true
+    if ch.on_close then ch.on_close() end
     local w = waiter(ch.receivers)
     while w do
       take(ch.receivers)

@@ -12,9 +12,11 @@ from typing import Any, Protocol
 
 from runtime.errors import CANCELED, INTERNAL, Error, invalid, not_found
 from runtime.lua.program import Programs
+from runtime.modules.stream.record import STREAM
 from runtime.payload import Payload
 from runtime.principal import Caller, Principal
 from runtime.process.host_port import LogPort, log_line
+from runtime.process.pids import Pid
 from runtime.registry import ActivityEntry, Registry, WorkflowLua
 from runtime.registry.problems import did_you_mean
 from runtime.testing.children import Outcome
@@ -63,7 +65,8 @@ class MockedRuns:
     def stands(self) -> dict[str, Callable[..., Any]]:
         """What answers the library's functions, by id."""
         ways = (self.start, self.answer, self.finish, self.send, self.cancel, self.advance, self.query, self.update)
-        return {f"{NAMESPACE}:{way.__name__}": way for way in (*ways, self.finish_update, self.updated, self.failure)}
+        others = (self.finish_update, self.updated, self.failure, self.published)
+        return {f"{NAMESPACE}:{way.__name__}": way for way in (*ways, *others)}
 
     def close(self) -> None:
         for run in self._runs:
@@ -135,6 +138,13 @@ class MockedRuns:
         if isinstance(outcome, Error):
             raise outcome
         return outcome.value()
+
+    def published(self, _host: RegistryHost, run: int, name: str) -> Any:
+        """What the run and its functions have published under that name, in order."""
+        driven = self._runs[run - 1]
+        pid = Pid.parse(driven.pid)
+        events = driven.world.published(pid.id) if pid is not None else []
+        return [event.data["data"] for event in events if event.name == STREAM and event.data["name"] == name]
 
     def failure(self, _host: RegistryHost, run: int) -> Any:
         """Raises the failure of a run that has failed, whole."""

@@ -40,7 +40,12 @@ NAMES = [
     "uuid",
     "yaml",
 ]
-SNIPPETS = [(name, block) for name in NAMES for block in blocks(f"docs/modules/{name}.md") if block.language == "lua"]
+SNIPPETS = [
+    (name, block)
+    for name in NAMES
+    for block in blocks(f"docs/modules/{name}.md")
+    if block.language == "lua" and block.info != "follows.lua"
+]
 
 
 class Attempt:

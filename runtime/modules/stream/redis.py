@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, WatchError
 
 from runtime.contracts import Cursor, RunEvent
-from runtime.errors import invalid, unavailable
+from runtime.errors import Error, invalid, unavailable
 from runtime.modules.stream.record import Batch, Row, Source, Sources, admitted
 from runtime.modules.stream.store import DEFAULT, REMEMBERED, Bounds, Edges
 from runtime.registry.kinds.stream import StreamRedis
@@ -222,20 +222,30 @@ class RedisStreams:
         while True:
             try:
                 async with self._redis.pubsub(ignore_subscribe_messages=True) as heard:
-                    await heard.subscribe(f"{self._prefix}:changed")
+                    async with self._told():
+                        await heard.subscribe(f"{self._prefix}:changed")
                     while True:
-                        message = await heard.get_message(timeout=_LOOK)
+                        async with self._told():
+                            message = await heard.get_message(timeout=_LOOK)
                         if message is not None and (changed := self._changed.pop(message["data"].decode(), None)):
                             changed.set()
-            except (RedisError, OSError):
+            except (Error, RedisError, OSError):
                 await asyncio.sleep(_LOOK)
 
     @asynccontextmanager
     async def _told(self) -> AsyncIterator[None]:
+        """Every question to the server. Before Python 3.12 `asyncio.wait_for`, by which redis-py sends, takes no notice of a
+        cancellation in the moment in which it is done; whoever waits without end would go on for ever."""
+        task = asyncio.current_task()
+        assert task is not None
+        before = task.cancelling()
         try:
             yield
         except (RedisError, OSError) as error:
             raise unavailable(f"{self._id}: Redis does not answer: {error}", entry=self._id) from None
+        finally:
+            if task.cancelling() > before:
+                raise asyncio.CancelledError
 
 
 def _row(id: bytes, fields: dict[bytes, bytes]) -> Row:

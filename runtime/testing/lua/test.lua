@@ -267,6 +267,11 @@ end
 function Run:send(topic, ...) return tell(self, "send", topic, json.array({ ... })) end
 function Run:cancel(reason) return tell(self, "cancel", reason or "") end
 function Run:query(name, ...) return funcs.call("evermoon.test:query", self.number, name, json.array({ ... })) end
+-- What was published under that name, in order.
+function Run:published(name)
+  if type(name) ~= "string" then broken("run:published wants the name of a stream") end
+  return ask("published", self.number, name)
+end
 -- Lets time pass until the run has answered.
 function Run:update(name, ...)
   local standing, err = funcs.call("evermoon.test:update", self.number, name, json.array({ ... }))
