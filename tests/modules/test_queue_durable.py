@@ -213,21 +213,24 @@ async def test_consumer_killed_loses_none_of_fifty_published(tmp_path: Path, dri
     async with opened(made, tmp_path / "state") as (_, queue, _):
         for n in range(50):
             await queue.put(message({"n": n, "file": str(notes)}))
-        for wanted in (15, 50):
-            consuming = await _consuming(made, tmp_path)
-            try:
-                await eventually(partial(_done, notes), lambda done: len(done) >= wanted)
-                if wanted == 50:
-                    await eventually(queue.info, lambda info: info["message_count"] == 0)
-            finally:
-                consuming.send_signal(signal.SIGKILL)
-                await consuming.wait()
+        await _consumed(made, tmp_path, notes, 15)
+        await _consumed(made, tmp_path, notes, 50, queue)
     assert _done(notes) == {str(n) for n in range(50)}
 
 
-async def _consuming(made: Registry, directory: Path) -> asyncio.subprocess.Process:
+async def _consumed(
+    made: Registry, directory: Path, notes: Path, count: int, queue: MessageQueue | None = None
+) -> None:
+    """By a process that is killed when so many messages have been handled, and `queue` is empty."""
     command = [sys.executable, "-m", "tests.modules.queue_host", str(made.path), str(directory / "state")]
-    return await asyncio.create_subprocess_exec(*command, cwd=ROOT)
+    consuming = await asyncio.create_subprocess_exec(*command, cwd=ROOT)
+    try:
+        await eventually(partial(_done, notes), lambda done: len(done) >= count)
+        if queue is not None:
+            await eventually(queue.info, lambda info: info["message_count"] == 0)
+    finally:
+        consuming.send_signal(signal.SIGKILL)
+        await consuming.wait()
 
 
 def _done(notes: Path) -> set[str]:
