@@ -125,7 +125,10 @@ class Lifecycle(Remote):
             self._embedded = await stack.enter_async_context(server)
         self._connect(stack)
         programs = self._programs
-        self._host = ProcessHost(registry, programs, workflows=self._runs, streams=self._streams, node=new_node())
+        state = options.state or self._settings.state
+        self._host = ProcessHost(
+            registry, programs, workflows=self._runs, streams=self._streams, node=new_node(), state=state
+        )
         self._node = ProcessQueues(self._clients, self._host)
         states = self._host.services.states
         states.workers = states.services = options.workers

@@ -26,8 +26,8 @@ class ProcessRoutes:
 
     def routes(self) -> list[Route]:
         return [
-            Route("GET", _PROCESSES, self.index),
-            Route("GET", f"{_PROCESSES}/{{pid}}", self.show),
+            Route("GET", _PROCESSES, self.index, query=("limit",)),
+            Route("GET", f"{_PROCESSES}/{{pid}}", self.show, query=("stack",)),
         ]
 
     async def index(self, request: web.BaseRequest, params: Params) -> web.Response:

@@ -14,7 +14,8 @@ from aiohttp import web
 
 from runtime.contracts import HttpRequest, HttpResponse
 from runtime.modules.queue.delivery import QueueDelivery
-from runtime.modules.queue.memory import QueueMessage, queues_of
+from runtime.modules.queue.message import QueueMessage
+from runtime.modules.queue.queues import queues_of
 from runtime.payload import Payload
 from runtime.principal import Actor, Principal
 from runtime.process.host import ProcessHost
@@ -80,9 +81,9 @@ def policies() -> list[dict[str, Any]]:
 
 async def delivered(target: ProcessHost) -> QueueDelivery:
     """A message of `app:mails`, as a consumer has it."""
-    queue = (await queues_of(target.resources)).of(target.registry, "app:mails")
+    queue = await (await queues_of(target.resources)).of(target.registry, "app:mails")
     assert queue is not None
-    queue.put(QueueMessage(Payload.of("body"), {"priority": 5}))
+    await queue.put(QueueMessage(Payload.of("body"), {"priority": 5}))
     return QueueDelivery(queue, await queue.take())
 
 
