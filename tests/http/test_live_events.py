@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from runtime.temporal.client import unserved
 from runtime.temporal.dev_server import DevServer
+from runtime.temporal.history import event_stream
 from runtime.temporal.worker import live_attempt
 from tests.http.site import Site
 from tests.http.test_events import Heard, blocks, heard
@@ -42,6 +44,8 @@ SCRIPTS = {
     """,
 }
 ENTRIES = """
+  - {name: away, kind: temporal.worker, client: temporal, task_queue: nobody-QUEUE, lifecycle: {auto_start: false}}
+  - {name: frozen, kind: function.lua, source: file://done.lua, modules: [store], meta: {temporal: {activity: {worker: away}}}}
   - {name: bakery, kind: workflow.lua, source: file://bakery.lua, modules: [workflow, funcs], meta: {temporal: {workflow: {worker: worker}}}}
   - {name: signs, kind: store.memory}
   - name: oven
@@ -58,10 +62,12 @@ ENTRIES = """
 async def web(tmp_path: Path, temporal_server: DevServer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
     monkeypatch.setattr(live_attempt, "SOON", 0.0)
     monkeypatch.setattr(live_attempt, "EVERY", 0.0)
+    monkeypatch.setattr(unserved, "PATIENCE", 0.0)
+    monkeypatch.setattr(event_stream, "LOOK", 0.1)
     for name, text in SCRIPTS.items():
         (tmp_path / name).write_text(text)
     (tmp_path / "done.lua").write_text('return function() return require("store").get("web:signs"):set("done", 1) end')
-    async with serving(write(tmp_path, ENTRIES), temporal_server) as site:
+    async with serving(write(tmp_path, ENTRIES.replace("QUEUE", tmp_path.name)), temporal_server) as site:
         yield site
 
 
@@ -99,3 +105,18 @@ async def test_what_happens_to_a_step_is_told_while_it_happens(web: Site) -> Non
         assert await heard(web, path, event.id) == whole[number + 1 :]
     async with web.session.get(f"{web.url}{path}/events?only=stream") as response:
         assert [block.name async for block in blocks(response) if block.name] == ["completed"]
+
+
+async def test_a_step_that_nobody_takes_is_told_with_its_queue(web: Site, tmp_path: Path) -> None:
+    run = (await web.runtime.start("web:bakery", "frozen")).id
+    await web.runtime.send(run, "go")
+    queue = f"nobody-{tmp_path.name}"
+    async with web.session.get(f"{web.url}/api/v1/runs/{run}/events") as response:
+        told = await named(blocks(response), "queue.unserved")
+    about = {"activity": "web:frozen", "activity_id": "1", "attempt": 1, "queue": queue, "live": True}
+    assert about.items() <= told.data.items()
+    document = (await web.get(f"/api/v1/runs/{run}")).json
+    assert document["pending"][0]["unserved"] == queue
+    assert any(queue in line and "no worker polls" in line for line in document["warnings"])
+    await web.runtime.terminate(run)
+    assert [e.name for e in await heard(web, f"/api/v1/runs/{run}") if e.name == "queue.unserved"] == ["queue.unserved"]
