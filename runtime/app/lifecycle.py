@@ -113,6 +113,8 @@ class Lifecycle(Remote):
         self._clients.use(registry)
         self._runs.use(registry, self._pinning(programs))
         self._host.use(registry, programs)
+        if self._streams.use(registry):
+            self._runs.follow_anew()
         if self._schedules is not None:
             self._schedules.use(registry)
 

@@ -10,7 +10,7 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from runtime.contracts import RunPosition
 from runtime.errors import NOT_FOUND, Error
@@ -38,8 +38,7 @@ _KNOWN = 5.0
 _MOST_BASES = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """The run that is published to. `attempt` is the activity's that does so, "" for others. A run that does so itself says which chain it is
     of, and how many events of its own history it knows."""
 
@@ -135,7 +134,7 @@ class PublishQueue:
         self._known.pop(target, None)
 
     async def close(self, timeout: float = 2.0) -> None:
-        """As long as the store takes something every `timeout` seconds, it is given all that waits."""
+        """As long as the store takes something every `timeout` seconds, it is given all that waits; the rest is lost, which is said."""
         if self._task is None:
             return
         while self._waiting:
@@ -145,7 +144,13 @@ class PublishQueue:
                 break
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+        before = self.counts.lost
         self._lose(list(self._waiting))
+        if self.counts.lost > before:
+            _log.warning(
+                "%d published events are lost: the stream store did not answer before the host closed",
+                self.counts.lost - before,
+            )
 
     def _wake(self) -> None:
         if self._loop is not None and not self._loop.is_closed():

@@ -266,6 +266,10 @@ class Runs:
         async with self._feeds.open(client, handle.id, after, wait=wait) as feed:
             yield feed
 
+    def follow_anew(self) -> None:
+        """Whoever follows a run is told to come back: what is published is kept elsewhere from now on."""
+        self._feeds.end_all()
+
     def _check(self, run: str, what: str, args: Sequence[Payload]) -> None:
         """Raises `Error` INVALID for what is sent to a run and the server would refuse."""
         limits.check_size(what, args, self._clients.travel(self._client_id(run)).threshold)
