@@ -121,10 +121,12 @@ class RunPage:
 
 
 class RunPosition(NamedTuple):
-    """Where a run is: the id of its chain, which is that of the first run, and the number of the latest event, as `Cursor` has it."""
+    """Where a run is: the id of its chain, which is that of the first run, and the number of the latest event, as `Cursor` has it.
+    `base` is how many events the runs before it had."""
 
     chain: str
     event: int
+    base: int = 0
 
 
 class Workflows(Protocol):
@@ -325,6 +327,9 @@ class ExecutionPort(Protocol):
     def resources(self) -> Resources: ...
     @property
     def handles(self) -> Handles: ...
+    def follow(self, run: str, after: Cursor | None = None) -> AbstractAsyncContextManager[EventFeed]:
+        """As `Workflows.follow`. Raises `Error` UNAVAILABLE where there are no workflows."""
+        ...
 
 
 class Cursor(NamedTuple):

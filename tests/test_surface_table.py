@@ -134,7 +134,7 @@ security.scope                | absent                  | works
 sql.get                       | absent                  | works
 store.get                     | absent                  | works
 stream.publish                | absent                  | works
-stream.subscribe              | absent                  | INVALID
+stream.subscribe              | absent                  | works
 text.regexp.compile           | works                   | works
 text.splitter.recursive       | works                   | works
 time.after                    | a durable timer         | works
@@ -167,6 +167,7 @@ workflow.history_length       | works                   | INVALID
 workflow.history_size         | works                   | INVALID
 workflow.info                 | works                   | INVALID
 workflow.patched              | works                   | INVALID
+workflow.publish              | to who follows the run  | INVALID
 workflow.query                | works                   | INVALID
 workflow.status               | works                   | INVALID
 workflow.update               | works                   | INVALID

@@ -12,11 +12,11 @@ from runtime.errors import Error
 from runtime.modules.security.rules import denied, is_allowed
 from runtime.payload import Payload
 from runtime.principal import Principal
-from runtime.process.authorization import of_pid
+from runtime.process.authorization import READ, of_pid
 from runtime.registry import Registry
 
 #: What only the API asks; the rest is asked of scripts as well.
-READ, UPDATE = "process.read", "process.update"
+UPDATE = "process.update"
 
 
 class Refusal(Error):

@@ -44,7 +44,12 @@ NAMES = [
 ]
 #: What the page of a module uses beside it.
 BESIDE = {"outbox": ["sql"]}
-SNIPPETS = [(name, block) for name in NAMES for block in blocks(f"docs/modules/{name}.md") if block.language == "lua"]
+SNIPPETS = [
+    (name, block)
+    for name in NAMES
+    for block in blocks(f"docs/modules/{name}.md")
+    if block.language == "lua" and block.info != "follows.lua"
+]
 
 
 class Attempt:

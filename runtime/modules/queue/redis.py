@@ -7,21 +7,14 @@ message. Redis streams have neither a delay nor a way back for what was taken to
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from typing import Any
 
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
-
-from runtime.errors import invalid, unavailable
 from runtime.modules.queue.message import QueueMessage, require_room
 from runtime.modules.queue.store import Counts, about, message_of
+from runtime.modules.redis_client import asked, redis_client
 from runtime.payload import Payload
 from runtime.registry.kinds.queue import QueueDriverRedis, QueueEntry
-
-#: Seconds until a server that does not answer is given up.
-_TIMEOUT = 5.0
 
 #: KEYS: free, held, the counters. ARGV[1]: what the keys of messages begin with. A member is the order of publishing and the id; a message has the score that
 #: it had before it was taken, so that it is where it was when its lease has run out.
@@ -112,10 +105,7 @@ class RedisQueueStore:
     def __init__(self, entry: QueueDriverRedis) -> None:
         """Raises `Error` INVALID, without the URL, which may hold a password. Does not connect yet."""
         self._id, self._prefix = entry.id, f"{entry.prefix}:queue"
-        try:
-            self._redis: Any = Redis.from_url(entry.url, socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT)
-        except ValueError as error:
-            raise invalid(f"{entry.id}: not the URL of a Redis server ({type(error).__name__})") from None
+        self._redis = redis_client(entry.id, entry.url)
         self._scripts = {name: self._redis.register_script(_HEAD + text) for name, text in _SCRIPTS.items()}
 
     async def put(self, entry: QueueEntry, message: QueueMessage) -> None:
@@ -157,15 +147,8 @@ class RedisQueueStore:
     async def _run(self, name: str, queue: str, *arguments: Any) -> Any:
         place = f"{self._prefix}:{{{queue}}}"
         keys = [f"{place}:free", f"{place}:held", f"{place}:counters"]
-        async with self._told():
+        async with asked(self._id):
             return await self._scripts[name](keys=keys, args=[f"{place}:m:", *arguments])
-
-    @asynccontextmanager
-    async def _told(self) -> AsyncIterator[None]:
-        try:
-            yield
-        except (RedisError, OSError) as error:
-            raise unavailable(f"{self._id}: Redis does not answer: {error}", entry=self._id) from None
 
 
 def _ms(seconds: float) -> int:

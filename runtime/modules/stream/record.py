@@ -20,12 +20,14 @@ STREAM, RESTARTED = "stream", "stream.restarted"
 
 @dataclass(frozen=True, slots=True)
 class Publisher:
-    """Who publishes: `id` is the same for all attempts of one activity, and for one execution elsewhere."""
+    """Who publishes: `id` is the same for all attempts of one activity, and for one execution elsewhere. `is_anew`: somebody else has
+    published this before, namely the run that was reset."""
 
     id: str
     attempt: int = 1
     entry: str = ""
     activity_id: str = ""
+    is_anew: bool = False
 
     @property
     def about(self) -> dict[str, Any]:
@@ -67,7 +69,7 @@ def admitted(sources: Sources, events: Iterable[Published]) -> list[bytes]:
     """The events that are new, each as JSON text; `sources` are brought up to date.
 
     A position that is there already is dropped, and so is what an attempt says after a later one has begun. An attempt that does not say
-    where it goes on begins anew, which is an event of its own.
+    where it goes on begins anew, which is an event of its own; so does a run that was reset.
     """
     found: list[bytes] = []
     for event in events:
@@ -79,6 +81,8 @@ def admitted(sources: Sources, events: Iterable[Published]) -> list[bytes]:
         if before is not None and attempt > before.attempt and not (event.is_placed and before.is_placed):
             found.append(_restarted(event))
             before = None
+        elif before is None and event.publisher.is_anew:
+            found.append(_restarted(event))
         if before is not None and event.position <= before.position:
             continue
         sources[key] = Source(attempt, event.position, event.is_placed)
@@ -92,7 +96,9 @@ def _text(event: Published) -> bytes:
 
 
 def _restarted(event: Published) -> bytes:
-    return b'{"restarted":true,%s,"at":%d}' % (_head(event.publisher, event.name), event.at)
+    """It has the position with which it begins: what came before that stays true."""
+    head = _head(event.publisher, event.name)
+    return b'{"restarted":true,%s,"position":%d,"at":%d}' % (head, event.position, event.at)
 
 
 @lru_cache(maxsize=4096)

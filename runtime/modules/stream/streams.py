@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -149,6 +149,13 @@ class Streams:
         """For one execution; in the loop."""
         self.queue.begin()
         return Outlet(self, entry, pid, activity)
+
+    async def add(self, target: Target, events: Sequence[Published]) -> None:
+        """In the loop. Returns when the store has them, or does not answer in time: then they wait for it."""
+        self.queue.begin()
+        for event in events:
+            self.queue.publish(target, event)
+        await self.queue.flushed(target, _BRIEFLY)
 
     async def close(self) -> None:
         await self.queue.close()
