@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -78,11 +79,11 @@ async def test_what_is_kept_is_found_and_kept_once(files: Files) -> None:
         assert f"/values/large/{hash[:2]}/{hash}" in made.objects
 
 
-async def test_what_is_sent_again_is_as_new_as_what_was_written(tmp_path: Path) -> None:
+def test_what_is_sent_again_is_as_new_as_what_was_written(tmp_path: Path) -> None:
     """So that what is old may be deleted."""
     store = payload_store.Directory(tmp_path)
     for _ in range(2):
-        await store.store(STORE, [Proto(data=b"1")])
+        asyncio.run(store.store(STORE, [Proto(data=b"1")]))
         [kept] = [file for file in tmp_path.rglob("*") if file.is_file()]
         assert kept.stat().st_mtime > 1000
         os.utime(kept, (1000, 1000))
