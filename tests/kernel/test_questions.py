@@ -103,8 +103,12 @@ def test_what_marks_the_history_is_refused_by_name(name: str) -> None:
     asked: list[str] = []
     arguments = "'change', 1, 2" if name == "version" else "'change'"
     program = program_from_source(SOURCE % f"return workflow.{name}({arguments})", modules=("workflow",))
-    questions = {f"workflow.{name}": lambda *_: asked.append(name) or True}
-    session = Session(program, BOOT, questions=questions)
+
+    def mark(*_: object) -> bool:
+        asked.append(name)
+        return True
+
+    session = Session(program, BOOT, questions={f"workflow.{name}": mark})
     session.step([protocol.start([])], Clock(1))
     for ask in (lambda: session.query("q", []), lambda: session.validate("u", [])):
         with pytest.raises(Error, match=rf"a query handler or validator cannot use 'workflow\.{name}'"):
