@@ -10,6 +10,7 @@ In a Python function (a `function.py` entry):
 
 - `Error` is how a function fails: `raise Error("NoRoom", "no room for 9 nights", retryable=False)`. `evermoon.errors` has the kinds.
 - `current()` is the execution that the function runs in: its activity, request or message, caller and idempotency key.
+- `stream.publish` tells something to those who follow the run, beside its history.
 
 To work with definition files, bundles and histories:
 
@@ -26,7 +27,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from evermoon import errors, testing
+    from evermoon import errors, stream, testing
     from runtime.app.runtime import Runtime
     from runtime.contracts import RunDescription, Started
     from runtime.errors import Error
@@ -52,6 +53,7 @@ __all__ = [
     "current",
     "errors",
     "replay",
+    "stream",
     "testing",
 ]
 
@@ -70,7 +72,7 @@ _HOMES = {
     "current": "runtime.process.execution_context",
     "replay": "runtime.temporal.replay.replayer",
 }
-_MODULES = ("errors", "testing")
+_MODULES = ("errors", "stream", "testing")
 
 
 def __getattr__(name: str) -> Any:

@@ -110,6 +110,23 @@ class RunDescription:
         return f"it has ended at {self.closed_at} as {self.status}" if self.closed_at else ""
 
 
+@dataclass(frozen=True, slots=True)
+class RunPage:
+    """Some of the runs that a query finds. `next`: the token that the next ones are asked for with, "" where there are no more. `is_partial`: there
+    were more runs than one listing looks at, so that some may be missing."""
+
+    runs: Sequence[RunDescription]
+    next: str = ""
+    is_partial: bool = False
+
+
+class RunPosition(NamedTuple):
+    """Where a run is: the id of its chain, which is that of the first run, and the number of the latest event, as `Cursor` has it."""
+
+    chain: str
+    event: int
+
+
 class Workflows(Protocol):
     """Runs, wherever they live. Every method raises `runtime.errors.Error` (NOT_FOUND, UNAVAILABLE, ...) and nothing else."""
 
@@ -135,6 +152,10 @@ class Workflows(Protocol):
         """The runs that a visibility query finds. The state of an open one is unknown until somebody looks."""
         ...
 
+    async def page(self, query: str, limit: int, token: str = "") -> RunPage:
+        """`limit` runs of the list, from where the page that gave the token ended. Raises INVALID for a token that is none."""
+        ...
+
     async def look(self, runs: Sequence[RunDescription]) -> Sequence[RunDescription]:
         """Listed runs with the state of now and what is pending, as `describe` has it."""
         ...
@@ -145,6 +166,10 @@ class Workflows(Protocol):
 
     async def history(self, run: str) -> dict[str, Any]:
         """The history as JSON, in the form the Temporal UI exports and `evermoon replay` reads."""
+        ...
+
+    async def position(self, run: str, run_id: str | None = None) -> RunPosition:
+        """Where the run is, or one of those of its id."""
         ...
 
     def follow(
@@ -244,6 +269,27 @@ class Trigger:
 NO_TRIGGER = Trigger()
 
 
+class OutletPort(Protocol):
+    """What an execution publishes by, to those who follow a run."""
+
+    def publish(self, name: str, data: Payload, position: int | None = None, run: str | None = None) -> None:
+        """To the run that called, or to `run`. Waits for nothing; raises `Error` INVALID for what cannot be published, and for nothing else."""
+        ...
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the store has what was published to the run that called."""
+        ...
+
+    async def kept(self) -> None:
+        """Returns when it has, or when it takes too long."""
+        ...
+
+    async def settled(self) -> None:
+        """When the execution has ended: returns when the store has what was published, or does not answer."""
+        ...
+
+
 class ExecutionPort(Protocol):
     """An execution of a Lua function or process, as the modules see it that carry out its commands.
 
@@ -269,6 +315,8 @@ class ExecutionPort(Protocol):
     def message(self) -> DeliveryPort | None: ...
     @property
     def registry(self) -> Registry: ...
+    @property
+    def outlet(self) -> OutletPort: ...
     @property
     def resources(self) -> Resources: ...
     @property

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from runtime.errors import Error, invalid
+from runtime.errors import Error, invalid, limit_exceeded
 from runtime.payload import Payload
 
 #: Bytes of the values of one command, event or answer: the server takes 2 MiB, envelopes included (`limit.blobSize.error`), and the memo of a
@@ -21,6 +21,10 @@ ENVELOPE = 250
 #: command takes without its values is in it too; the rest is for what the SDK adds.
 ROOM = 256 * 1024
 MAX_REQUEST = 4 * 1024 * 1024 - ROOM
+#: Bytes of what arrives for a run while it has a workflow task (`system.maximumBufferedEventsSizeInBytes`). The server writes that together with
+#: the task's commands, and terminates a run whose sum is more than a transaction, so commands share the rest.
+MAX_BUFFERED = 2 * 1024 * 1024
+MAX_COMMANDS = MAX_REQUEST - MAX_BUFFERED
 COMMAND = 250
 #: Bytes of ids, of names of types, signals, updates and task queues (`limit.maxIDLength`).
 MAX_NAME = 1000
@@ -97,6 +101,21 @@ def check_memo(what: str, sizes: Iterable[tuple[str, int]]) -> None:
             f"{what}: {size} bytes, with what it holds already, are more than Temporal takes at once ({MAX_MEMO} bytes)"
         )
         raise invalid(f"{text}: remember less", size=size, limit=MAX_MEMO)
+
+
+def check_depth(depth: int, most: int, starter: str) -> None:
+    """Raises `Error` LIMIT_EXCEEDED for what would be the start of number `depth` in a row, each by what the one before started."""
+    if depth > most:
+        text = f"{depth} runs and processes would have started one another in a row, and limits.depth of {starter} is {most}"
+        raise limit_exceeded(
+            f"{text}: start them side by side, or let one continue as a new run", limit="depth", depth=depth
+        )
+
+
+def reached(what: str, most: int, entry: str) -> Error:
+    """Of one more child, activity or timer than its entry lets a run have under way."""
+    text = f"{most} {what} of this run are under way, which is as many as limits.{what} of {entry} allows: wait for some first"
+    return limit_exceeded(text, limit=what)
 
 
 def too_many(what: str) -> Error:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from runtime.late import late
-from runtime.registry import Check, FileSet, Origin, Problem, Registry
+from runtime.registry import WHOLE, Check, FileSet, Origin, Problem, Registry, Selection
 from runtime.settings import Settings
 
 if TYPE_CHECKING:
@@ -30,20 +30,22 @@ def load_registry(
     lenient: bool = False,
     strict: bool = False,
     files: FileSet | None = None,
+    selection: Selection = WHOLE,
 ) -> Registry:
     """The registry, with every script checked unless told otherwise; made of `files` in place of those on this machine.
 
     Not `served`: of no use to anybody who listens or keeps schedules, so only the scripts are checked.
 
-    `strict`: what is a problem for certain counts as a mistake. Raises `RegistryError` with all that is wrong.
+    `strict`: what is a problem for certain counts as a mistake. `selection`: the services of this process. Raises `RegistryError` with all
+    that is wrong.
     """
     checks: list[Check] = [_lua_checks, _python_checks]
     checks += [_http_checks, _schedule_checks] if served else []
     checks = checks if checked else []
     if files is not None:
         with files.laid_out(settings.registry) as origin:
-            return _loaded(settings, checks, lenient, strict, origin)
-    return _loaded(settings, checks, lenient, strict, None)
+            return _loaded(settings, checks, lenient, strict, origin, selection)
+    return _loaded(settings, checks, lenient, strict, None, selection)
 
 
 def say_problems(registry: Registry) -> None:
@@ -54,7 +56,12 @@ def say_problems(registry: Registry) -> None:
 
 
 def _loaded(
-    settings: Settings, checks: Sequence[Check], lenient: bool, strict: bool, origin: Origin | None
+    settings: Settings,
+    checks: Sequence[Check],
+    lenient: bool,
+    strict: bool,
+    origin: Origin | None,
+    selection: Selection,
 ) -> Registry:
     return Registry.load(
         settings.registry,
@@ -64,6 +71,7 @@ def _loaded(
         lenient=lenient,
         strict=strict,
         origin=origin,
+        selection=selection,
     )
 
 

@@ -7,7 +7,7 @@ groups of them. Without one nothing is asked; with one only what its policies al
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from runtime.errors import invalid
@@ -76,11 +76,19 @@ NOBODY = Principal()
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The caller of something: the context that travels with the call, the principal it acts for, and its PID, "" for nobody's."""
+    """The caller of something: the context that travels with the call, the principal it acts for, and its PID, "" for nobody's.
+
+    `depth`: how many runs and processes started one another before what is called: 0 for what nobody of these started.
+    """
 
     context: Mapping[str, Any] = field(default_factory=dict)
     principal: Principal = NOBODY
     sender: str = ""
+    depth: int = 0
+
+    def deeper(self) -> Caller:
+        """The caller of what it starts, as opposed to what it calls."""
+        return replace(self, depth=self.depth + 1)
 
 
 #: Somebody without a PID, who is not restricted and says nothing more.

@@ -49,6 +49,13 @@ def postgres_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """A Redis server of this session."""
+    with databases.redis() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
 def mysql_url() -> Iterator[str]:
     """The same of MariaDB, which speaks MySQL's protocol."""
     with databases.mysql() as url:

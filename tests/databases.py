@@ -22,6 +22,8 @@ from pathlib import Path
 import psycopg
 import pymysql
 import pytest
+from redis import Redis
+from redis.exceptions import RedisError
 
 USER = "evermoon"
 _START = 120  # seconds a server may take
@@ -32,8 +34,8 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 def postgres() -> Iterator[str]:
     """The URL of the database `postgres` of a PostgreSQL server."""
     initdb, server = _program("postgresql", "initdb"), _program("postgresql", "postgres")
-    with _directory("postgres") as (directory, user):
-        data, port = str(directory / "data"), _free_port()
+    with directory_of("postgres") as (directory, user):
+        data, port = str(directory / "data"), free_port()
         url = f"postgresql://{USER}@127.0.0.1:{port}/postgres"
         _run(directory, user, initdb, "-D", data, "-U", USER, "--auth=trust", "-E", "UTF8", "--locale=C")
         options = ["-p", str(port), "-k", str(directory), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]
@@ -46,8 +48,8 @@ def postgres() -> Iterator[str]:
 def mysql() -> Iterator[str]:
     """The URL of the database `test` of a MariaDB server, which speaks MySQL's protocol."""
     install, server = _program("mariadb-server", "mariadb-install-db"), _program("mariadb-server", "mariadbd")
-    with _directory("mysql") as (directory, user):
-        port = _free_port()
+    with directory_of("mysql") as (directory, user):
+        port = free_port()
         (directory / "init.sql").write_text(
             f"CREATE DATABASE test CHARACTER SET utf8mb4;\nCREATE USER {USER}@'127.0.0.1';\nGRANT ALL ON test.* TO {USER}@'127.0.0.1';\n"
         )
@@ -70,6 +72,30 @@ def mysql() -> Iterator[str]:
         with _serving(directory, user, [server, *common, *options], signal.SIGKILL) as process:
             _wait(process, directory, connect, pymysql.MySQLError)
             yield f"mysql://{USER}@127.0.0.1:{port}/test?charset=utf8mb4"
+
+
+@contextmanager
+def redis() -> Iterator[str]:
+    """The URL of a Redis server that keeps what it is told on its disk."""
+    with directory_of("redis") as (directory, user):
+        port = free_port()
+        with redis_on(directory, user, port):
+            yield f"redis://127.0.0.1:{port}/0"
+
+
+@contextmanager
+def redis_on(directory: Path, user: str | None, port: int) -> Iterator[None]:
+    """A server that goes on with what is in the directory."""
+    server = _program("redis-server", "redis-server")
+    options = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(directory), "--appendonly", "yes", "--save", ""]
+    with _serving(directory, user, [server, *options], signal.SIGKILL) as process:
+        _wait(process, directory, lambda: _ping(port), RedisError)
+        yield
+
+
+def _ping(port: int) -> None:
+    with Redis(port=port) as client:
+        client.ping()
 
 
 @contextmanager
@@ -114,7 +140,7 @@ def _program(package: str, name: str) -> str:
 
 
 @contextmanager
-def _directory(user: str) -> Iterator[tuple[Path, str | None]]:
+def directory_of(user: str) -> Iterator[tuple[Path, str | None]]:
     """A directory for a server, and the user to run it as: as root, that of its package; else whoever runs the tests."""
     owner = user if os.geteuid() == 0 else None
     try:
@@ -142,7 +168,7 @@ def _run(directory: Path, user: str | None, *command: str) -> None:
         raise RuntimeError(f"{command[0]} failed:\n{log.read_text(errors='replace')[-2000:]}")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -7,6 +7,7 @@ set -uo pipefail
 programs=(
   "initdb postgresql"
   "mariadbd mariadb-server"
+  "redis-server redis-server"
   "chromium chromium"
 )
 

@@ -132,7 +132,7 @@ security.policy               | absent                  | works
 security.scope                | absent                  | works
 sql.get                       | absent                  | works
 store.get                     | absent                  | works
-stream.publish                | absent                  | INVALID
+stream.publish                | absent                  | works
 stream.subscribe              | absent                  | INVALID
 text.regexp.compile           | works                   | works
 text.splitter.recursive       | works                   | works

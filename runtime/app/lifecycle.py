@@ -21,6 +21,7 @@ from runtime.process.host import ProcessHost
 from runtime.process.pids import new_node
 from runtime.process.task_queues import queue_of
 from runtime.registry import (
+    PAYLOADS,
     FileSet,
     Registry,
     TemporalClient,
@@ -37,7 +38,7 @@ class Lifecycle(Remote):
     """A runtime's hosts, its connection to Temporal and its HTTP server, from the first to the last moment. `Runtime` is what others use."""
 
     def __init__(self, settings: Settings, options: RuntimeOptions) -> None:
-        super().__init__(settings, options)
+        super().__init__(_with_payloads(settings, options), options)
         self._host: ProcessHost
         self._node: ProcessQueues
         self._workers: Workers | None = None
@@ -84,7 +85,9 @@ class Lifecycle(Remote):
         and modules of Python.
         """
         async with self._reloading:
-            registry = await asyncio.to_thread(load_registry, self._settings, files=files)
+            registry = await asyncio.to_thread(
+                load_registry, self._settings, files=files, selection=self._options.selection
+            )
             say_problems(registry)
             programs = self._programs.renewed(registry)
             if self._workers is not None:
@@ -120,7 +123,7 @@ class Lifecycle(Remote):
             self._embedded = await stack.enter_async_context(server)
         self._connect(stack)
         programs = self._programs
-        self._host = ProcessHost(registry, programs, workflows=self._runs, node=new_node())
+        self._host = ProcessHost(registry, programs, workflows=self._runs, streams=self._streams, node=new_node())
         self._node = ProcessQueues(self._clients, self._host)
         states = self._host.services.states
         states.workers = states.services = options.workers
@@ -163,6 +166,7 @@ class Lifecycle(Remote):
 
     async def _start_http(self, stack: AsyncExitStack, options: HttpOptions) -> None:
         backend = Backend(self._registry, self._host, self._runs, self.missing, self._host, self._hibernation)
+        backend.publishing = lambda: self._streams.queue.counts
         self._http = HttpServer(backend, options, self._held.holds)
         stack.push_async_callback(self._http.stop)
         await self._http.start()
@@ -195,6 +199,13 @@ class Lifecycle(Remote):
         if not self._fatal.done():
             self._fatal.set_exception(_as_error(error))
             self._fatal.exception()  # marks it as seen: whether anybody waits for it is up to the host
+
+
+def _with_payloads(settings: Settings, options: RuntimeOptions) -> Settings:
+    """An embedded server comes with a place for large values, beside its database."""
+    if options.temporal != EMBEDDED or options.state is None or PAYLOADS in settings.environ:
+        return settings
+    return settings.with_environ({PAYLOADS: (options.state / "payloads").resolve()})
 
 
 def _is_awaited(client: TemporalClient) -> bool:

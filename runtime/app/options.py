@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runtime.registry import BundleStore, FileSet
+from runtime.registry import WHOLE, BundleStore, FileSet, Selection
 
 if TYPE_CHECKING:
     from runtime.http import HttpOptions
@@ -37,6 +37,9 @@ class RuntimeOptions:
     services: bool = True
     """Whether workers come with the `process.service` entries; those that are `everywhere` run in any case."""
 
+    selection: Selection = WHOLE
+    """The workers, HTTP services, services and consumers that this process is for, by id or `meta.group`; the others are left to other processes."""
+
     files: FileSet | None = None
     """What is served in place of the registry's files on this machine, until a reload."""
 
@@ -63,3 +66,6 @@ class RuntimeOptions:
 
     ports: tuple[int | None, int | None] = (None, None)
     """The ports of an embedded server and of its UI; None: the usual one, or a free one when that is taken."""
+
+    streams: Path | None = None
+    """The file with what is published to runs, where the registry names no store for that. None: `streams.db` in `state`; without that in memory."""

@@ -8,15 +8,17 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from runtime.app.options import EMBEDDED, RuntimeOptions
-from runtime.contracts import Cursor, EventFeed, RunDescription, Started, StartRequest
-from runtime.errors import Error
+from runtime.contracts import Cursor, EventFeed, RunDescription, RunPosition, Started, StartRequest
+from runtime.errors import Error, invalid
 from runtime.late import late
 from runtime.loading import load_registry, say_problems
 from runtime.lua.program import Programs
 from runtime.modules.options import workflow_options
+from runtime.modules.stream.streams import Streams
 from runtime.payload import Payload
 from runtime.principal import Caller, Principal
 from runtime.registry import (
@@ -55,6 +57,7 @@ class Remote:
         self._clients: Clients
         self._runs: Runs
         self._programs: Programs
+        self._streams: Streams
         self._store: BundleStore | None = None
         self._deployed = False
 
@@ -75,6 +78,12 @@ class Remote:
     def bundles(self) -> BundleStore | None:
         """The bundle store, if this runtime has one."""
         return self._store
+
+    @property
+    def streams_file(self) -> Path | None:
+        """The file with what is published to runs, where the registry names no store for that."""
+        state = self._options.state
+        return self._options.streams or (state / "streams.db" if state is not None else None)
 
     @property
     def current_bundles(self) -> frozenset[str]:
@@ -142,7 +151,14 @@ class Remote:
             timeout = options.pop("timeout")
             options["budget"] = timeout if isinstance(timeout, str) else timeout * 1000
         given = {f"workflow.{name}": value for name, value in options.items()}
-        return await self._runs.start(replace(request, options=workflow_options(given)))
+        meant = workflow_options(given)
+        if options.get("budget") is not None and "budget" not in meant:
+            raise invalid(
+                "a time budget of 0 leaves the run no time: leave it out for a run without one", option="budget"
+            )
+        if request.id == "":
+            raise invalid("an empty text is no id of a run: leave it out for one of Evermoon's making", option="id")
+        return await self._runs.start(replace(request, options=meant))
 
     async def send(self, run: str, topic: str, *args: Any) -> None:
         """A message to a run: a signal named `topic`."""
@@ -190,14 +206,13 @@ class Remote:
         return await self._runs.unserved_start(entry, worker, deployed=self._deployed)
 
     async def own(self, query: str = "", limit: int = 50) -> Sequence[RunDescription]:
-        """As `list`, of the types of this registry's workflows; all of them when it has none, or could not be read whole."""
+        """As `list`, of the types of this registry's workflows, as far as they could be read: of nobody else's, whatever is wrong with it."""
         types = [
             self._registry.workflow_type(entry)
             for entry in self._registry.entries.values()
             if isinstance(entry, StartableWorkflow)
         ]
-        broken = any(note.severity == "error" for note in self._registry.notes)
-        return [run async for run in self.list(query if broken or not types else of_types(types, query), limit)]
+        return [run async for run in self.list(of_types(types, query), limit)] if types else []
 
     async def history(self, run: str) -> dict[str, Any]:
         """The history, in the form `evermoon replay` reads."""
@@ -224,8 +239,13 @@ class Remote:
             stack.callback(self._store.close)
         self._deployed = not options.workers and self._store is not None and _is_deployed_to(self._store)
         self._programs = Programs(registry, self._store)
+        self._streams = Streams(registry, self._position, default=self.streams_file)
+        stack.push_async_callback(self._streams.close)
         self._clients = Clients(registry, address=self._server_address, namespace=options.namespace)
-        self._runs = Runs(registry, self._clients, self._pinning(self._programs))
+        self._runs = Runs(registry, self._clients, self._pinning(self._programs), self._streams.store)
+
+    async def _position(self, run: str, run_id: str | None) -> RunPosition:
+        return await self._runs.position(run, run_id)
 
     def _pinning(self, programs: Programs) -> Programs | None:
         """What starts are pinned with: a bundle that nobody else could find would keep the run from going on.
@@ -244,7 +264,9 @@ def load_for(settings: Settings, options: RuntimeOptions, *, served: bool = True
     """What options say of loading a registry; `served` as `load_registry` takes it."""
     checked, files = options.checked, options.files
     try:
-        registry = load_registry(settings, checked=checked, served=served, lenient=options.lenient, files=files)
+        registry = load_registry(
+            settings, checked=checked, served=served, lenient=options.lenient, files=files, selection=options.selection
+        )
         say_problems(registry)
         return registry
     except RegistryError as error:

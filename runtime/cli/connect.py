@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 from runtime.app.options import RuntimeOptions
@@ -43,6 +44,7 @@ def with_runtime(
         options = RuntimeOptions(
             temporal=server,
             bundles=shared,
+            streams=Path(dev.streams) if dev and dev.streams else None,
             workers=False,
             checked=checked,
             lenient=lenient,

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import time
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -22,7 +23,7 @@ from runtime.cli.watch import saved
 from runtime.errors import Error, conflict
 from runtime.http import HttpOptions
 from runtime.loading import load_registry
-from runtime.registry import DirectoryStore, RegistryError, TemporalClient
+from runtime.registry import PAYLOADS, DirectoryStore, RegistryError, TemporalClient
 from runtime.temporal.core_log import forward_core_log
 
 _PORT = click.IntRange(1, 65535)
@@ -85,7 +86,7 @@ async def _dev(cli: Cli, options: RuntimeOptions, *, watching: bool) -> None:
         announced = _announce(cli, runtime, state, companions.env)
         stack.callback(announced.remove, state)
         if watching:
-            reloading = asyncio.create_task(_reload_on_save(runtime, read_at))
+            reloading = asyncio.create_task(_reload_on_save(runtime, read_at, _kept(state, runtime)))
             stack.callback(reloading.cancel)
         await runtime.ended()
 
@@ -105,8 +106,9 @@ def _announce(cli: Cli, runtime: Runtime, state: Path, env: dict[str, str]) -> D
         server.ui_url or "",
         dict(runtime.urls),
         os.getpid(),
-        env,
+        {PAYLOADS: environ[PAYLOADS], **env} if PAYLOADS in (environ := runtime.registry.environ) else env,
         str(store.path.resolve()) if isinstance(store, DirectoryStore) else None,
+        str(runtime.streams_file.resolve()) if runtime.streams_file is not None else None,
     )
     found.write(state)
     for note in runtime.registry.notes:
@@ -133,9 +135,15 @@ def log_problems(error: RegistryError) -> None:
         _log.log(logging.ERROR if problem.severity == "error" else logging.WARNING, "%s", problem)
 
 
-async def _reload_on_save(runtime: Runtime, since: float) -> None:
+def _kept(state: Path, runtime: Runtime) -> list[Path]:
+    """Where it writes by itself."""
+    store = runtime.bundles
+    return [state, store.path] if isinstance(store, DirectoryStore) else [state]
+
+
+async def _reload_on_save(runtime: Runtime, since: float, kept: Sequence[Path]) -> None:
     """Never ends. A broken save is reported, and the last good set of files goes on."""
-    async for _ in saved(runtime, since):
+    async for _ in saved(runtime, since, kept):
         known = set(runtime.registry.notes)
         try:
             await runtime.reload()

@@ -15,7 +15,7 @@ FILE = "dev.json"
 class DevState:
     """The content of `dev.json`: `address` and `namespace` of the embedded server, the URL of its `ui`, the `http` services by entry id, and who wrote it.
 
-    `bundles` is its bundle store, None when that is in memory. `env` is what the companions of `dev` announced, for commands that resolve the same placeholders.
+    `bundles` is its bundle store, `streams` the file with what is published to runs, each None when that is in memory. `env` is what the companions of `dev` announced, for commands that resolve the same placeholders.
     """
 
     address: str
@@ -25,6 +25,7 @@ class DevState:
     pid: int
     env: Mapping[str, str] = field(default_factory=dict)
     bundles: str | None = None
+    streams: str | None = None
 
     def write(self, state: Path) -> None:
         """Whole or not at all, and readable by this user only: companions may announce secrets."""

@@ -47,6 +47,8 @@ def _tell(cli: Cli, event: RunEvent) -> None:
         click.echo(to_json({"id": id, "event": event.name, "data": event.data}))
         return
     what = " ".join(str(event.data[name]) for name in _SHOWN if event.data.get(name) not in (None, ""))
+    if event.name == "stream":
+        what = f"{event.data['name']} {to_json(event.data['data'])}"
     line = f"{event.data.get('at') or '':<27} {id or '':>7}  [bold]{event.name:<14}[/bold] {escape(what)}{_failure(event.data)}"
     cli.out.print(line.rstrip())
 

@@ -34,7 +34,9 @@ def ps(cli: Cli, query: str, everything: bool, limit: int, url: str | None) -> N
 
     async def work(runtime: Remote) -> list[dict[str, Any]]:
         listed = [run async for run in runtime.list(query, limit)] if everything else await runtime.own(query, limit)
-        if not listed and not everything:
+        if not everything and any(note.severity == "error" for note in runtime.registry.notes):
+            cli.say("runs of workflows that are passed over are not listed; --all lists the runs of every type")
+        elif not listed and not everything:
             cli.say("no runs of this registry's workflows; --all lists those of others too")
         runs = [run_document(run) for run in listed]
         base = processes.host_url(cli, url)

@@ -15,6 +15,7 @@ from runtime.cli.deploy_follower import DeployFollower
 from runtime.cli.lifetime import run_until_stopped
 from runtime.cli.process_slots import ProcessSlot
 from runtime.http import HttpOptions
+from runtime.registry import Selection
 from runtime.settings import BUNDLES
 from runtime.temporal.core_log import forward_core_log
 
@@ -37,22 +38,49 @@ from runtime.temporal.core_log import forward_core_log
     show_default=True,
     help="Serve the newest release of the bundle store, and each that is deployed, rather than the files here.",
 )
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="NAME",
+    help="Serve only this worker, HTTP service, service or consumer, by its id or its meta.group; may be given several times.",
+)
+@click.option(
+    "--except", "without", multiple=True, metavar="NAME", help="Serve all but this one; may be given several times."
+)
 @click.option("--tied", is_flag=True, hidden=True, help="End when standard input does.")
 @command
-def serve(cli: Cli, processes: int, http: bool, insecure: bool, services: bool, follow: bool, tied: bool) -> None:
+def serve(  # noqa: PLR0913  # an option each
+    cli: Cli,
+    processes: int,
+    http: bool,
+    insecure: bool,
+    services: bool,
+    follow: bool,
+    only: tuple[str, ...],
+    without: tuple[str, ...],
+    tied: bool,
+) -> None:
     """Run workers and HTTP against the cluster that the registry or the environment names.
 
     Waits for a server that is not there yet and goes on when it comes back. Takes up what `evermoon deploy` publishes to its bundle
-    store. With --processes, the first of them serves HTTP and runs the services; one that dies is replaced.
+    store. With --only and --except it serves a part of the registry, and leaves the rest to other processes. With --processes, the first of them serves HTTP and runs the services; one that dies is replaced.
     """
     if processes > 1:
         words = [] if http else ["--no-http"]
         words += ["--insecure"] if insecure else []
         words += [] if services else ["--no-services"]
         words += [] if follow else ["--no-follow"]
+        words += [word for name in only for word in ("--only", name)] + [
+            word for name in without for word in ("--except", name)
+        ]
         run_until_stopped(lambda: _several(cli, processes, words))
         return
-    options = RuntimeOptions(http=HttpOptions(insecure=insecure) if http else None, patient=True, services=services)
+    options = RuntimeOptions(
+        http=HttpOptions(insecure=insecure) if http else None,
+        patient=True,
+        services=services,
+        selection=Selection(only, without),
+    )
     run_until_stopped(lambda: _one(cli, options, follow), tied=tied)
 
 

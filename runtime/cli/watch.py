@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from watchfiles import Change, DefaultFilter, awatch
@@ -15,7 +15,9 @@ from runtime.registry.directory import SUFFIXES
 _SUFFIXES = (".lua", *SUFFIXES)
 
 
-class _Sources(DefaultFilter):
+class Sources(DefaultFilter):
+    """What a host keeps for itself may lie below the registry's root, and has definition files in its bundles."""
+
     def __call__(self, change: Change, path: str) -> bool:
         return path.endswith(_SUFFIXES) and super().__call__(change, path)
 
@@ -24,8 +26,8 @@ class _Sources(DefaultFilter):
 _FIRST_LOOK = 500
 
 
-async def saved(runtime: Runtime, since: float) -> AsyncIterator[None]:
-    """Once per burst of saves, for ever; those after `since` (Unix time) that came before the watch began count too.
+async def saved(runtime: Runtime, since: float, kept: Sequence[Path] = ()) -> AsyncIterator[None]:
+    """Once per burst of saves, for ever; those after `since` (Unix time) that came before the watch began count too. Nothing below `kept` does.
 
     What is watched follows the registry that was taken up.
     """
@@ -33,7 +35,7 @@ async def saved(runtime: Runtime, since: float) -> AsyncIterator[None]:
         looked, directories = False, _directories(runtime)
         watch = awatch(
             *directories,
-            watch_filter=_Sources(),
+            watch_filter=Sources(ignore_paths=[path.resolve() for path in kept]),
             debounce=200,
             step=50,
             recursive=True,

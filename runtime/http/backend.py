@@ -9,7 +9,7 @@ from typing import Protocol
 
 from runtime.contracts import Trigger, Workflows
 from runtime.http.guarded import Guarded
-from runtime.http.hibernation_metrics import Hibernation, no_hibernation
+from runtime.http.host_metrics import Hibernation, Publishing, no_hibernation, no_publishing
 from runtime.payload import Payload
 from runtime.principal import Caller, Principal
 from runtime.process.describe import ProcessDescription
@@ -56,6 +56,7 @@ class Backend:
     ready: Readiness = always_ready
     processes: Processes | None = None
     hibernation: Hibernation = no_hibernation
+    publishing: Publishing = no_publishing
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     def workflows_for(self, principal: Principal) -> Workflows:

@@ -115,7 +115,7 @@ class Arriving:
 
 
 async def read_json(request: web.BaseRequest, timeout: float) -> JsonBody:
-    """The body as JSON. Answers 415 for another content type, 400 for what is not strict JSON in UTF-8."""
+    """The body as JSON. Answers 415 for another content type or none, 400 for what is not strict JSON in UTF-8."""
     data = await read(request, timeout)
     if not data:
         return JsonBody(None, None)
@@ -164,8 +164,8 @@ def _cut_short() -> ProblemResponse:
 
 
 def _require_json(request: web.BaseRequest) -> None:
-    if "Content-Type" not in request.headers:
-        return
+    if "Content-Type" not in request.headers:  # which a page may send anywhere, without asking
+        raise refuse(415, "the body must be application/json, and its Content-Type has to say so")
     kind = request.content_type
     if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
         raise refuse(415, f"the body must be application/json, not {kind}", content_type=kind)

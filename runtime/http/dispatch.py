@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from aiohttp import web
 
+from runtime.http.browsers import SAFE, Doorkeeper
 from runtime.http.middleware.chain import Chain, Middleware
 from runtime.http.middleware.cors import is_preflight
 from runtime.http.middleware.token_auth import AnyToken
 from runtime.http.mount import Mount
-from runtime.http.problem import ProblemResponse
-from runtime.http.request import gone_of, set_route
+from runtime.http.problem import ProblemResponse, refuse
+from runtime.http.request import gone_of, set_route, unknown_parameter
 from runtime.http.routes import Found, Route, Routes, split
+from runtime.registry.problems import did_you_mean
 
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _NOWHERE = Mount("", ())
 
 
@@ -25,13 +26,18 @@ class Dispatch:
     An endpoint stands behind its own router's middleware. Everything else stands behind that of the router with the longest prefix above it,
     and behind the tokens of every such router. Evermoon's own routes ask, on an address that others can reach
     (`exposed`), for a token of any router of the service: but for those that say whether the server is well.
+    What no token guards is behind a doorkeeper, which knows the names of the service (`hosts`).
     """
 
-    def __init__(self, routes: Routes, mounts: Sequence[Mount], *, exposed: bool = False) -> None:
+    def __init__(
+        self, routes: Routes, mounts: Sequence[Mount], *, exposed: bool = False, hosts: tuple[str, ...] = ()
+    ) -> None:
         self._routes = routes
         self._mounts = sorted(mounts, key=lambda mount: len(mount.prefix), reverse=True)
         self._by_router = {mount.router: mount for mount in mounts}
         self._exposed = exposed
+        self._hosts = hosts
+        self._is_guarded = any(mount.guard for mount in mounts)
         self._lasting: set[asyncio.Task[web.StreamResponse]] = set()
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -62,11 +68,11 @@ class Dispatch:
                 return asked.chain(None, light=True)
         if route is not None and route.router is not None:
             mount = self._by_router[route.router]
-            return mount.chain(mount.guard)
+            return mount.chain(mount.guard or self._doorkeeper(mount))
         mount = next(self._above(segments), _NOWHERE)
         if route is not None and route.public:
-            return mount.chain(None, light=True)
-        return mount.chain(self._guard(route, segments))
+            return mount.chain(None if self._is_guarded else self._doorkeeper(mount), light=True)
+        return mount.chain(self._guard(route, segments) or self._doorkeeper(mount))
 
     def _preflight_mount(self, request: web.BaseRequest, segments: Sequence[str]) -> Mount:
         """The router of what the browser wants to ask next, when that has cors; else the nearest above that has."""
@@ -80,6 +86,9 @@ class Dispatch:
             return self._by_router[wanted]
         return next((mount for mount in self._above(segments) if mount.cors), _NOWHERE)
 
+    def _doorkeeper(self, mount: Mount) -> Middleware:
+        return Doorkeeper(self._hosts, is_loopback=not self._exposed, cors=mount.cors)
+
     def _guard(self, route: Route | None, segments: Sequence[str]) -> Middleware | None:
         own = route is not None and not route.owner
         mounts = self._mounts if own and self._exposed else list(self._above(segments))
@@ -90,7 +99,9 @@ class Dispatch:
         return (mount for mount in self._mounts if mount.covers(segments))
 
     async def _handle(self, request: web.BaseRequest, found: Found) -> web.StreamResponse:
-        if found.route.owner or request.method in _SAFE:
+        if found.route.query is not None:
+            _check_parameters(request, found.route.query)
+        if found.route.owner or request.method in SAFE:
             return await found.route.handler(request, found.params)
         return await self._to_the_end(request, found)
 
@@ -109,6 +120,14 @@ class Dispatch:
         except asyncio.CancelledError:
             gone_of(request).set()
             raise
+
+
+def _check_parameters(request: web.BaseRequest, known: Collection[str]) -> None:
+    """A misspelt parameter would be a start without its budget. Answers 400."""
+    name = unknown_parameter(request, known)
+    if name is not None:
+        hint = did_you_mean(name, known) or (f"known are {', '.join(known)}" if known else "none is known here")
+        raise refuse(400, f"unknown parameter ?{name[:40]}=; {hint}", parameter=name[:40])
 
 
 def _observed(task: asyncio.Task[web.StreamResponse]) -> None:

@@ -9,17 +9,21 @@ from typing import Any
 from aiohttp import web
 
 from runtime.contracts import HttpResponse, Trigger
-from runtime.errors import CANCELED, Error
+from runtime.errors import CANCELED, INVALID, Error, internal
 from runtime.http.backend import Backend
 from runtime.http.body import Arriving, read
 from runtime.http.exchange import AT_ONCE, Streamed, as_answer, as_seen
 from runtime.http.paths import join
+from runtime.http.problem import lua_location
 from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route
 from runtime.principal import Caller
 from runtime.registry import FunctionPy, HttpEndpoint, HttpRouter, Registry
 
 _log = logging.getLogger("evermoon.http")
+
+#: From this status on, an answer says that the server failed.
+_SERVERS_FAULT = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +74,28 @@ class Endpoint:
             elif arriving is not None and arriving.fault is not None:
                 raise arriving.fault from error
             else:
-                raise
+                failure = _as_answered(error)
+                self._tell(request, failure)
+                raise failure from None
         except BaseException:
             if stream.response is not None:
                 stream.break_off()
             raise
         assert stream.response is not None
         return stream.response
+
+    def _tell(self, request: web.BaseRequest, error: Error) -> None:
+        """A failure that is not the client's is nobody's to read but the author's."""
+        if error.http_status < _SERVERS_FAULT:
+            return
+        place = lua_location(error)
+        at = (
+            f" ({place['file']}:{place['line']})"
+            if place and f"{place['file']}:{place['line']}" not in str(error)
+            else ""
+        )
+        path = request.rel_url.raw_path
+        _log.error("%s failed, asked by %s %s: %s%s", self._function, request.method, path, error, at)
 
     def _kept(self) -> dict[str, Any]:
         """A request that found its route before the function was removed has the function nevertheless."""
@@ -90,6 +109,12 @@ class Endpoint:
         arriving = Arriving(request, self._times.read)
         body = await arriving.beginning(AT_ONCE)
         return body, None if arriving.at_end else arriving
+
+
+def _as_answered(error: Error) -> Error:
+    """A value that cannot be handed over is invalid, but it is the handler that made it, not the client."""
+    is_result = error.kind == INVALID and (error.details or {}).get("returned") is True
+    return internal(error.message) if is_result else error
 
 
 def endpoint_routes(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from aiohttp import web
 
@@ -23,6 +23,12 @@ HEARTBEAT = 15.0
 _RETRY = (1000, 3000)
 
 
+Filter = Callable[[RunEvent], bool]
+#: What those hear, too, who want streams only: that it is over, or begins from the beginning.
+_ALWAYS = frozenset({"reset", "completed", "failed", "canceled", "terminated", "timed_out"})
+_STREAMS = frozenset({"stream", "stream.restarted"})
+
+
 class RunEvents:
     """The route of a run's events. After `idle` seconds a client that takes nothing is disconnected; its cursor brings it back."""
 
@@ -32,11 +38,11 @@ class RunEvents:
         self._heartbeat = heartbeat
 
     def routes(self) -> list[Route]:
-        return [Route("GET", f"{API}/runs/{{id}}/events", self.follow)]
+        return [Route("GET", f"{API}/runs/{{id}}/events", self.follow, query=("last_event_id", "only", "names"))]
 
     async def follow(self, request: web.BaseRequest, params: Params) -> web.StreamResponse:
         """204 to one that has had the last event: a browser then stops coming back."""
-        after = _cursor(request)
+        after, wants = _cursor(request), _filter(request)
         async with self._backend.workflows_for(principal_of(request)).follow(params["id"], after) as feed:
             if feed.is_over:
                 return web.Response(status=204)
@@ -49,14 +55,19 @@ class RunEvents:
             )
             await response.prepare(request)
             if request.method != "HEAD":
-                await self._stream(request, response, feed)
+                await self._stream(request, response, feed, wants)
             return response
 
-    async def _stream(self, request: web.BaseRequest, response: web.StreamResponse, feed: EventFeed) -> None:
+    async def _stream(
+        self, request: web.BaseRequest, response: web.StreamResponse, feed: EventFeed, wants: Filter
+    ) -> None:
         try:
             await self._write(response, f"retry: {random.randint(*_RETRY)}\n\n")
             async for event in self._events(feed):
-                await self._write(response, _text(event) if event else ": \n\n")
+                if event is None:
+                    await self._write(response, ": \n\n")
+                elif wants(event):
+                    await self._write(response, _text(event))
         except TimeoutError:
             if request.transport is not None:
                 request.transport.abort()
@@ -102,6 +113,21 @@ def _cursor(request: web.BaseRequest) -> Cursor | None:
         return Cursor.parse(text)
     except Error as error:
         raise refuse(400, str(error), parameter="last_event_id") from None
+
+
+def _filter(request: web.BaseRequest) -> Filter:
+    """Answers 400."""
+    only = request.query.get("only")
+    if only not in (None, "stream"):
+        raise refuse(400, f"only={only[:40]} is not known: only=stream leaves the history out", parameter="only")
+    names = {name for text in request.query.getall("names", []) for name in text.split(",") if name}
+
+    def wants(event: RunEvent) -> bool:
+        if event.name in _STREAMS:
+            return not names or event.data["name"] in names
+        return only is None or event.name in _ALWAYS
+
+    return wants
 
 
 def _text(event: RunEvent) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from typing import Any
 
-from runtime.contracts import Cursor, EventFeed, RunDescription, Started, StartRequest, Workflows
+from runtime.contracts import Cursor, EventFeed, RunDescription, RunPage, RunPosition, Started, StartRequest, Workflows
 from runtime.errors import Error
 from runtime.modules.security.rules import denied, is_allowed
 from runtime.payload import Payload
@@ -72,6 +73,12 @@ class Guarded:
             if is_allowed(self._registry, self._principal, READ, run.id):
                 yield run
 
+    async def page(self, query: str, limit: int, token: str = "") -> RunPage:
+        """Those of the page that may be read, so perhaps fewer than `limit`, or none, where there are more."""
+        found = await self._workflows.page(query, limit, token)
+        runs = [run for run in found.runs if is_allowed(self._registry, self._principal, READ, run.id)]
+        return replace(found, runs=runs)
+
     async def look(self, runs: Sequence[RunDescription]) -> Sequence[RunDescription]:
         return await self._workflows.look(runs)
 
@@ -82,6 +89,10 @@ class Guarded:
     async def history(self, run: str) -> dict[str, Any]:
         self._ask(READ, run)
         return await self._workflows.history(run)
+
+    async def position(self, run: str, run_id: str | None = None) -> RunPosition:
+        self._ask(READ, run)
+        return await self._workflows.position(run, run_id)
 
     def follow(
         self, run: str, after: Cursor | None = None, *, wait: bool = True

@@ -34,9 +34,9 @@ class Mount:
         return tuple(segments[: len(self.prefix)]) == self.prefix
 
     def chain(self, guard: Middleware | None, *, light: bool = False) -> Chain:
-        """`light`: the outer ones alone, for what has to answer whoever asks."""
+        """`light`: without limits and what comes after the guard, for what has to answer whoever asks."""
         if light:
-            return Chain(self.outer)
+            return Chain([*self.outer, *([guard] if guard else [])])
         return Chain([*self.outer, *self.limits, *([guard] if guard else []), *self.inner])
 
 
@@ -65,7 +65,7 @@ class Mounts:
         guard = None
         if "token_auth" in listed:
             wanted = options_of(router, "token_auth", options.TokenAuth)
-            guard = guard_of(router, wanted, registry)
+            guard = guard_of(router, wanted, registry, cors)
         prefix = tuple(part for part in router.prefix.split("/") if part)
         return Mount(router.id, prefix, tuple(outer), tuple(limits), tuple(inner), guard, cors)
 

@@ -1,6 +1,6 @@
 """The route `POST /api/v1/operations/{entry}`: a command of a domain is accepted once and executed by a workflow.
 
-Accepting is the start of a run whose id follows from the command's domain and key; the run's history is the write-ahead
+Accepting is the start of a run whose id follows from the command's domain and key, and the actor who sends it; the run's history is the write-ahead
 log, its replay what finishes after a crash. `/api/v1/runs/{op_id}` is the operation from then on.
 """
 
@@ -17,7 +17,7 @@ from runtime.http.paths import API
 from runtime.http.problem import refuse
 from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route
-from runtime.http.starting import Starting, digest, once_only, started_document, times
+from runtime.http.starting import PARAMETERS, Starting, digest, once_only, started_document, times
 from runtime.http.waiting import Wait
 from runtime.principal import Caller
 from runtime.registry import inputs
@@ -35,7 +35,7 @@ class Operations:
         self._body_timeout = body_timeout
 
     def routes(self) -> list[Route]:
-        return [Route("POST", f"{API}/operations/{{entry}}", self.post)]
+        return [Route("POST", f"{API}/operations/{{entry}}", self.post, query=PARAMETERS)]
 
     async def post(self, request: web.BaseRequest, params: Params) -> web.Response:
         entry = self._starting.workflow(params["entry"])
@@ -44,7 +44,7 @@ class Operations:
         command = _command(body)
         if entry.input_schema is not None:
             inputs.check(entry.id, entry.input_schema, command)
-        key = digest(command["domain"], command["idem_key"])
+        key = digest(command["domain"], command["idem_key"], principal_of(request))
         memo = {"key": key, "body": digest(entry.id, body.digest())}
         start = StartRequest(
             entry.id,

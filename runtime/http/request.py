@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from aiohttp import web
@@ -17,10 +17,10 @@ class Request(web.BaseRequest):
     """A request whose answer can be given headers before anybody knows who will answer: also streams, files and problems.
 
     `client`: its address, where a trusted proxy said which it is. `route`: the path of the route that answers, as it was defined.
-    `principal`: for whom it is, where a token said so. `gone`: set when its client is, and what it asked for is done nevertheless.
+    `principal`: for whom it is, where a token said so. `gone`: set when its client is, and what it asked for is done nevertheless. `taken`: the names of the parameters that a middleware reads.
     """
 
-    ATTRS = web.BaseRequest.ATTRS | {"client", "route", "principal", "decorations", "gone"}
+    ATTRS = web.BaseRequest.ATTRS | {"client", "route", "principal", "decorations", "gone", "taken"}
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -29,6 +29,7 @@ class Request(web.BaseRequest):
         self.principal: Principal = NOBODY
         self.decorations: list[Decorate] = []
         self.gone = asyncio.Event()
+        self.taken: set[str] = set()
 
     async def _prepare_hook(self, response: web.StreamResponse) -> None:
         for decorate in self.decorations:
@@ -66,6 +67,17 @@ def principal_of(request: web.BaseRequest) -> Principal:
 
 def gone_of(request: web.BaseRequest) -> asyncio.Event:
     return _ours(request).gone
+
+
+def take_parameter(request: web.BaseRequest, name: str) -> str | None:
+    """A parameter of the query string, which from now on is known to mean something."""
+    _ours(request).taken.add(name)
+    return request.query.get(name)
+
+
+def unknown_parameter(request: web.BaseRequest, known: Collection[str]) -> str | None:
+    """The first parameter of the query string that means nothing."""
+    return next((name for name in request.query if name not in known and name not in _ours(request).taken), None)
 
 
 def vary(response: web.StreamResponse, name: str) -> None:

@@ -6,7 +6,7 @@ beats parameter beats rest, from left to right, so the order in which routes are
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -25,7 +25,7 @@ Handler = Callable[[web.BaseRequest, Params], Awaitable[web.StreamResponse]]
 class Route:
     """One method on one path. `owner` is who asked for it: an entry id, or "" for Evermoon's own; `router` its router's id.
 
-    `public`: answers whoever asks, without a token.
+    `public`: answers whoever asks, without a token. `query`: the parameters that it knows; None where it looks at none of them itself.
     """
 
     method: str
@@ -34,6 +34,7 @@ class Route:
     owner: str = ""
     router: str | None = None
     public: bool = False
+    query: Collection[str] | None = None
 
 
 class Found(NamedTuple):

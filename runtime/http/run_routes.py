@@ -28,6 +28,8 @@ from runtime.http.waiting import Wait, result_of
 
 #: What reading the result of a closed run may take, seconds.
 _CLOSED_WAIT = 10.0
+#: How far `?page=` goes: every page is walked from the first run on. A page token is not.
+_WALKED = 10_000
 _RUNS = f"{API}/runs"
 _RUN = f"{_RUNS}/{{id}}"
 
@@ -39,27 +41,36 @@ class RunRoutes:
 
     def routes(self) -> list[Route]:
         return [
-            Route("GET", _RUNS, self.index),
-            Route("GET", _RUN, self.show),
-            Route("GET", f"{_RUN}/result", self.result),
-            Route("GET", f"{_RUN}/history", self.history),
-            Route("POST", f"{_RUN}/signals/{{topic}}", self.signal),
-            Route("POST", f"{_RUN}/queries/{{name}}", self.query),
-            Route("POST", f"{_RUN}/updates/{{name}}", self.update),
-            Route("POST", f"{_RUN}/cancel", self.cancel),
-            Route("POST", f"{_RUN}/terminate", self.terminate),
+            Route("GET", _RUNS, self.index, query=("query", "page", "limit", "page_token")),
+            Route("GET", _RUN, self.show, query=("stack",)),
+            Route("GET", f"{_RUN}/result", self.result, query=("wait",)),
+            Route("GET", f"{_RUN}/history", self.history, query=()),
+            Route("POST", f"{_RUN}/signals/{{topic}}", self.signal, query=()),
+            Route("POST", f"{_RUN}/queries/{{name}}", self.query, query=()),
+            Route("POST", f"{_RUN}/updates/{{name}}", self.update, query=()),
+            Route("POST", f"{_RUN}/cancel", self.cancel, query=()),
+            Route("POST", f"{_RUN}/terminate", self.terminate, query=()),
         ]
 
     async def index(self, request: web.BaseRequest, params: Params) -> web.Response:
         query = request.query.get("query", "")
         page = whole_number(request, "page", 1, 1000)
         size = whole_number(request, "limit", 50, 1000)
-        found = [run async for run in self._of(request).list(query, page * size + 1)]
-        shown = await self._of(request).look(found[(page - 1) * size : page * size])
+        if page * size > _WALKED:
+            message = (
+                f"?page= and ?limit= reach the first {_WALKED} runs; further ones have the page_token of links.next"
+            )
+            raise refuse(400, message, parameter="page")
+        token = request.query.get("page_token", "")
+        found = await self._of(request).page(query, page * size, token)
+        shown = await self._of(request).look(found.runs[(page - 1) * size :])
         count = await self._of(request).count(query)
         answer: dict[str, Any] = {"runs": [_summary(run) for run in shown], "count": count, "page": page}
-        if len(found) > page * size:
-            answer["links"] = {"next": str(request.rel_url.update_query(page=str(page + 1)))}
+        if found.is_partial:
+            answer["partial"] = True
+        if found.next:
+            further = request.rel_url.without_query_params("page").update_query(page_token=found.next)
+            answer["next_page_token"], answer["links"] = found.next, {"next": str(further)}
         return json_response(answer)
 
     async def show(self, request: web.BaseRequest, params: Params) -> web.Response:
@@ -118,7 +129,7 @@ class RunRoutes:
         if body is None:
             return ""
         reason = body.get("reason", "") if isinstance(body, dict) else None
-        if not isinstance(reason, str):
+        if not isinstance(reason, str) or set(body) - {"reason"}:
             raise refuse(400, 'the body must be absent or {"reason": text}')
         return reason
 

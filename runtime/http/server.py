@@ -16,7 +16,7 @@ from runtime.http.endpoints import Times, endpoint_routes
 from runtime.http.entries import Entries
 from runtime.http.events import RunEvents
 from runtime.http.health import Health
-from runtime.http.hibernation_metrics import HibernationCollector
+from runtime.http.host_metrics import HibernationCollector, PublishingCollector
 from runtime.http.listener import Address, Listener, tls_context
 from runtime.http.middleware.metrics import Meters
 from runtime.http.mount import Mounts
@@ -90,7 +90,9 @@ class HttpServer:
         self._options = options or HttpOptions()
         self._services: list[Listener] = []
         self._leaving: set[asyncio.Task[None]] = set()
-        self._mounts = Mounts(Meters(HibernationCollector(backend.hibernation)))
+        self._mounts = Mounts(
+            Meters(HibernationCollector(backend.hibernation), PublishingCollector(backend.publishing))
+        )
 
     @property
     def urls(self) -> Mapping[str, str]:
@@ -201,7 +203,9 @@ class HttpServer:
     def _dispatch(self, entry: HttpService, address: Address, registry: Registry) -> Dispatch:
         routers = [registry.resolve(router) for router in _routers(entry, registry)]
         mounts = [self._mounts.of(router, registry) for router in routers]
-        return Dispatch(self._routes(entry, registry, routers), mounts, exposed=not address.is_loopback)
+        return Dispatch(
+            self._routes(entry, registry, routers), mounts, exposed=not address.is_loopback, hosts=entry.hosts
+        )
 
     def _routes(self, entry: HttpService, registry: Registry, routers: list[HttpRouter]) -> Routes:
         read = entry.timeouts.read.total_seconds()

@@ -1,13 +1,15 @@
 """The route `POST /api/v1/workflows/{entry}`, which starts a run, once per idempotency key.
 
-The key becomes the workflow id, so Temporal itself decides who was first: of many posts at once, on any number of
-machines, before and after restarts, one start is accepted and the rest are told that the id is taken. What the first
-post said is remembered as a digest in the run's memo, which lives exactly as long as the run is retained.
+Key, entry and the actor of the request become the workflow id, so Temporal itself decides who was first: of many posts at
+once, on any number of machines, before and after restarts, one start is accepted and the rest are told that the id is
+taken. The same key of another actor is another key. What the first post said is remembered as a digest in the run's
+memo, which lives exactly as long as the run is retained.
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,15 +27,17 @@ from runtime.http.problem import ProblemResponse, refuse
 from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route
 from runtime.http.waiting import Wait, result_of
-from runtime.principal import Caller
+from runtime.principal import NOBODY, Caller, Principal
 from runtime.registry import StartableWorkflow, inputs
 from runtime.registry.problems import did_you_mean
 
-#: Memo field of a run that was started with a key: {"key": digest of entry and key, "body": digest of the JSON value}.
+#: Memo field of a run that was started with a key: {"key": digest of entry, key and actor, "body": digest of the JSON value}.
 MEMO = "evermoon.idempotency"
 
 KEY_HEADER = "Idempotency-Key"
 REPLAYED_HEADER = "Idempotency-Replayed"
+#: What the query string says of a start, but for the run's id.
+PARAMETERS = ("wait", "timeout", "grace", "start_delay", "worker")
 _MAX_KEY = 255
 _MAX_ID = 1000
 _RETRY_AFTER = "1"
@@ -54,7 +58,7 @@ class Starting:
         self._body_timeout = body_timeout
 
     def routes(self) -> list[Route]:
-        return [Route("POST", f"{API}/workflows/{{entry}}", self.post)]
+        return [Route("POST", f"{API}/workflows/{{entry}}", self.post, query=("id", *PARAMETERS))]
 
     async def post(self, request: web.BaseRequest, params: Params) -> web.Response:
         entry = self.workflow(params["entry"])
@@ -62,7 +66,7 @@ class Starting:
         body = await read_json(request, self._body_timeout)
         if entry.input_schema is not None:
             inputs.check(entry.id, entry.input_schema, body.value)
-        memo = None if key is None else {"key": digest(entry.id, key), "body": body.digest()}
+        memo = None if key is None else {"key": digest(entry.id, key, principal_of(request)), "body": body.digest()}
         start = _start_request(request, entry, body, memo)
         begun = await self.once(start, memo, f"{KEY_HEADER} was used before with another body")
         return await self.answer(request, begun, started_document(begun), wait)
@@ -146,6 +150,12 @@ def times(request: web.BaseRequest) -> dict[str, Any]:
         text = request.query.get(parameter)
         if text is not None:
             options[option] = round(duration(parameter, text).total_seconds() * 1000)
+            if parameter == "timeout" and not options[option]:
+                raise refuse(
+                    400,
+                    f"?timeout={text[:40]} leaves the run no time: leave it out for a run without a budget",
+                    parameter=parameter,
+                )
     return options
 
 
@@ -177,6 +187,9 @@ def _key(request: web.BaseRequest) -> str | None:
     return key
 
 
-def digest(space: str, key: str) -> str:
-    """Of a key that means something within `space` only."""
-    return hashlib.sha256(f"{space}\0{key}".encode("utf-8", "surrogateescape")).hexdigest()
+def digest(space: str, key: str, principal: Principal = NOBODY) -> str:
+    """Of a key that means something within `space` only, and for this actor only."""
+    text = f"{space}\0{key}".encode("utf-8", "surrogateescape")
+    if principal.actor is None:
+        return hashlib.sha256(text).hexdigest()
+    return hmac.digest(principal.actor.id.encode("utf-8", "surrogateescape"), text, "sha256").hex()

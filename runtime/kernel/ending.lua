@@ -29,7 +29,8 @@ return function(K)
     if class and class.returned then value = class.returned(class.state(value)) end
     local encoding, bytes = K.encode(value)
     if not encoding then
-      return K.failed(K.error({ kind = kinds.INVALID, message = "result: " .. bytes, retryable = false, stack = {} }))
+      return K.failed(K.error({ kind = kinds.INVALID, message = "result: " .. bytes, retryable = false, stack = {},
+        details = { returned = true } }))
     end
     return ended("done", { value = K.blob(encoding, bytes) })
   end

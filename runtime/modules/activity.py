@@ -12,6 +12,7 @@ async def heartbeat(call: HostCall) -> bool:
     if call.process.activity is None:
         raise invalid("not running as an activity")
     details = call.args[0] if call.args else NOTHING
+    await call.process.outlet.kept()  # where the next attempt goes on, the stream has everything before
     call.process.activity.heartbeat(details.value())
     return True
 

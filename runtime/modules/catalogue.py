@@ -9,7 +9,6 @@ from runtime.modules import activity, base64, hash, matching, options, os, uuid,
 from runtime.modules.crypto import module as crypto
 from runtime.modules.definition import (
     DETERMINISTIC,
-    HOST,
     PURE,
     WORKFLOW,
     CommandHandler,
@@ -26,6 +25,7 @@ from runtime.modules.queue import module as queue
 from runtime.modules.security import module as security
 from runtime.modules.sql import module as sql
 from runtime.modules.store import module as store
+from runtime.modules.stream import module as stream
 from runtime.modules.text import module as text
 from runtime.modules.time import module as time
 
@@ -79,7 +79,7 @@ _ALL = (
     security.MODULE,
     sql.MODULE,
     store.MODULE,
-    _lua("stream", HOST, "streams of a run; may be listed where HTTP streams are used"),
+    stream.MODULE,
     text.MODULE,
     time.MODULE,
     uuid.MODULE,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runtime.contracts import NO_TRIGGER, End, Trigger
+from runtime.contracts import NO_TRIGGER, End, OutletPort, Trigger
 from runtime.errors import CANCELED, Error, canceled, internal, timed_out
 from runtime.lua.protocol import Event
 from runtime.payload import NOTHING, Payload
@@ -44,6 +44,7 @@ class Execution:
         self._end: End | None = None
         self._told: Callable[[End], None] | None = None
         self._waiters: list[asyncio.Future[None]] = []
+        self._outlet: OutletPort | None = None
         self.started_at = time.time_ns()
 
     @property
@@ -138,6 +139,11 @@ class Execution:
             self._waiters.remove(waiter)
             if late is not None:
                 late.cancel()
+
+    async def has_published(self) -> None:
+        """Of one that is over: returns when what it published is kept."""
+        if self._outlet is not None:
+            await self._outlet.settled()
 
     async def wind_down(self, reason: str, grace: float) -> None:
         """Asks it to end, and after `grace` seconds ends it."""

@@ -7,8 +7,10 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
-from runtime.contracts import ActivityPort, DeliveryPort, HttpRequest, HttpResponse
+from runtime.contracts import ActivityPort, DeliveryPort, HttpRequest, HttpResponse, OutletPort
 from runtime.errors import invalid
+from runtime.modules.stream.streams import position_of
+from runtime.payload import Payload
 from runtime.principal import NOBODY, Principal
 
 
@@ -18,6 +20,7 @@ class ExecutionContext:
 
     In a handler of an `http.endpoint`, `request` is what it answers, and what it says of its `response` is the answer.
     `principal` has the actor it runs for and the scope of that. A function of a `queue.consumer` has the `message` it was called with.
+    By `outlet` it publishes to those who follow a run (`evermoon.stream`).
     `environ` is the environment the registry was loaded with: the process's own, and what `evermoon dev` added to it.
     """
 
@@ -31,11 +34,18 @@ class ExecutionContext:
     message: DeliveryPort | None = None
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     principal: Principal = NOBODY
+    outlet: OutletPort | None = field(default=None, repr=False)
 
     @property
     def idempotency_key(self) -> str | None:
         """Stable across the retries of one activity; None outside an activity."""
         return self.activity.idempotency_key if self.activity is not None else None
+
+    def publish(self, name: str, data: Payload, position: int | None, run: str | None) -> None:
+        """Raises `Error` INVALID, as `evermoon.stream.publish` does."""
+        if self.outlet is None:
+            raise invalid("nothing can be published here")
+        self.outlet.publish(name, data, position_of(position), run)
 
 
 _current: ContextVar[ExecutionContext] = ContextVar("evermoon_current")

@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from runtime.contracts import NO_TRIGGER, End, LinkedWorkflows, StartRequest, Trigger
+from runtime.contracts import NO_TRIGGER, End, LinkedWorkflows, RunPosition, StartRequest, Trigger
 from runtime.errors import invalid, not_deployed, rate_limited, timed_out, unavailable
 from runtime.lua import protocol
 from runtime.lua.program import Programs
 from runtime.lua.session import Session
 from runtime.modules.calls import waits
 from runtime.modules.events.bus import bus_of
+from runtime.modules.stream.streams import Streams
 from runtime.payload import NOTHING, Payload
 from runtime.principal import ANYBODY, Caller
 from runtime.process.boot_record import boot_of
@@ -57,6 +58,7 @@ class ProcessHost:
         programs: Programs,
         *,
         workflows: LinkedWorkflows | None = None,
+        streams: Streams | None = None,
         node: str = "local",
         log: LogPort = log_line,
         grace: float = GRACE,
@@ -71,6 +73,7 @@ class ProcessHost:
         self.command_runner: Callable[[LuaRun, HostPort], CommandRunner] = CommandRunner
         self.names = Names()
         self.resources = Resources()
+        self.streams = streams or Streams(registry, self._position)
         self.threads = Threads()
         self.watches = Watches(self)
         self.services = Supervisor(self)
@@ -119,7 +122,11 @@ class ProcessHost:
         call = Call(entry, pid, list(args), caller, trigger)
         run = self._run(call, former)
         self._begin(run)
-        return await run.outcome(timeout if timeout is not None else _own_timeout(entry), self._grace)
+        try:
+            return await run.outcome(timeout if timeout is not None else _own_timeout(entry), self._grace)
+        finally:
+            if trigger.activity is not None:  # its end is told after what it published
+                await run.has_published()
 
     def spawn(self, request: StartRequest) -> Execution:
         """Starts a process on the `process.host` that `request.worker` names, and gives it its first messages.
@@ -216,6 +223,7 @@ class ProcessHost:
                 run.cancel(_CLOSING)
         await asyncio.gather(*(self._wound_down(run, grace) for run in list(self._runs.values())))
         await self.watches.close(_CLOSING_GRACE)
+        await self.streams.close()
         await self.resources.close()
         await self.threads.close()
 
@@ -233,6 +241,12 @@ class ProcessHost:
     def process_entry(self, entry_id: str) -> ProcessLua:
         """Raises `Error` NOT_FOUND, or INVALID for what is no process."""
         return process_entry(self.registry, entry_id)
+
+    async def _position(self, run: str, run_id: str | None = None) -> RunPosition:
+        """For streams. A host without workflows has runs by their ids only."""
+        if self.workflows is None:
+            return RunPosition(run, 0)
+        return await self.workflows.position(run, run_id)
 
     def _under_way(self, pid: str) -> Execution:
         run = self._runs.get(pid)
@@ -305,7 +319,8 @@ class ProcessHost:
         entry = call.entry
         permit = self._pools.permit(entry.id, _pool_size(call))
         if isinstance(entry, FunctionPy):
-            return PythonRun(call, self._python(entry), permit, self.registry.environ)
+            outlet = self.streams.outlet(entry.id, call.pid, call.trigger.activity)
+            return PythonRun(call, self._python(entry), permit, self.registry.environ, outlet)
         return self._lua_run(call, permit, former)
 
     def _lua_run(self, call: Call, permit: Permit, former: Registry | None = None) -> LuaRun:

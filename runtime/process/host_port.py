@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from runtime.contracts import End, LinkedWorkflows, StartRequest, Trigger
 from runtime.lua.program import Programs
 from runtime.modules.events.bus import EventBus
+from runtime.modules.stream.streams import Streams
 from runtime.payload import Payload
 from runtime.principal import Caller
 from runtime.process.execution import Execution
@@ -39,6 +40,8 @@ class HostPort(Protocol):
     def workflows(self) -> LinkedWorkflows | None: ...
     @property
     def resources(self) -> Resources: ...
+    @property
+    def streams(self) -> Streams: ...
     @property
     def threads(self) -> Threads: ...
     @property

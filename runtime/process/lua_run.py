@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-from runtime.contracts import ActivityPort, DeliveryPort, End, HttpRequest, HttpResponse
+from runtime.contracts import ActivityPort, DeliveryPort, End, HttpRequest, HttpResponse, OutletPort
 from runtime.errors import Error, canceled, internal, invalid, rate_limited
 from runtime.lua import protocol
 from runtime.lua.protocol import Batch, Clock, Command, Event
@@ -112,6 +112,12 @@ class LuaRun(Execution):
     @property
     def registry(self) -> Registry:
         return self.host.registry
+
+    @property
+    def outlet(self) -> OutletPort:
+        if self._outlet is None:
+            self._outlet = self.host.streams.outlet(self.entry.id, self.pid, self.activity)
+        return self._outlet
 
     @property
     def resources(self) -> Resources:

@@ -6,6 +6,7 @@ enumerations, decimals, dataclasses and models are read from their JSON form. A 
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 import re
@@ -19,12 +20,14 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
+from runtime.contracts import OutletPort
 from runtime.errors import Error, internal, invalid
 from runtime.lua.protocol import Event
 from runtime.payload import BINARY, NULL, Payload
 from runtime.process.concurrency import Permit
 from runtime.process.execution import Call, Execution
 from runtime.process.execution_context import ExecutionContext, enter
+from runtime.process.heartbeats import HeartbeatsAfterStreams
 from runtime.process.threads import run_apart
 
 _log = logging.getLogger("evermoon.function")
@@ -62,9 +65,11 @@ class PythonFunction:
                 result = await run_apart(lambda: self._call(*values))
                 if inspect.isawaitable(result):
                     result = await result
-        except Error:
+        except (Error, GeneratorExit):
             raise
-        except Exception as error:
+        except BaseException as error:  # the end of an interpreter, too, is no matter of a function's
+            if isinstance(error, asyncio.CancelledError) and _is_canceled():
+                raise
             _log.exception("%s failed", self._id, extra={"traceback": True})
             raise self._failure(error) from error
         return self._written(result)
@@ -102,17 +107,21 @@ class PythonFunction:
         try:
             return Payload.of(to_jsonable_python(result))
         except (PydanticSerializationError, Error, ValueError) as error:
-            _log.error("%s returned a %s", self._id, type(result).__name__)
-            raise internal(f"{self._id} returned a value that has no JSON form") from error
+            _log.error("%s returned a %s: %s", self._id, type(result).__name__, error)
+            said = _said(error)
+            text = f"{self._id} returned a {type(result).__name__} that has no JSON form{said}"
+            raise internal(
+                f"{text}; return text, numbers, booleans, lists and dicts, or a model of pydantic"
+            ) from error
 
-    def _failure(self, error: Exception) -> Error:
+    def _failure(self, error: BaseException) -> Error:
         """The exception and the author's line. Text that would tell of the host stays in the log, with the whole traceback."""
-        place = self._place(error)
-        text = str(error)
-        said = "" if not text or _HOST_TEXT.search(text) else f": {text}"
+        if isinstance(error, RuntimeError) and isinstance(error.__cause__, StopIteration):
+            error = error.__cause__  # which Python lets through no coroutine
+        place, said = self._place(error), _said(error)
         return internal(f"{self._id} failed: {type(error).__name__}{said}{place}", retryable=None)
 
-    def _place(self, error: Exception) -> str:
+    def _place(self, error: BaseException) -> str:
         """The innermost frame in a file of the author's, in words."""
         if self._root is None:
             return ""
@@ -124,6 +133,21 @@ class PythonFunction:
             if own
             else ""
         )
+
+
+def _said(error: BaseException) -> str:
+    """The text of an exception, unless it would tell of the host."""
+    try:
+        text = str(error)
+    except Exception:
+        return ""
+    return "" if not text or _HOST_TEXT.search(text) else f": {text}"
+
+
+def _is_canceled() -> bool:
+    """Whether somebody asked this task to end; anybody may raise what that raises."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _is_own(file: Path, root: Path) -> bool:
@@ -161,11 +185,18 @@ class PythonRun(Execution):
     """An execution of a Python function. It has a PID, by which it is known as a sender, but no mailbox. Cancelling it cancels its coroutine; a synchronous
     function goes on until it looks at `current().activity.is_canceled()`, and is abandoned after the grace."""
 
-    def __init__(self, call: Call, function: PythonFunction, permit: Permit, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, call: Call, function: PythonFunction, permit: Permit, environ: Mapping[str, str], outlet: OutletPort
+    ) -> None:
         super().__init__(call)
         self._function = function
         self._permit = permit
         self._environ = environ
+        self._outlet = outlet
+        activity = call.trigger.activity
+        self._activity: HeartbeatsAfterStreams | None = None
+        if activity is not None:
+            self._activity = HeartbeatsAfterStreams(activity, outlet, asyncio.get_running_loop())
 
     def post(self, event: Event) -> bool:
         return False
@@ -182,6 +213,11 @@ class PythonRun(Execution):
         finally:
             self._permit.give_back()
 
+    async def has_published(self) -> None:
+        await super().has_published()
+        if self._activity is not None:
+            await self._activity.sent()
+
     def _current(self) -> ExecutionContext:
         call = self.call
         return ExecutionContext(
@@ -189,10 +225,11 @@ class PythonRun(Execution):
             pid=call.pid,
             sender=call.caller.sender,
             context=dict(call.caller.context),
-            activity=call.trigger.activity,
+            activity=self._activity,
             request=call.trigger.request,
             response=call.trigger.response,
             message=call.trigger.message,
             environ=self._environ,
             principal=call.caller.principal,
+            outlet=self._outlet,
         )

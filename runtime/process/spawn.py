@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+from runtime import limits
 from runtime.contracts import LinkedWorkflows, Message, Started, StartRequest
 from runtime.errors import Error, already_exists, invalid, not_found, unavailable
 from runtime.lua.protocol import Command
@@ -15,7 +16,7 @@ from runtime.principal import Caller
 from runtime.process import await_workflow
 from runtime.process.execution import Execution
 from runtime.process.lua_run import LuaRun
-from runtime.registry import Entry, ProcessHostEntry, ProcessLua, Registry, StartableWorkflow
+from runtime.registry import Entry, ProcessHostEntry, ProcessLua, Registry, RunnableLua, StartableWorkflow
 from runtime.registry.problems import did_you_mean
 
 
@@ -47,7 +48,8 @@ async def execute(run: LuaRun, command: Command, host: str | None, options: Mapp
 def caller(run: LuaRun, command: Command) -> Caller:
     """A callee sees its caller's context, overlaid by what the call adds; and acts as its caller, but for what the call says otherwise."""
     context = {**run.call.caller.context, **(command.data.get("ctx") or {})}
-    return Caller(context, run.call.caller.principal.changed_by(command.data), run.pid)
+    called = run.call.caller
+    return Caller(context, called.principal.changed_by(command.data), run.pid, called.depth)
 
 
 def workflows(run: LuaRun) -> LinkedWorkflows:
@@ -92,6 +94,9 @@ async def _start(run: LuaRun, command: Command, entry_id: str, host: str | None,
 
 
 def _request(run: LuaRun, command: Command, host: str | None, options: Mapping[str, Any]) -> StartRequest:
+    starter = caller(run, command).deeper()
+    if isinstance(run.call.entry, RunnableLua):
+        limits.check_depth(starter.depth, run.call.entry.limits.depth, run.call.entry.id)
     return StartRequest(
         entry=str(command.data["id"]),
         args=command.args,
@@ -99,7 +104,7 @@ def _request(run: LuaRun, command: Command, host: str | None, options: Mapping[s
         worker=host or None,
         options=options,
         messages=[Message(item["topic"], item.get("args") or ()) for item in command.data.get("messages") or ()],
-        caller=caller(run, command),
+        caller=starter,
     )
 
 

@@ -23,8 +23,10 @@ def stored(registry: Registry, queue: str) -> int | None:
     worker = registry.get(worker_of(registry, queue))
     if not isinstance(worker, TemporalWorker):
         return None
-    client = registry.resolve(registry[registry.resolve(worker).client])
-    return client.payloads.threshold if isinstance(client, TemporalClient) and client.payloads.store else None
+    client = registry[registry.resolve(worker).client]
+    if not isinstance(client, TemporalClient) or registry.payload_store(client) is None:
+        return None
+    return registry.resolve(client).payloads.threshold
 
 
 def worker_of(registry: Registry, name: str) -> str:

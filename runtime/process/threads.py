@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 _log = logging.getLogger("evermoon.host")
 
@@ -112,12 +112,12 @@ async def run_apart(work: Callable[[], T]) -> T:
     When the awaiting task is cancelled the thread goes on, unobserved.
     """
     loop = asyncio.get_running_loop()
-    outcome: asyncio.Future[T] = loop.create_future()
+    outcome: asyncio.Future[Callable[[], T]] = loop.create_future()
     context = contextvars.copy_context()
 
-    def report(value: T | None, error: BaseException | None) -> None:
+    def report(told: Callable[[], T]) -> None:
         try:
-            loop.call_soon_threadsafe(_settle, outcome, value, error)
+            loop.call_soon_threadsafe(_settle, outcome, told)
         except RuntimeError:
             pass  # the loop has closed: nobody is left to tell
 
@@ -125,18 +125,23 @@ async def run_apart(work: Callable[[], T]) -> T:
         try:
             value = context.run(work)
         except BaseException as error:
-            report(None, error)
+            report(partial(_raise, error))
         else:
-            report(value, None)
+            report(lambda: value)
 
     threading.Thread(target=target, name="evermoon-function", daemon=True).start()
-    return await outcome
+    return (await outcome)()
 
 
-def _settle(outcome: asyncio.Future[Any], value: Any, error: BaseException | None) -> None:
+def _settle(outcome: asyncio.Future[Any], value: Any, error: BaseException | None = None) -> None:
     if outcome.done():
         return
     if error is not None:
         outcome.set_exception(error)
     else:
         outcome.set_result(value)
+
+
+def _raise(error: BaseException) -> NoReturn:
+    """A future takes no exception that ends an iteration, and a loop is ended by one that ends the interpreter."""
+    raise error

@@ -33,16 +33,20 @@ from runtime.registry.kinds import (
     TemporalWorkflow,
     WorkflowLua,
 )
-from runtime.registry.kinds.lua import ActivityMeta, Limits, LuaEntry, RunnableLua, WorkflowMeta
+from runtime.registry.kinds.lua import ActivityMeta, Limits, LuaEntry, RunnableLua, WorkflowLimits, WorkflowMeta
+from runtime.registry.kinds.temporal import PAYLOADS
 from runtime.registry.models import Entry, SourceFile
 from runtime.registry.problems import Problem, RegistryError
 from runtime.registry.registry import Check, Origin, Registry
 from runtime.registry.releases import REPORT_EVERY, Release, Releases, Report
+from runtime.registry.services import WHOLE, Selection
 from runtime.registry.stores import DirectoryStore, MemoryStore, open_store
 
 __all__ = [
     "LATEST",
+    "PAYLOADS",
     "REPORT_EVERY",
+    "WHOLE",
     "ActivityEntry",
     "ActivityMeta",
     "Bundle",
@@ -83,6 +87,7 @@ __all__ = [
     "Report",
     "RunnableLua",
     "SecurityPolicy",
+    "Selection",
     "SourceFile",
     "StartableWorkflow",
     "Stored",
@@ -91,6 +96,7 @@ __all__ = [
     "TemporalSchedule",
     "TemporalWorker",
     "TemporalWorkflow",
+    "WorkflowLimits",
     "WorkflowLua",
     "WorkflowMeta",
     "host_code",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from runtime.registry import crosschecks, files, overrides, references, sources, validation
 from runtime.registry.drafts import Draft, check_placeholders
-from runtime.registry.kinds import KINDS, NOT_YET
+from runtime.registry.kinds import KINDS
 from runtime.registry.models import Entry
 from runtime.registry.problems import Problem, did_you_mean
 
@@ -85,7 +85,7 @@ def _named(drafts: Iterable[Draft]) -> dict[str, Draft]:
 
 def _may_be_a_place(draft: Draft) -> bool:
     """One of no known kind may have been meant as such."""
-    return draft.kind in _PLACES or (draft.model is None and draft.kind not in NOT_YET)
+    return draft.kind in _PLACES or draft.model is None
 
 
 def _recognise(draft: Draft) -> None:
@@ -96,9 +96,6 @@ def _recognise(draft: Draft) -> None:
         draft.complain(("kind",), f"kind: expects text, not {kind!r}")
     elif kind in KINDS:
         draft.kind, draft.model = kind, KINDS[kind]
-    elif kind in NOT_YET:
-        draft.kind = kind
-        draft.complain(("kind",), f"kind {kind} is not supported yet", f"supported are {', '.join(sorted(KINDS))}")
     else:
         draft.kind = kind
         draft.complain(("kind",), f'unknown kind "{kind}"', _meant(kind))
@@ -106,7 +103,7 @@ def _recognise(draft: Draft) -> None:
 
 def _meant(kind: str) -> str:
     """A hint for a kind that there is not: one that is written alike, or those that share a word with it, or all."""
-    near = did_you_mean(kind, [*KINDS, *sorted(NOT_YET)])
+    near = did_you_mean(kind, list(KINDS))
     words = set(kind.lower().split("."))
     alike = [known for known in KINDS if words & set(known.split("."))]
     return near or (

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 
 from runtime.registry import placeholders
 from runtime.registry.drafts import Draft, dig, places, put, spell
-from runtime.registry.kinds import NOT_YET
 from runtime.registry.models import Reference
 from runtime.registry.problems import closest
 from runtime.registry.yamlfile import Steps
@@ -57,7 +56,7 @@ def _check(
         candidates = [id for id in _fitting(reference, drafts) if id != draft.id]
         hint = _suggest(target, candidates) or (None if candidates else _nobody(reference))
         draft.complain(steps, f"{spell(steps)}: no entry {_show(shown, target)}", hint)
-    elif reference.kinds and found.kind not in reference.kinds and (found.model or found.kind in NOT_YET):
+    elif reference.kinds and found.kind not in reference.kinds and found.model:
         wanted = " or ".join(reference.kinds)
         suggestion = _suggest(target, _fitting(reference, drafts))
         message = f"{spell(steps)}: {_show(shown, target)} is a {found.kind}, not a {wanted}"

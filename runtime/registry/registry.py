@@ -13,10 +13,11 @@ from pydantic import ValidationError
 from runtime.errors import invalid, not_found
 from runtime.registry import loader, placeholders, validation
 from runtime.registry.drafts import dig, put, spell
-from runtime.registry.kinds import StartableWorkflow, TemporalWorkflow, WorkflowLua
+from runtime.registry.kinds import StartableWorkflow, TemporalClient, TemporalWorkflow, WorkflowLua
+from runtime.registry.kinds.temporal import PAYLOADS
 from runtime.registry.models import Entry
 from runtime.registry.problems import Problem, RegistryError, did_you_mean, in_order
-from runtime.registry.services import Services
+from runtime.registry.services import WHOLE, Selection, Services
 
 
 class Origin(Protocol):
@@ -42,6 +43,7 @@ class Registry:
         environ: Mapping[str, str],
         files: Sequence[Path] = (),
         notes: Iterable[Problem] = (),
+        selection: Selection = WHOLE,
     ) -> None:
         self.path = path
         self.entries: Mapping[str, Entry] = MappingProxyType(dict(entries))
@@ -53,7 +55,7 @@ class Registry:
         #: The environment does not change under a registry, so neither does what an entry resolves to.
         self._resolved: dict[str, Entry] = {}
         self._of_kind: dict[type[Entry], tuple[Entry, ...]] = {}
-        self.services = Services(self.entries, self.resolve)
+        self.services = Services(self.entries, self.resolve, selection)
         self._workflows = {entry.workflow.name or entry.id: entry for entry in self.of_kind(WorkflowLua)}
 
     @classmethod
@@ -67,6 +69,7 @@ class Registry:
         lenient: bool = False,
         strict: bool = False,
         origin: Origin | None = None,
+        selection: Selection = WHOLE,
     ) -> Registry:
         """Reads a definition file or a directory of them.
 
@@ -76,16 +79,18 @@ class Registry:
 
         `lenient`: for speaking to runs that exist, which needs to know only where they live. Mistakes elsewhere go into
         `notes`, and the entries that have them are missing. `strict`: for publishing and checking, where problems count as mistakes.
+        `selection`: the part that this process serves; a name in it that no service has is an `Error` INVALID.
         """
         read_at, here = (origin.registry, origin.here) if origin is not None else (Path(path), None)
         loaded = loader.load(read_at, environ, overrides, here)
-        registry = cls(Path(path), loaded.entries, environ=environ, files=loaded.files)
+        registry = cls(Path(path), loaded.entries, environ=environ, files=loaded.files, selection=selection)
         problems = [*loaded.problems, *(problem for check in checks for problem in check(registry))]
         if here is not None:
             problems = [_placed(problem, here) for problem in problems]
         stopping = ("error", "problem") if strict else ("error",)
         if any(problem.severity in stopping for problem in problems) and not (lenient and loaded.placed):
             raise RegistryError(problems)
+        registry.services.check_selection()
         registry.notes = in_order(problems)
         registry.deployed = origin is not None
         return registry
@@ -123,6 +128,11 @@ class Registry:
     def environ(self) -> Mapping[str, str]:
         """What placeholders and `env.variable` entries read from."""
         return self._environ
+
+    def payload_store(self, client: TemporalClient) -> str | None:
+        """The place of the large values of a client: what it says, else what the environment says; None: nowhere."""
+        resolved = self.resolve(client)
+        return resolved.payloads.store or self._environ.get(PAYLOADS) or None
 
     def workflow_type(self, entry: StartableWorkflow) -> str:
         """The name Temporal knows a workflow by."""

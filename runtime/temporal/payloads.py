@@ -56,11 +56,14 @@ M = TypeVar("M", bound=Message)
 
 
 class AesGcm(PayloadCodec):
-    """The codec that encrypts the whole payload, its metadata included, as ``nonce || ciphertext || tag``. It reads as it is what is not encrypted."""
+    """The codec that encrypts the whole payload, its metadata included, as ``nonce || ciphertext || tag``. It reads as it is what is not encrypted.
 
-    def __init__(self, key: bytes) -> None:
-        self._cipher = aead.AESGCM(key)
-        self._key_id = hashlib.sha256(key).hexdigest()[:16].encode()
+    What one of the `former` keys has encrypted is read too. A payload names its key by the beginning of the key's hash.
+    """
+
+    def __init__(self, key: bytes, former: Sequence[bytes] = ()) -> None:
+        self._key_id = _id_of(key)
+        self._ciphers = {_id_of(known): aead.AESGCM(known) for known in (key, *former)}
 
     async def encode(self, payloads: Sequence[Proto]) -> list[Proto]:
         return [payload if wire.CLEAR in payload.metadata else self._sealed(payload) for payload in payloads]
@@ -72,17 +75,22 @@ class AesGcm(PayloadCodec):
 
     def _sealed(self, payload: Proto) -> Proto:
         nonce = secrets.token_bytes(_NONCE)
-        data = nonce + self._cipher.encrypt(nonce, payload.SerializeToString(), None)
+        data = nonce + self._ciphers[self._key_id].encrypt(nonce, payload.SerializeToString(), None)
         return Proto(metadata={_ENCODING: _ENCRYPTED, _CIPHER: b"AES-GCM", _KEY_ID: self._key_id}, data=data)
 
     def _open(self, payload: Proto) -> Proto:
-        if payload.metadata.get(_KEY_ID, self._key_id) != self._key_id:
+        cipher = self._ciphers.get(payload.metadata.get(_KEY_ID, self._key_id))
+        if cipher is None:
             raise errors.permission_denied("a payload is encrypted with another key")
         try:
-            clear = self._cipher.decrypt(payload.data[:_NONCE], payload.data[_NONCE:], None)
+            clear = cipher.decrypt(payload.data[:_NONCE], payload.data[_NONCE:], None)
         except exceptions.InvalidTag:
             raise errors.permission_denied("a payload was changed after it was encrypted") from None
         return Proto.FromString(clear)
+
+
+def _id_of(key: bytes) -> bytes:
+    return hashlib.sha256(key).hexdigest()[:16].encode()
 
 
 class Failures(DefaultFailureConverterWithEncodedAttributes):
@@ -171,7 +179,7 @@ def travel(registry: Registry, client_id: str) -> Travel:
         return Travel()
     resolved = registry.resolve(entry)
     assert isinstance(resolved, TemporalClient)
-    storage, codec = _storage(resolved), _codec(resolved)
+    storage, codec = _storage(resolved, registry.payload_store(entry)), _codec(resolved)
     if storage is None and codec is None:
         return Travel()
     failures = DefaultFailureConverter if codec is None else Failures
@@ -180,21 +188,26 @@ def travel(registry: Registry, client_id: str) -> Travel:
 
 
 def _codec(entry: TemporalClient) -> AesGcm | None:
-    if entry.codec.type == "none":
+    codec = entry.codec
+    if codec.type == "none":
         return None
-    text = (entry.codec.key or "").strip()
+    former = [_key(entry, f"codec.former_keys.{at}", text) for at, text in enumerate(codec.former_keys)]
+    return AesGcm(_key(entry, "codec.key", codec.key or ""), former)
+
+
+def _key(entry: TemporalClient, field: str, text: str) -> bytes:
+    """Raises `Error` INVALID, which does not show it."""
     for read in (bytes.fromhex, lambda text: base64.b64decode(text, validate=True)):
         try:
-            key = read(text)
+            key = read(text.strip())
         except (ValueError, binascii.Error):
             continue
         if len(key) in _KEY_SIZES:
-            return AesGcm(key)
-    raise invalid(f"{entry.id}: codec.key is not 16, 24 or 32 bytes in hexadecimal or Base64")
+            return key
+    raise invalid(f"{entry.id}: {field} is not 16, 24 or 32 bytes in hexadecimal or Base64")
 
 
-def _storage(entry: TemporalClient) -> ExternalStorage | None:
-    url = entry.payloads.store
+def _storage(entry: TemporalClient, url: str | None) -> ExternalStorage | None:
     if url is None:
         return None
     parts = urlsplit(url)

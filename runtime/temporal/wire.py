@@ -34,6 +34,8 @@ ACTOR = "evermoon-actor"
 SCOPE = "evermoon-scope"
 #: PID of who started a run, sent a signal or called an activity, JSON text.
 SENDER = "evermoon-sender"
+#: How many runs and processes started one another before this run, or the run of this activity; a JSON number, absent for none.
+DEPTH = "evermoon-depth"
 #: Hash of the bundle a run was started with, or `runtime.registry.LATEST`; JSON text.
 BUNDLE = "evermoon-bundle"
 #: First run id of the chain an activity's caller belongs to; part of the idempotency key, which must survive continue-as-new.
@@ -109,6 +111,9 @@ DELAY_MARKER = "evermoon.start_delay:2"
 BUDGET_MARKER = "evermoon.budget:"
 #: Of a run with a budget that failed since an activity had no time left for another attempt.
 STARVED_MARKER = "evermoon.starved"
+
+#: Of a run that was ended because its history was full.
+HISTORY_MARKER = "evermoon.history_full"
 
 #: Marker in which the SDK records a patch, and the key of its details: JSON {id, deprecated}.
 SDK_PATCH = "core_patch"
@@ -263,6 +268,11 @@ def sender_of(headers: Mapping[str, Proto]) -> str:
     return _text_of(headers, SENDER)
 
 
+def depth_of(headers: Mapping[str, Proto]) -> int:
+    value = read_header(headers, DEPTH)
+    return value if isinstance(value, int) and value > 0 else 0
+
+
 def bundle_of(headers: Mapping[str, Proto]) -> str:
     return _text_of(headers, BUNDLE)
 
@@ -293,7 +303,7 @@ def principal_of(headers: Mapping[str, Proto]) -> Principal:
 
 
 def headers(
-    *, context: Mapping[str, Any] | None = None, principal: Principal = NOBODY, **texts: str | None
+    *, context: Mapping[str, Any] | None = None, principal: Principal = NOBODY, depth: int = 0, **texts: str | None
 ) -> dict[str, Proto]:
     """Headers of an outgoing call; `texts` by short name (`sender`, `bundle`, `chain`), the empty ones left out.
 
@@ -303,6 +313,8 @@ def headers(
     found = {
         names[name]: _bundle_header(text) if name == "bundle" else header(text) for name, text in texts.items() if text
     }
+    if depth:
+        found[DEPTH] = header(depth)
     if context:
         found[CONTEXT] = header(dict(context))
     if principal.actor is not None:

@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from runtime.contracts import NO_TRIGGER, LinkedWorkflows, Trigger
-from runtime.errors import Error
 from runtime.lua.program import Programs
 from runtime.lua.protocol import Command
+from runtime.modules.stream.memory import MemoryStreams
+from runtime.modules.stream.streams import Streams
 from runtime.payload import Payload
 from runtime.principal import ANYBODY, Caller
 from runtime.process.command_handlers import OPERATIONS
@@ -19,13 +20,12 @@ from runtime.process.host_port import LogPort
 from runtime.process.python_run import PythonFunction
 from runtime.process.threads import Then, Threads
 from runtime.registry import FunctionPy, Registry
-from runtime.registry.kinds.python import place_of
 from runtime.testing.clock import Clock, VirtualLoop
 
 T = TypeVar("T")
 
 #: Commands of modules that wait for others in the same world, not for what is outside of it.
-_INSIDE = ("activity.", "events.", "queue.")
+_INSIDE = ("activity.", "events.", "queue.", "stream.")
 
 #: Answers a call in place of the entry, or gives None where nobody does.
 StandIn = Callable[[str, Sequence[Payload], Caller], "asyncio.Future[Payload] | None"]
@@ -45,7 +45,8 @@ class VirtualProcessHost(ProcessHost):
         loop: VirtualLoop,
         stand_in: StandIn,
     ) -> None:
-        super().__init__(registry, programs, workflows=workflows, node="test", log=log)
+        streams = Streams(registry, workflows.position, given=MemoryStreams(), interval=0)
+        super().__init__(registry, programs, workflows=workflows, streams=streams, node="test", log=log)
         self.now = lambda: clock.now
         self.threads = _Here()
         self.command_runner = _Runner
@@ -91,20 +92,15 @@ class _Here(Threads):
 
 
 class _Function(PythonFunction):
-    """A Python function whose work holds the clock. Its failures have the place in the author's files, as those of Lua have."""
+    """A Python function whose work holds the clock."""
 
     def __init__(self, entry: FunctionPy, loop: VirtualLoop) -> None:
         super().__init__(entry.id, entry.load(), entry.root)
-        self._loop, self._entry = loop, entry
+        self._loop = loop
 
     async def run(self, args: Sequence[Payload]) -> Payload:
         with self._loop.working():
-            try:
-                return await super().run(args)
-            except Error as error:
-                place = place_of(error.__cause__ or error, self._entry.root)
-                error.stack = error.stack or (f"{place}: in {self._id}" if place else None)
-                raise
+            return await super().run(args)
 
 
 class _Runner(CommandRunner):

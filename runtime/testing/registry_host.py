@@ -23,7 +23,7 @@ from runtime.process.authorization import UPGRADE, check, of_pid
 from runtime.process.host_port import LogPort, log_line
 from runtime.process.pids import Pid, no_process
 from runtime.process.task_queues import stored
-from runtime.registry import Registry, StartableWorkflow, WorkflowLua
+from runtime.registry import Registry, RunnableLua, StartableWorkflow, WorkflowLua
 from runtime.testing.calls import Calls, queue_named
 from runtime.testing.children import Child, Children, Outcome, act
 from runtime.testing.clock import Clock, rfc3339
@@ -45,7 +45,7 @@ class RegistryHost(VirtualHost):
         self._registry, self._programs = world.registry, world.programs
         self._calls = Calls(world, self)
         self._updates: dict[str, Callable[[Outcome], None]] = {}
-        self._sender = caller.sender
+        self._sender, self._depth = caller.sender, caller.depth
         own = Pid.parse(pid) or Pid(self._worker() or PLACE, "virtual")
         self._id, self.place = own.id, own.place
         super().__init__(
@@ -92,7 +92,7 @@ class RegistryHost(VirtualHost):
     def caller(self, command: protocol.Command) -> Caller:
         """As whom, and in which context, it calls and starts others."""
         context = command.data.get("ctx") or self._boot["ctx"]
-        return Caller(context, self.principal.changed_by(command.data), self.pid)
+        return Caller(context, self.principal.changed_by(command.data), self.pid, self._depth)
 
     # Driving ------------------------------------------------------------------------------------------------------------
 
@@ -286,11 +286,14 @@ class RegistryHost(VirtualHost):
             functions.terminate(to, reason)
 
     def child(self, command: protocol.Command) -> Child:
-        options = self.child_options(command)
+        options, starter = self.child_options(command), self.caller(command).deeper()
+        entry = self._registry.get(self.entry_id)
+        if isinstance(entry, RunnableLua):
+            limits.check_depth(starter.depth, entry.limits.depth, entry.id)
         start = Start(
             str(command.data["id"]),
             command.args,
-            self.caller(command),
+            starter,
             options,
             options.get("id") or command.data.get("name"),
             command.data.get("host"),

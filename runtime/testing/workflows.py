@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
-from runtime.contracts import Cursor, End, EventFeed, RunDescription, Started, StartRequest
+from runtime.contracts import Cursor, End, EventFeed, RunDescription, RunPage, RunPosition, Started, StartRequest
 from runtime.errors import CANCELED, Error, canceled, not_found, timed_out, unavailable
 from runtime.lua import protocol
 from runtime.payload import Payload
@@ -99,11 +99,18 @@ class VirtualWorkflows:
     def list(self, query: str = "", limit: int = 50) -> AsyncIterator[RunDescription]:
         raise _not_here("list runs")
 
+    async def page(self, query: str, limit: int, token: str = "") -> RunPage:
+        raise _not_here("list runs")
+
     async def count(self, query: str = "") -> int:
         raise _not_here("count runs")
 
     async def history(self, run: str) -> dict[str, Any]:
         raise _not_here("show a history")
+
+    async def position(self, run: str, run_id: str | None = None) -> RunPosition:
+        """A world has no histories."""
+        return RunPosition(run, 0)
 
     def follow(
         self, run: str, after: Cursor | None = None, *, wait: bool = True

@@ -57,26 +57,27 @@ def on_terminal(words: Sequence[str], environ: Mapping[str, str]) -> str:
 
 @contextmanager
 def running(
-    directory: Path, *words: str, env: Mapping[str, str] | None = None
+    directory: Path, *words: str, env: Mapping[str, str] | None = None, log: str = "stderr.log"
 ) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
-    """A command that stays, and the line of JSON it began with. Ended, if it has not been, by SIGTERM, with status 0."""
-    with (directory / "stderr.log").open("w") as log:
+    """A command that stays, and the line of JSON it began with; `log` has what it says on standard error. Ended, if it has not been, by SIGTERM, with status 0."""
+    told = directory / log
+    with told.open("w") as stream:
         process = subprocess.Popen(
             [*EVERMOON, *words, "--json"],
             cwd=directory,
             env=environment(env),
             stdout=subprocess.PIPE,
-            stderr=log,
+            stderr=stream,
             text=True,
         )
     assert process.stdout is not None
     try:
         line = process.stdout.readline()
-        assert line, (directory / "stderr.log").read_text()
+        assert line, told.read_text()
         yield process, json.loads(line)
         if process.poll() is None:
             process.terminate()
-        assert process.wait(_PATIENCE) == 0, (directory / "stderr.log").read_text()
+        assert process.wait(_PATIENCE) == 0, told.read_text()
     finally:
         if process.poll() is None:
             process.kill()

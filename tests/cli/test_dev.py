@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 import subprocess
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -107,6 +108,36 @@ def test_it_says_where_everything_is_and_the_others_find_it(dev: Dev) -> None:
     assert dev.told["ui"].startswith("http://127.0.0.1:")
     with urllib.request.urlopen(dev.told["http"]["app:http"] + "/readyz") as answer:
         assert answer.status == 200
+
+
+def test_large_values_are_kept_beside_the_database(tmp_path: Path) -> None:
+    """More than Temporal takes, as argument of a child and as result; the other commands read it too."""
+    directory = project(tmp_path)
+    (directory / "entries" / "hello.lua").write_text(
+        'return function(text) return text or process.exec("app:hello", "app:worker", ("x"):rep(3 * 1024 * 1024)) end\n'
+    )
+    registry = directory / "config" / "registry.yaml"
+    registry.write_text(registry.read_text().replace("[funcs, time]", "[funcs, time, process]"))
+    with running(directory, "dev"):
+        run = evermoon(directory, "start", "app:hello", "--json").json["id"]
+        assert evermoon(directory, "result", run, "--json").json == "x" * 3 * 1024 * 1024
+    assert any(path.is_file() for path in (directory / ".evermoon" / "payloads").rglob("*"))
+    assert "reloaded" not in (directory / "stderr.log").read_text(), "what it keeps there is nobody's save"
+
+
+def test_a_page_of_elsewhere_reaches_nothing(dev: Dev) -> None:
+    base = dev.told["http"]["app:http"]
+    page = {"Origin": "https://pages.example", "Sec-Fetch-Site": "cross-site"}
+    for path, data, headers in (
+        ("/api/v1/entries", None, {"Host": "pages.example"}),
+        ("/docs", None, {"Host": "pages.example"}),
+        ("/api/v1/workflows/app:waiting", b"", page),
+        ("/api/v1/workflows/app:waiting", b"[1]", {**page, "Content-Type": "text/plain"}),
+    ):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(urllib.request.Request(base + path, data, headers))
+        with refused.value as answer:
+            assert answer.status == 403, path
 
 
 def test_start_and_wait(dev: Dev) -> None:

@@ -128,6 +128,59 @@ async def test_a_process_that_dies_is_replaced_and_its_services_are(project: Pat
     assert not any(map(alive, children))
 
 
+GPU = """
+  - {name: gpu, kind: temporal.worker, client: temporal, task_queue: GPU, meta: {group: heavy}}
+  - name: infer
+    kind: function.py
+    source: py://steps:infer
+    meta:
+      temporal: {activity: {worker: gpu}}
+      options: {activity.start_to_close_timeout: 2s, activity.retry_policy: {initial_interval: 100ms}}
+  - {name: job, kind: workflow.lua, source: file://entries/job.lua, modules: [funcs], meta: {temporal: {workflow: {worker: worker}}}}
+"""
+INFER = """
+import os
+import pathlib
+import time
+
+
+def infer(prompt: str) -> int:
+    seen = pathlib.Path("began")
+    if not seen.exists():
+        seen.write_text(str(os.getpid()))
+        time.sleep(60)
+    return os.getpid()
+"""
+
+
+@pytest.mark.timeout(600)
+async def test_a_step_waits_for_the_processes_that_serve_its_worker(project: Path, temporal_server: DevServer) -> None:
+    """One registry, two processes. The one for the GPU is killed in the middle of a step, which waits for its successor."""
+    env = {"TEMPORAL_ADDRESS": temporal_server.address}
+    registry = project / "config" / "registry.yaml"
+    registry.write_text(registry.read_text() + GPU.replace("GPU", f"gpu-{project.name}"))
+    (project / "steps.py").write_text(INFER)
+    (project / "entries" / "job.lua").write_text('return function() return funcs.call("app:infer", "hi") end')
+    with running(project, "serve", "--except", "heavy", env=env) as (_, told):
+        assert told["workers"] == ["app:worker"]
+        with running(project, "serve", "--only", "app:gpu", env=env, log="gpu.log") as (gpu, told):
+            assert (told["workers"], told["http"]) == (["app:gpu"], {})
+            run = evermoon(project, "start", "app:job", "--json", env=env).json["id"]
+            wait_until((project / "began").exists)
+            assert (project / "began").read_text() == str(gpu.pid)
+            gpu.kill()
+            gpu.wait()
+            gpu.returncode = 0  # this end was meant
+        with running(project, "serve", "--only", "heavy", env=env, log="gpu.log") as (gpu, _):
+            assert evermoon(project, "result", run, "--json", env=env).json == gpu.pid
+
+
+def test_a_part_that_is_not_there_is_refused(project: Path) -> None:
+    outcome = evermoon(project, "serve", "--only", "app:workr")
+    assert (outcome.status, "Traceback" in outcome.err) == (1, False)
+    assert 'no service has the id or the meta.group "app:workr"; did you mean "app:worker"?' in outcome.err
+
+
 async def test_a_process_that_never_gets_ready_ends_all(project: Path, temporal_server: DevServer) -> None:
     env = {"TEMPORAL_ADDRESS": temporal_server.address}
     (project / "entries" / "hello.lua").write_text("return function(")

@@ -122,7 +122,9 @@ def test_what_a_test_prints_is_shown_with_it(loud: Path) -> None:
         "| python says hello",
     ]
     assert "and logs hello" in lines[4]
-    assert "app:prints failed: app:prints failed: SystemError: it broke [Internal] at prints.py:6" in done.err
+    assert (
+        "app:prints failed: app:prints failed: SystemError: it broke (prints.py:6, in prints) [Internal]\n" in done.err
+    )
     assert lines[-1] == "ok      tests.loud: loud / Is Quiet"
 
 

@@ -100,6 +100,21 @@ def test_ps_lists_the_runs_of_this_registry(neighbours: Neighbours) -> None:
     assert [run["id"] for run in found] == ["of-a"]
 
 
+def test_ps_lists_nobody_elses_runs_whatever_is_wrong_with_the_registry(neighbours: Neighbours) -> None:
+    assert neighbours("a", "start", "a:hello", "--id", "also-of-a").status == 0
+    wait_until(lambda: "also-of-a" in neighbours("a", "ps").out)
+    registry = neighbours.place / "b" / "config" / "registry.yaml"
+    whole = registry.read_text()
+    try:
+        registry.write_text(whole.replace("name: hello", "name: hello\n    colour: green"))
+        listed = neighbours("b", "ps")
+    finally:
+        registry.write_text(whole)
+    assert "passing over 1 problem of the registry" in listed.err, listed
+    assert "runs of workflows that are passed over are not listed; --all lists the runs of every type" in listed.err
+    assert (listed.status, "also-of-a" in listed.out) == (0, False)
+
+
 @pytest.mark.parametrize(
     ("name", "namespace"), [("my project!", "my-project"), ("Trips.2", "Trips.2"), ("42", "42"), ("no", "no")]
 )

@@ -45,6 +45,16 @@ MISTAKES = {
         ["ps"],
         "'host:port' is no address of a Temporal server",
     ),
+    "an address without a port": (
+        {"TEMPORAL_ADDRESS": "127.0.0.1"},
+        ["ps"],
+        "'127.0.0.1' is no address of a Temporal server: write host:port, such as 127.0.0.1:7233",
+    ),
+    "an address that is a URL": (
+        {"TEMPORAL_ADDRESS": "http://127.0.0.1:7233"},
+        ["ps"],
+        "'http://127.0.0.1:7233' is no address of a Temporal server: write host:port",
+    ),
     "a state directory below a file": (
         {},
         ["dev", "--ephemeral", "--state", "/dev/null/state"],

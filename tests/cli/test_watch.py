@@ -4,8 +4,10 @@ import asyncio
 import time
 from pathlib import Path
 
+from watchfiles import Change
+
 from runtime import Runtime
-from runtime.cli.watch import saved
+from runtime.cli.watch import Sources, saved
 
 REGISTRY = """
 namespace: app
@@ -17,6 +19,12 @@ namespace: more
 entries:
   - {name: two, kind: library.lua, source: file://two.lua}
 """
+
+
+def test_what_a_host_keeps_for_itself_is_no_save(tmp_path: Path) -> None:
+    is_save = Sources(ignore_paths=[tmp_path / ".evermoon"])
+    kept, own = tmp_path / ".evermoon" / "bundles" / "ab" / "manifest.json", tmp_path / "config" / "more.json"
+    assert [is_save(Change.modified, str(path)) for path in (kept, own)] == [False, True]
 
 
 async def test_what_is_watched_follows_the_registry(tmp_path: Path) -> None:

@@ -31,13 +31,18 @@ SCRIPTS = """
     end
     function H.refused() return http.response():json(print) end
     function H.later() return funcs.async("web:tea") end
+    function H.broken() error("boom") end
+    function H.unknown() error(errors.new(errors.NOT_FOUND, "no tea")) end
+    function H.inside() return { response = http.response() } end
+    function H.a_function() return function() end end
     function H.request() return http.request() end
     function H.tea() return { cups = 2 } end
 """
 ROUTES = "\n".join(
     f"GET /{name} {name}"
     for name in (
-        "chained", "by_a_local", "status_alone", "written", "streamed", "refused", "later", "request", "tea"
+        "chained", "by_a_local", "status_alone", "written", "streamed", "refused", "later", "request", "tea",
+        "broken", "unknown", "inside", "a_function",
     )
 )  # fmt: skip
 
@@ -61,13 +66,30 @@ async def test_a_handler_may_return_its_response(tmp_path: Path, path: str, stat
 
 @pytest.mark.parametrize(
     ("path", "words"),
-    [("/refused", "print"), ("/request", "hand over what you need of it, such as request:body_json()")],
+    [
+        ("/refused", "print"),
+        ("/inside", "response"),
+        ("/a_function", "function"),
+        ("/request", "hand over what you need of it, such as request:body_json()"),
+    ],
 )
-async def test_a_handler_that_returns_what_means_nothing_is_told_what_to_return(
+async def test_a_handler_that_returns_what_means_nothing_is_an_error_of_the_server_and_is_told_what_to_return(
     tmp_path: Path, path: str, words: str
 ) -> None:
     async with serving(tmp_path, entries(ROUTES).replace("[http, json, time]", "[http, funcs]"), SCRIPTS) as web:
         answer = await web.get(path)
-        assert (answer.status, answer.json["kind"]) == (400, "Invalid")
+        assert (answer.status, answer.json["kind"]) == ((400, "Invalid") if path == "/refused" else (500, "Internal"))
         assert "cannot leave the script" in answer.json["detail"]
         assert words in answer.json["detail"] or path == "/refused"
+
+
+async def test_a_handler_that_fails_is_told_in_the_log_with_request_and_place(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(tmp_path, entries(ROUTES).replace("[http, json, time]", "[http, funcs]"), SCRIPTS) as web:
+        assert (await web.get("/broken")).status == 500
+        assert (await web.get("/unknown")).status == 404  # the client's to read
+        [line] = [record.getMessage() for record in caplog.records if record.name == "evermoon.http"]
+    assert line.startswith("web:broken failed, asked by GET /broken: ")
+    assert "boom" in line
+    assert "handlers.lua:" in line

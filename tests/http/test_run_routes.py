@@ -176,6 +176,15 @@ async def test_a_query_that_is_none_is_400(web: Site) -> None:
     assert (await web.get("/api/v1/runs", params={"page": "0"})).status == 400
 
 
+async def test_a_page_far_away_is_reached_by_tokens_only(web: Site) -> None:
+    for params in ({"page": "1000", "limit": "1000"}, {"page": "11", "limit": "1000"}):
+        answer = await web.get("/api/v1/runs", params=params)
+        assert (answer.status, "page_token" in answer.json["detail"]) == (400, True)
+    assert (await web.get("/api/v1/runs", params={"page": "10", "limit": "1000"})).status == 200
+    for token in ("x", "eyJ9", "W10=", "WyJ4IiwgIngiXQ=="):
+        assert (await web.get("/api/v1/runs", params={"page_token": token})).status == 400, token
+
+
 async def test_entries_can_be_found_and_read(web: Site) -> None:
     entries = (await web.get("/api/v1/entries")).json["entries"]
     assert {entry["id"] for entry in entries} >= {"web:echo", "web:strict"}

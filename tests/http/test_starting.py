@@ -5,6 +5,7 @@ import uuid
 
 import pytest
 
+from runtime.errors import Error
 from tests.http.site import Site
 
 ECHO = "/api/v1/workflows/web:echo"
@@ -72,10 +73,42 @@ async def test_a_run_past_its_time_budget_is_failed(web: Site) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ["?timeout=soon", "?timeout=-1s", "?grace=x", "?start_delay=x", "?id="],
+    ["?timeout=soon", "?timeout=-1s", "?grace=x", "?start_delay=x", "?id=", "?timeout=0", "?timeout=0s", "?grace=2s"],
 )
-async def test_a_parameter_that_cannot_be_meant_is_400(web: Site, query: str) -> None:
+async def test_a_parameter_that_cannot_be_meant_is_400_and_starts_nothing(web: Site, query: str) -> None:
     assert (await web.post(ECHO + query, 1)).status == 400
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "words"),
+    [
+        ("POST", f"{ECHO}?timout=2s", 'unknown parameter ?timout=; did you mean "timeout"?'),
+        ("POST", f"{ECHO}?wiat=3", 'unknown parameter ?wiat=; did you mean "wait"?'),
+        ("POST", "/api/v1/operations/web:echo?timout=2s", 'did you mean "timeout"?'),
+        ("GET", "/api/v1/runs?limti=3", 'did you mean "limit"?'),
+        ("GET", "/api/v1/runs/nobody/result?wiat=3", 'did you mean "wait"?'),
+        ("POST", "/api/v1/runs/nobody/cancel?reason=x", "none is known here"),
+    ],
+)
+async def test_an_unknown_parameter_is_refused_with_what_may_be_meant(
+    web: Site, method: str, path: str, words: str
+) -> None:
+    answer = await web.ask(method, path)
+    assert (answer.status, answer.json["kind"]) == (400, "Invalid")
+    assert words in answer.json["detail"]
+
+
+async def test_a_misspelt_reason_is_refused(web: Site) -> None:
+    for how in ("cancel", "terminate"):
+        answer = await web.post(f"/api/v1/runs/nobody/{how}", {"raeson": "no longer wanted"})
+        assert answer.status == 400, answer.text
+
+
+async def test_python_refuses_a_start_that_cannot_be_meant(web: Site) -> None:
+    for options in ({"timeout": 0}, {"budget": "0s"}, {"budget_grace": "2s"}, {"id": ""}):
+        with pytest.raises(Error) as raised:
+            await web.runtime.start("web:echo", 1, **options)
+        assert raised.value.kind == "Invalid"
 
 
 @pytest.mark.parametrize("entry", ["web:nothing", "web:worker", "web:whole", "nonsense"])

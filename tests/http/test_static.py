@@ -94,7 +94,7 @@ async def test_a_directory_is_its_index(site: Serving) -> None:
     ],
 )
 async def test_what_is_not_there_or_not_meant_is_404(site: Serving, path: str) -> None:
-    answer = await site.raw(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    answer = await site.raw(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
     assert b" 404 " in answer.splitlines()[0], answer
     assert b"classified" not in answer
 

@@ -130,7 +130,7 @@ async def test_a_flush_sends_what_was_written_and_settles_the_head(site: Serving
 
 async def test_head_of_a_stream_is_its_head(site: Serving) -> None:
     reader, writer = await site.connect()
-    writer.write(b"HEAD /chunks HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    writer.write(b"HEAD /chunks HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     await eventually(lambda: site.lines.seen)
     await site.tell("go")
     head, _, body = (await reader.read()).partition(b"\r\n\r\n")
@@ -145,7 +145,7 @@ async def test_a_failure_in_the_middle_breaks_the_connection_off(site: Serving) 
 
 async def test_a_client_that_goes_away_cancels_its_handler(site: Serving) -> None:
     _, writer = await site.connect()
-    writer.write(b"GET /waits HTTP/1.1\r\nHost: x\r\n\r\n")
+    writer.write(b"GET /waits HTTP/1.1\r\nHost: localhost\r\n\r\n")
     await eventually(lambda: site.host.running)
     writer.close()
     await eventually(lambda: not site.host.running)
@@ -154,7 +154,7 @@ async def test_a_client_that_goes_away_cancels_its_handler(site: Serving) -> Non
 
 async def test_a_client_that_reads_slowly_holds_its_handler_back_and_no_memory(site: Serving) -> None:
     reader, writer = await site.connect()
-    writer.write(b"GET /pours HTTP/1.1\r\nHost: x\r\n\r\n")
+    writer.write(b"GET /pours HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert b"200 OK" in await reader.readline()
     writer.close()  # six gigabytes would follow
     await eventually(lambda: not site.host.running)
@@ -164,7 +164,7 @@ async def test_a_client_that_takes_nothing_of_a_stream_is_given_up(tmp_path: Pat
     text = ENTRIES.replace("max_body: 16MiB", "timeouts: {idle: 200ms}")
     async with serving(tmp_path, text, HANDLERS) as site:
         _, writer = await site.connect()
-        writer.write(b"GET /pours HTTP/1.1\r\nHost: x\r\n\r\n")
+        writer.write(b"GET /pours HTTP/1.1\r\nHost: localhost\r\n\r\n")
         await eventually(lambda: site.lines.seen)
         assert [message for _, message, _ in site.lines.seen] == ["Canceled"]
         writer.close()
@@ -202,7 +202,7 @@ async def test_a_handler_may_leave_a_body_unread(site: Serving) -> None:
 async def test_a_body_that_turns_out_too_large_is_413(site: Serving) -> None:
     for path in ("/counts", "/whole"):
         reader, writer = await site.connect()
-        writer.write(f"POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
+        writer.write(f"POST {path} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
         for _ in range(17):
             writer.write(chunk(b"x" * 1024 * 1024))
         assert b" 413 " in await reader.readline()
@@ -211,14 +211,14 @@ async def test_a_body_that_turns_out_too_large_is_413(site: Serving) -> None:
 
 async def test_a_body_that_says_it_is_too_large_is_413_before_it_is_sent(site: Serving) -> None:
     reader, writer = await site.connect()
-    writer.write(b"POST /ignores HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n")
+    writer.write(b"POST /ignores HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n")
     assert b" 413 " in await reader.readline()
     writer.close()
 
 
 async def test_a_body_that_ends_too_soon_fails_its_reader(site: Serving) -> None:
     _, writer = await site.connect()
-    writer.write(b"POST /counts HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 500_000)
+    writer.write(b"POST /counts HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 500_000)
     await eventually(lambda: site.host.running)
     writer.close()
     await eventually(lambda: not site.host.running)
@@ -256,11 +256,11 @@ async def test_a_stream_that_takes_too_long_is_broken_off(hasty: Serving) -> Non
 @pytest.mark.parametrize("arrived", [b"x", b"x" * 500_000], ids=["at once", "as a stream"])
 async def test_a_body_that_comes_too_slowly_is_408(impatient: Serving, arrived: bytes) -> None:
     reader, writer = await impatient.connect()
-    writer.write(b"POST /counts HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n" + arrived)
+    writer.write(b"POST /counts HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n" + arrived)
     assert b" 408 " in await reader.readline()
     writer.close()
 
 
-@pytest.mark.parametrize("sent", [b"", b"GET /ignores HT", b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: "])
+@pytest.mark.parametrize("sent", [b"", b"GET /ignores HT", b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: "])
 async def test_a_head_that_comes_too_slowly_is_408(impatient: Serving, sent: bytes) -> None:
     assert (await impatient.raw(sent)).startswith(b"HTTP/1.1 408 ")

@@ -71,11 +71,11 @@ async def test_a_line_break_in_a_header_of_a_python_handler_is_an_error_of_the_h
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
         b"GET\r\n\r\n",
         b"GET /echo/1 HTTP/1.1\r\nno colon\r\n\r\n",
-        b"GET /echo/1 HTTP/1.1\r\nHost: x\r\nX: a\x00b\r\n\r\n",
-        b"POST /echo/1 HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
-        b"POST /echo/1 HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        b"GET /echo/1 HTTP/1.1\r\nHost: x\r\nX-Long: " + b"x" * 100_000 + b"\r\n\r\n",
-        b"GET /" + b"x" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /echo/1 HTTP/1.1\r\nHost: localhost\r\nX: a\x00b\r\n\r\n",
+        b"POST /echo/1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+        b"POST /echo/1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"GET /echo/1 HTTP/1.1\r\nHost: localhost\r\nX-Long: " + b"x" * 100_000 + b"\r\n\r\n",
+        b"GET /" + b"x" * 100_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
     ],
     ids=["tls", "short", "no-colon", "nul", "negative", "smuggling", "long-header", "long-path"],
 )
@@ -102,15 +102,15 @@ FRAMINGS = [
     b"Transfer-Encoding: chunked\r\n\r\n+5\r\nhello\r\n0\r\n\r\n",
     b"Transfer-Encoding: chunked\r\n\r\n5;\nxx\r\nhello\r\n0\r\n\r\n",
     b"X: 1\r\n Content-Length: 5\r\n\r\nhello",
-    b"Host: y\r\nContent-Length: 5\r\n\r\nhello",
+    b"Host: localhost\r\nContent-Length: 5\r\n\r\nhello",
 ]
 
 
 async def test_a_body_that_two_servers_may_see_two_ends_of_is_400(tmp_path: Path) -> None:
     """What follows it would be a request of its own to one of them."""
     async with serving(tmp_path, entries("POST /echo/{id} echo\nGET /evil echo"), HANDLERS) as web:
-        head = b"POST /echo/1 HTTP/1.1\r\nHost: x\r\n"
-        after = b"GET /evil HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        head = b"POST /echo/1 HTTP/1.1\r\nHost: localhost\r\n"
+        after = b"GET /evil HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
         proper = await web.raw(head + b"Content-Length: 5\r\n\r\nhello" + after)
         assert proper.count(b" 200 OK") == 2
         for framing in FRAMINGS:
@@ -121,7 +121,7 @@ async def test_a_body_that_two_servers_may_see_two_ends_of_is_400(tmp_path: Path
 
 async def test_a_body_with_broken_chunks_is_400(tmp_path: Path) -> None:
     async with serving(tmp_path, entries("POST /echo/{id} echo"), HANDLERS) as web:
-        sent = b"POST /echo/1 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"
+        sent = b"POST /echo/1 HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"
         assert b" 400 " in (await web.raw(sent)).splitlines()[0]
 
 
@@ -129,7 +129,7 @@ async def test_a_thousand_clients_at_once(tmp_path: Path) -> None:
     async with serving(tmp_path, entries(ROUTES), HANDLERS) as web:
         connections = await asyncio.gather(*(web.connect() for _ in range(1000)))
         for number, (_, writer) in enumerate(connections):
-            writer.write(f"GET /echo/{number} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+            writer.write(f"GET /echo/{number} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
         answers = await asyncio.gather(*(reader.read() for reader, _ in connections))
         for _, writer in connections:
             writer.close()

@@ -104,11 +104,12 @@ def test_what_marks_the_history_is_refused_by_name(name: str) -> None:
     arguments = "'change', 1, 2" if name == "version" else "'change'"
     program = program_from_source(SOURCE % f"return workflow.{name}({arguments})", modules=("workflow",))
 
-    def mark(*_: object) -> bool:
+    def answer(*_: object) -> bool:
         asked.append(name)
         return True
 
-    session = Session(program, BOOT, questions={f"workflow.{name}": mark})
+    questions = {f"workflow.{name}": answer}
+    session = Session(program, BOOT, questions=questions)
     session.step([protocol.start([])], Clock(1))
     for ask in (lambda: session.query("q", []), lambda: session.validate("u", [])):
         with pytest.raises(Error, match=rf"a query handler or validator cannot use 'workflow\.{name}'"):

@@ -128,5 +128,5 @@ async def test_everything_a_script_finds_is_on_the_page(tmp_path: Path, name: st
     """
     page = (PAGES / f"{name}.md").read_text()
     found = await run(tmp_path, body, modules=[] if name in MODULES else [name])
-    assert found or name == "stream"  # has nothing yet
+    assert found
     assert [key for key in found if not re.search(rf"\b{key}\b", page)] == []

@@ -19,8 +19,8 @@ from runtime.errors import (
     UNAVAILABLE,
     Error,
 )
+from runtime.modules.sql.mysql import time_limit
 from runtime.modules.sql.parameters import to_format
-from runtime.modules.sql.urls import mysql_time_limit
 from runtime.process.host import ProcessHost
 from tests.modules.host_script import run
 from tests.process.support import MODULES, call, function, host, load
@@ -332,7 +332,7 @@ async def test_mysql_by_its_parts_and_a_login_that_is_refused(tmp_path: Path, my
     ],
 )
 def test_each_server_is_told_its_time_limit(version: str, statement: str) -> None:
-    assert mysql_time_limit(version, 0.1) == statement
+    assert time_limit(version, 0.1) == statement
 
 
 async def test_what_a_database_is_and_does(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -197,7 +198,55 @@ async def test_other_exceptions_are_internal_and_show_nothing_of_the_host(tmp_pa
     assert (broken.value.kind, bool(re.fullmatch(shelf, broken.value.message))) == (INTERNAL, True)
     file = r"app:leaky failed: FileNotFoundError \(breaking\.py:\d+, in leaky\)"
     assert (leaky.value.kind, bool(re.fullmatch(file, leaky.value.message))) == (INTERNAL, True)
-    assert (opaque.value.kind, opaque.value.message) == (INTERNAL, "app:opaque returned a value that has no JSON form")
+    assert opaque.value.kind == INTERNAL
+    assert opaque.value.message.startswith("app:opaque returned a object that has no JSON form")
+    assert opaque.value.message.endswith("; return text, numbers, booleans, lists and dicts, or a model of pydantic")
+
+
+ENDINGS = """
+    import asyncio
+    import sys
+
+    class Mute(Exception):
+        def __str__(self):
+            raise ValueError("no text")
+
+    def exits(): sys.exit(3)
+    async def exits_later(): sys.exit(3)
+    def interrupts(): raise KeyboardInterrupt
+    async def interrupts_later(): raise KeyboardInterrupt
+    def stops(): return next(iter(()))
+    async def stops_later(): return next(iter(()))
+    def mute(): raise Mute
+    def bare(): raise BaseException("bare")
+    def cancels(): raise asyncio.CancelledError
+    async def cancels_later(): raise asyncio.CancelledError("as if")
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("exits", "SystemExit: 3"),
+        ("exits_later", "SystemExit: 3"),
+        ("interrupts", "KeyboardInterrupt"),
+        ("interrupts_later", "KeyboardInterrupt"),
+        ("stops", "StopIteration"),
+        ("stops_later", "StopIteration"),
+        ("mute", "Mute"),
+        ("bare", "BaseException: bare"),
+        ("cancels", "CancelledError"),
+        ("cancels_later", "CancelledError: as if"),
+    ],
+)
+async def test_no_exception_of_a_function_ends_more_than_its_call(name: str, said: str, tmp_path: Path) -> None:
+    entries = [{"name": name, "kind": "function.py", "source": f"py://endings:{name}"}]
+    async with host(load(tmp_path, {"endings.py": textwrap.dedent(ENDINGS)}, entries)) as h:
+        with pytest.raises(Error) as caught:
+            await call(h, name)
+        expected = rf"app:{name} failed: {said} \(endings\.py:\d+, in {name}\)"
+        assert (caught.value.kind, bool(re.fullmatch(expected, caught.value.message))) == (INTERNAL, True), caught.value
+        assert caught.value.is_retried
 
 
 async def test_bytes_travel_as_bytes(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ entries:
     kind: function.lua
     source: file://pay.lua
   - name: tick
-    kind: stream.store
+    kind: stream.storage
   - name: odd
     kind: workflow.luaa
   - name: queue
@@ -105,7 +105,7 @@ EXPECTED = [
     ("registry.yaml", 27, "app:pay", "timeout: expects a duration", None),
     ("registry.yaml", 28, None, '"timeout" is given twice', "the first is on line 27"),
     ("registry.yaml", 29, "app:pay", "app:pay is defined twice", None),
-    ("registry.yaml", 33, "app:tick", "kind stream.store is not supported yet", None),
+    ("registry.yaml", 33, "app:tick", 'unknown kind "stream.storage"', None),
     ("registry.yaml", 35, "app:odd", 'unknown kind "workflow.luaa"', 'did you mean "workflow.lua"?'),
     ("registry.yaml", 36, "app:queue", 'missing field "task_queue"', None),
     ("registry.yaml", 39, None, 'missing field "name"', None),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from runtime.errors import UNAVAILABLE, Error
-from runtime.registry import Registry, RegistryError
+from runtime.registry import Registry, RegistryError, Selection
 from runtime.registry.kinds import MODELS
 from runtime.registry.models import ServiceEntry
 from tests.docs.pages import ROOT
@@ -43,6 +43,44 @@ def test_a_service_that_does_not_start_by_itself_is_not_started(files: Files) ->
     with pytest.raises(Error, match=r"http.service app:web is not started.*\(registry.yaml:\d+\); start it with -o app") as refused:  # fmt: skip
         made.services.require(made["app:web"])  # type: ignore[arg-type]
     assert refused.value.kind == UNAVAILABLE
+
+
+WORKERS = (
+    "name: gpu, kind: temporal.worker, client: temporal, task_queue: gpu, meta: {group: heavy}",
+    "name: cpu, kind: temporal.worker, client: temporal, task_queue: cpu, meta: {group: [light, all]}",
+    "name: base, kind: process.service, process: actor, host: host",
+    "name: web, kind: http.service, lifecycle: {depends_on: [base, gpu]}",
+)
+
+
+@pytest.mark.parametrize(
+    ("only", "without", "here"),
+    [
+        (["app:gpu"], [], {"app:gpu"}),
+        (["heavy", "light"], [], {"app:gpu", "app:cpu"}),
+        ([], ["app:gpu", "app:base"], {"app:cpu", "app:web"}),
+        (["app:web"], [], {"app:web"}),
+        (["all", "app:gpu"], ["heavy"], {"app:cpu"}),
+    ],
+)
+def test_a_process_may_be_for_a_part_of_the_registry(
+    only: list[str], without: list[str], here: set[str], files: Files
+) -> None:
+    made = load(files, *WORKERS)
+    part = Registry(made.path, made.entries, environ={}, selection=Selection(only, without))
+    assert part.services.started == {"app:temporal", "app:host", "app:driver"} | here
+    if "app:web" in here:
+        assert part.services.awaited("app:web") == [], "what runs elsewhere is not waited for"
+    for id in {"app:gpu", "app:cpu"} - here:
+        with pytest.raises(Error, match=f"temporal.worker {id} is not served by this process"):
+            part.services.require(made[id])  # type: ignore[arg-type]
+
+
+def test_a_name_that_no_service_has_is_refused(files: Files) -> None:
+    made = load(files, *WORKERS)
+    part = Registry(made.path, made.entries, environ={}, selection=Selection(["app:gpus"]))
+    with pytest.raises(Error, match=r'no service has the id or the meta.group "app:gpus"; did you mean "app:gpu"\?'):
+        part.services.check_selection()
 
 
 def test_what_a_service_needs_starts_with_it(files: Files) -> None:

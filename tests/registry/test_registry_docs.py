@@ -7,7 +7,7 @@ import re
 import pytest
 
 from runtime.registry import Entry
-from runtime.registry.kinds import KINDS, MODELS, NOT_YET
+from runtime.registry.kinds import KINDS, MODELS
 from tests.docs.pages import ROOT, Block, blocks
 from tests.registry.kind_fields import rows
 from tests.registry.support import Files
@@ -48,10 +48,6 @@ def test_a_page_names_every_field_and_its_default(model: type[Entry]) -> None:
 def test_a_page_shows_an_entry_of_its_kind(model: type[Entry], files: Files) -> None:
     [example] = [block for block in blocks(page_of(model.KIND)) if block.language == "yaml"]
     assert any(entry.kind == model.KIND for entry in loaded(files, example).values())
-
-
-def test_kinds_to_come_are_named() -> None:
-    assert [kind for kind in NOT_YET if f"`{kind}`" not in TEXT] == []
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=str)

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from temporalio.api.common.v1 import Payload as Proto
 
 from runtime import Runtime
 from runtime.errors import Error
 from runtime.lua.program import Programs
 from runtime.temporal.dev_server import DevServer
-from runtime.temporal.payloads import travel
+from runtime.temporal.payloads import AesGcm, travel
 from runtime.temporal.replay.replayer import replay
 from tests.temporal.schedules.test_schedules import described
 from tests.temporal.stage import Files, Stage, staged
@@ -125,6 +126,21 @@ async def test_a_payload_of_another_key_is_no_secret_told(files: Files, temporal
         files.client(codec={"type": "aes_gcm", "key": "00" * 32})
         with pytest.raises(Error, match="another key"):
             await replay([history], files.load(), Programs(stage.registry, stage.bundles))
+        files.client(codec={"type": "aes_gcm", "key": "00" * 32, "former_keys": [KEY]})
+        [item] = await replay([history], files.load(), Programs(stage.registry, stage.bundles))
+        assert item.failure is None
+
+
+async def test_the_newest_key_writes_and_each_reads() -> None:
+    old, new = bytes(range(32)), bytes(range(1, 33))
+    clear = [Proto(metadata={"encoding": b"json/plain"}, data=b'"secret"')]
+    [before] = await AesGcm(old).encode(clear)
+    rotated = AesGcm(new, [old])
+    [after] = await rotated.encode(clear)
+    assert await rotated.decode([before, after]) == clear * 2
+    assert await AesGcm(new).decode([after]) == clear
+    with pytest.raises(Error, match="another key"):
+        await AesGcm(old).decode([after])
 
 
 async def test_a_schedule_knows_its_mark_and_its_runs_their_input(files: Files, temporal_server: DevServer) -> None:
@@ -180,6 +196,7 @@ async def test_large_values_travel_by_reference(
     ("fields", "message"),
     [
         ({"codec": {"type": "aes_gcm", "key": "short"}}, "codec.key is not"),
+        ({"codec": {"type": "aes_gcm", "key": KEY, "former_keys": [KEY, "short"]}}, "codec.former_keys.1 is not"),
         ({"payloads": {"store": "s3://bucket"}}, "payloads.store is no directory"),
     ],
 )

@@ -148,7 +148,9 @@ def test_a_python_exception_has_its_place_in_the_authors_file(tmp_path: Path) ->
     entries = python("breaks", once) + python("gone", module="lost")
     files = {"acts_py": PYTHON, "lost_py": "import math\nimport no_such_library\ndef gone():\n    pass\n"}
     outcomes = project(tmp_path, test, entries, **files).outcomes()
-    assert "app:breaks failed: KeyError: 'no such shelf' [Internal] at acts.py:25" in outcomes["raised"].message
+    assert (
+        "app:breaks failed: KeyError: 'no such shelf' (acts.py:25, in breaks) [Internal]" in outcomes["raised"].message
+    )
     assert "No module named 'no_such_library' (lost.py:2)" in outcomes["imported"].message
 
 

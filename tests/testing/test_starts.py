@@ -102,6 +102,28 @@ def test_an_input_schema_holds_for_a_run_that_a_test_starts(tmp_path: Path) -> N
     project(tmp_path, test).passes()
 
 
+def test_runs_that_start_one_another_are_stopped_in_a_test(tmp_path: Path) -> None:
+    project = written(
+        tmp_path,
+        """
+        test.it("ends", function()
+          test.equal(test.start({ entry = "app:bomb" }):result(), { deep = 50, kind = "LimitExceeded" })
+        end)
+        """,
+        '  - {name: bomb, kind: workflow.lua, source: "file://bomb.lua", modules: [workflow], meta: {temporal: {workflow: {worker: worker}}}}\n',
+        bomb_lua="""
+            local workflow = require("workflow")
+            return function()
+              local found, err = workflow.exec("app:bomb")
+              if err then return { deep = 0, kind = err:kind() } end
+              found.deep = found.deep + 1
+              return found
+            end
+        """,
+    )
+    project.passes()
+
+
 @pytest.mark.parametrize("how", ["exec", "spawn", "call"])
 def test_an_input_schema_holds_for_what_a_run_under_test_starts(tmp_path: Path, how: str) -> None:
     text = refusal(tmp_path, {"quay": 1})

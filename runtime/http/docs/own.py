@@ -112,13 +112,16 @@ OWN: Mapping[str, Operation] = {
                     runs={"type": "array", "items": OBJECT},
                     count={"type": "integer"},
                     page={"type": "integer"},
+                    next_page_token=TEXT,
+                    partial={"type": "boolean"},
                     links=OBJECT,
                 ),
             )
         },
         (
             Parameter("query", "A Temporal visibility query."),
-            Parameter("page", "Which page.", _whole(1, 1000)),
+            Parameter("page_token", "The next_page_token of the page before; links.next has it."),
+            Parameter("page", "Which page, among the first 10,000 runs.", _whole(1, 1000)),
             Parameter("limit", "How many on a page.", _whole(50, 1000)),
         ),
     ),

@@ -30,6 +30,15 @@ class CorsMiddleware:
         """Whether this is a preflight that it answers by itself."""
         return is_preflight(request) and self._allows(request.headers["Origin"])
 
+    def invites(self, request: web.BaseRequest, *, with_cookie: bool) -> bool:
+        """Whether the router's author named the request's origin, and where it comes `with_cookie`, allowed that too.
+
+        What nobody wrote, the default of any origin, invites nobody.
+        """
+        options = self._options
+        named = "origins" in options.model_fields_set and self._allows(request.headers.get("Origin", ""))
+        return named and (options.credentials or not with_cookie)
+
     def _preflight(self, request: web.BaseRequest) -> web.Response:
         options = self._options
         headers = {

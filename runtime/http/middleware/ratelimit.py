@@ -13,7 +13,7 @@ from aiohttp import web
 from runtime.http.middleware.chain import Serve
 from runtime.http.middleware.options import Ratelimit
 from runtime.http.problem import refuse
-from runtime.http.request import client_of, on_head
+from runtime.http.request import client_of, on_head, take_parameter
 
 
 @dataclass(slots=True)
@@ -70,5 +70,11 @@ class RatelimitMiddleware:
     def _client(self, request: web.BaseRequest) -> str:
         """By the header or parameter the options name; a client that gives none is known by its address."""
         kind, _, name = self.options.key.partition(":")
-        given = request.headers.get(name) if kind == "header" else request.query.get(name) if kind == "query" else None
+        given = (
+            request.headers.get(name)
+            if kind == "header"
+            else take_parameter(request, name)
+            if kind == "query"
+            else None
+        )
         return f"{kind} {given[:200]}" if given else f"ip {client_of(request)}"

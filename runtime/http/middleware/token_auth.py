@@ -12,10 +12,12 @@ import jwt
 from aiohttp import web
 
 from runtime.errors import invalid
+from runtime.http.browsers import is_of_another_origin, refusal
 from runtime.http.middleware.chain import Serve
+from runtime.http.middleware.cors import CorsMiddleware
 from runtime.http.middleware.options import TokenAuth, variable_id
 from runtime.http.problem import refuse
-from runtime.http.request import set_principal
+from runtime.http.request import set_principal, take_parameter
 from runtime.principal import Actor, Principal
 from runtime.registry import EnvVariable, HttpRouter, Registry
 from runtime.registry.kinds.security import scope_ids
@@ -72,8 +74,15 @@ class Signer:
 class TokenAuthMiddleware:
     """A middleware that answers 401 to a request without a known token. How long that takes says nothing about the tokens."""
 
-    def __init__(self, options: TokenAuth, known: Iterable[Known], signer: Signer | None = None) -> None:
+    def __init__(
+        self,
+        options: TokenAuth,
+        known: Iterable[Known],
+        signer: Signer | None = None,
+        cors: CorsMiddleware | None = None,
+    ) -> None:
         self._options = options
+        self._cors = cors
         self._known = list(known)
         self._signer = signer
 
@@ -85,7 +94,10 @@ class TokenAuthMiddleware:
         return await serve(request)
 
     def principal(self, request: web.BaseRequest) -> Principal | None:
-        """For whom a request is, None when its token says nobody, or it has none."""
+        """For whom a request is, None when its token says nobody, or it has none.
+
+        A browser sends a cookie along whoever asks: answers 403 where another origin sends what may change something.
+        """
         given = self._given(request)
         if given is None:
             return None
@@ -97,12 +109,15 @@ class TokenAuthMiddleware:
 
     def _given(self, request: web.BaseRequest) -> str | None:
         options = self._options
+        given_in_query = take_parameter(request, options.query) if options.query else None
         text = request.headers.get(options.header)
         if text is not None:
             return _without(options.prefix, text)
         if options.cookie and options.cookie in request.cookies:
+            if is_of_another_origin(request, self._cors, with_cookie=True):
+                raise refusal(request)
             return request.cookies[options.cookie]
-        return request.query.get(options.query) if options.query else None
+        return given_in_query
 
 
 class AnyToken:
@@ -119,13 +134,15 @@ class AnyToken:
         return await serve(request)
 
 
-def guard_of(router: HttpRouter, options: TokenAuth, registry: Registry) -> TokenAuthMiddleware:
+def guard_of(
+    router: HttpRouter, options: TokenAuth, registry: Registry, cors: CorsMiddleware | None
+) -> TokenAuthMiddleware:
     """The guard of a (resolved) router. Raises `Error` INVALID when it knows no token: a door nobody can open is a mistake."""
     signer = _signer(router, options, registry)
     known = _known(router, options, registry)
     if not known and signer is None:
         raise invalid(f"{router.id}: token_auth knows no token")
-    return TokenAuthMiddleware(options, known, signer)
+    return TokenAuthMiddleware(options, known, signer, cors)
 
 
 def _known(router: HttpRouter, options: TokenAuth, registry: Registry) -> list[Known]:

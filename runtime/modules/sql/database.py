@@ -10,76 +10,65 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sqlite3
 import threading
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
+from sqlalchemy import Connection, CursorResult, Engine, QueuePool, create_engine, event
 from sqlalchemy.exc import SQLAlchemyError
 
 from runtime.contracts import ExecutionPort
 from runtime.errors import invalid, not_found, timed_out
+from runtime.modules.sql.dialect import PLAIN, Begin, Dialect, raw_of
 from runtime.modules.sql.errors import translated
-from runtime.modules.sql.parameters import to_format
-from runtime.modules.sql.urls import MEMORY, connect_args, mysql_time_limit, url_of
+from runtime.modules.sql.mysql import Mysql
+from runtime.modules.sql.postgres import Postgres
+from runtime.modules.sql.sqlite import Sqlite
+from runtime.modules.sql.urls import MEMORY, url_of
 from runtime.registry.kinds.storage import Database
 from runtime.registry.problems import did_you_mean
 
 T = TypeVar("T")
 
-TYPES = {"db.sql.sqlite": "sqlite", "db.sql.postgres": "postgres", "db.sql.mysql": "mysql"}
-ISOLATION = {
-    "default": "",
-    "read_uncommitted": "READ UNCOMMITTED",
-    "read_committed": "READ COMMITTED",
-    "repeatable_read": "REPEATABLE READ",
-    "serializable": "SERIALIZABLE",
-}
-_PROGRESS = 10_000  # SQLite instructions between two looks at the clock
-
-
-@dataclass(frozen=True, slots=True)
-class Begin:
-    """How a transaction begins. SQLite is always serializable, which satisfies every level."""
-
-    isolation: str = "default"
-    read_only: bool = False
+#: Of a connection that a script's statement has run on: what it may have left there is undone when the connection is given back.
+_USED = "evermoon.used"
+_OVER = "the transaction is over: the text of a statement ended it"
 
 
 class OpenDatabase:
     def __init__(self, entry: Database) -> None:
         self.id = entry.id
-        self.type = TYPES[entry.kind]
+        self._closing = threading.Event()
+        self.dialect = _dialect(entry, self._closing)
         self.size = 1 if getattr(entry, "database_file", None) == MEMORY else entry.pool.size
         self._wait = entry.pool.timeout.total_seconds()
-        self._statement_timeout = entry.statement_timeout.total_seconds()
         self._permits = asyncio.Semaphore(self.size)
         self._threads = ThreadPoolExecutor(self.size, thread_name_prefix=f"sql {entry.id}")
-        self._closing = threading.Event()
         try:
             self._engine = self._open(entry)
         except (SQLAlchemyError, ImportError, ValueError) as error:
             raise translated(error, self.id) from None
+
+    @property
+    def type(self) -> str:
+        return self.dialect.name
 
     async def run(self, work: Callable[[Connection], T]) -> T:
         """`work` on a connection, each statement a transaction of its own."""
         await self._permit()
         return await self._on_thread(lambda: self._with_connection(work), self._permits.release)
 
-    async def in_transaction(self, work: Callable[[Connection], T], begin: Begin = Begin()) -> T:  # frozen
+    async def in_transaction(self, work: Callable[[Connection], T], begin: Begin = PLAIN) -> T:
         """`work` in a transaction: committed when it returns, rolled back when it raises."""
 
         def whole(connection: Connection) -> T:
             self.begin(connection, begin)
             try:
                 value = work(connection)
-                connection.exec_driver_sql("COMMIT")
+                self.own(connection, "COMMIT")
             except BaseException:
                 self.roll_back(connection)
                 raise
@@ -99,7 +88,7 @@ class OpenDatabase:
         except BaseException:
             self._permits.release()
             raise
-        return Transaction(self, connection)
+        return Transaction(self, connection, begin)
 
     @property
     def stats(self) -> dict[str, int]:
@@ -109,28 +98,51 @@ class OpenDatabase:
         in_use, idle = pool.checkedout(), pool.checkedin()
         return {"open_connections": in_use + idle, "in_use": in_use, "idle": idle}
 
-    def execute(self, connection: Connection, sql: str, parameters: tuple[Any, ...]) -> Any:
-        """A cursor result. Parameters are bound by the driver, never written into the text."""
-        text = to_format(sql, len(parameters)) if self.type == "mysql" else sql
-        with self._timed(connection):
-            return connection.exec_driver_sql(text, parameters)
+    def execute(
+        self,
+        connection: Connection,
+        sql: str,
+        parameters: tuple[Any, ...],
+        read: Callable[[CursorResult[Any]], T],
+        begin: Begin | None = None,
+    ) -> T:
+        """What `read` makes of the result of a script's statement. Parameters are bound by the driver, never written into the text.
+
+        `begin`: of the transaction that it is in; raises `Error` INVALID when that is over.
+        """
+        raw = raw_of(connection)
+        connection.info[_USED] = True
+        if begin is not None and not self.dialect.is_in(raw, begin):
+            raise invalid(_OVER)
+        text = self.dialect.written(sql, len(parameters))
+        with self.dialect.statement(raw, sql, begin):
+            result = connection.exec_driver_sql(text, parameters)
+            with contextlib.closing(result):
+                return read(result)
+
+    def own(self, connection: Connection, statement: str) -> None:
+        """A statement of ours. When it fails the connection is looked at before another has it."""
+        try:
+            self.dialect.own(raw_of(connection), statement)
+        except BaseException:
+            connection.info[_USED] = True
+            raise
 
     def begin(self, connection: Connection, begin: Begin) -> None:
-        level, access = ISOLATION[begin.isolation], "READ ONLY" if begin.read_only else "READ WRITE"
-        if self.type == "sqlite":
-            connection.exec_driver_sql(f"PRAGMA query_only = {int(begin.read_only)}")
-            connection.exec_driver_sql("BEGIN" if begin.read_only else "BEGIN IMMEDIATE")
-        elif self.type == "postgres":
-            connection.exec_driver_sql(f"BEGIN {f'ISOLATION LEVEL {level}' if level else ''} {access}")
-        else:
-            if level:
-                connection.exec_driver_sql(f"SET TRANSACTION ISOLATION LEVEL {level}")
-            connection.exec_driver_sql(f"START TRANSACTION {access}")
+        used = connection.info.pop(_USED, False)
+        connection.info[_USED] = True  # unless it begins well
+        self.dialect.begin(raw_of(connection), begin)
+        connection.info[_USED] = used or begin.read_only
+
+    def end(self, connection: Connection, begin: Begin, statement: str) -> None:
+        if not self.dialect.is_in(raw_of(connection), begin):
+            raise invalid(_OVER)
+        self.own(connection, statement)
 
     def roll_back(self, connection: Connection) -> None:
         """What is broken already needs no rollback."""
-        with contextlib.suppress(SQLAlchemyError):
-            connection.exec_driver_sql("ROLLBACK")
+        with contextlib.suppress(Exception):
+            self.own(connection, "ROLLBACK")
 
     def submit(self, work: Callable[[], T], then: Callable[[], object] | None = None) -> Future[T]:
         """`work` on a thread; `then` in the loop once it has ended, however it ended."""
@@ -170,14 +182,12 @@ class OpenDatabase:
     def _abandon(self, opening: Future[Connection]) -> None:
         """A transaction nobody waits for any more."""
         if opening.exception() is None:
-            Transaction(self, opening.result()).close()
+            Transaction(self, opening.result(), PLAIN).close()
         else:
             self.give_back()
 
     def _with_connection(self, work: Callable[[Connection], T]) -> T:
         with self._engine.connect() as connection:
-            if self.type == "sqlite":
-                connection.exec_driver_sql("PRAGMA query_only = 0")
             return work(connection)
 
     def _begun(self, begin: Begin) -> Connection:
@@ -195,7 +205,9 @@ class OpenDatabase:
     def _guarded(self, work: Callable[[], T]) -> T:
         try:
             return work()
-        except (SQLAlchemyError, sqlite3.Error, ModuleNotFoundError) as error:
+        except (SQLAlchemyError, ModuleNotFoundError) as error:
+            raise translated(error, self.id) from None
+        except self.dialect.failures as error:
             raise translated(error, self.id) from None
         except (OverflowError, UnicodeError) as error:
             raise invalid(f"{self.id}: a value the database cannot hold: {error}") from None
@@ -210,41 +222,30 @@ class OpenDatabase:
             poolclass=QueuePool,
             pool_size=self.size,
             max_overflow=0,
-            pool_pre_ping=self.type != "sqlite",
+            pool_reset_on_return=None,
             isolation_level="AUTOCOMMIT",
-            connect_args=connect_args(entry),
-            **({"paramstyle": "numeric_dollar"} if self.type == "postgres" else {}),
+            **self.dialect.engine_options(),
         )
-        if self.type == "sqlite":
-            event.listen(engine, "connect", _prepare_sqlite)
-        if self.type == "mysql":
-            event.listen(engine, "connect", self._prepare_mysql)
+        event.listen(engine, "connect", lambda raw, _record: self.dialect.prepare(raw))
+        event.listen(engine, "reset", self._given_back)
         return engine
 
-    def _prepare_mysql(self, connection: Any, _record: object) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute(mysql_time_limit(connection.get_server_info(), self._statement_timeout))
-
-    @contextmanager
-    def _timed(self, connection: Connection) -> Iterator[None]:
-        """SQLite has no time limit of its own; the servers are told theirs when they are connected to."""
-        raw = connection.connection.dbapi_connection
-        if not isinstance(raw, sqlite3.Connection):
-            yield
+    def _given_back(self, raw: Any, record: Any, _state: object) -> None:
+        """A connection that cannot be made as new is closed."""
+        if raw is None or not record.info.pop(_USED, False):
             return
-        deadline = time.monotonic() + self._statement_timeout
-        raw.set_progress_handler(lambda: time.monotonic() > deadline or self._closing.is_set(), _PROGRESS)
         try:
-            yield
-        finally:
-            raw.set_progress_handler(None, 0)
+            self.dialect.reset(raw)
+        except Exception as error:
+            record.invalidate(error)
 
 
 class Transaction:
     """One connection, one statement at a time; `close` rolls back what has not ended."""
 
-    def __init__(self, database: OpenDatabase, connection: Connection) -> None:
+    def __init__(self, database: OpenDatabase, connection: Connection, begin: Begin) -> None:
         self.database = database
+        self.begun = begin
         self._connection = connection
         self._busy = threading.Lock()
         self._ended = False  # the connection has been given back
@@ -262,7 +263,7 @@ class Transaction:
         def work(connection: Connection) -> None:
             self._ended = True
             try:
-                connection.exec_driver_sql(statement)
+                self.database.end(connection, self.begun, statement)
             except BaseException:
                 self.database.roll_back(connection)
                 raise
@@ -292,15 +293,10 @@ class Transaction:
             return work(self._connection)
 
 
-def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
-    for pragma in ("journal_mode = WAL", "foreign_keys = ON", "busy_timeout = 5000"):
-        connection.execute(f"PRAGMA {pragma}").close()
-    connection.set_authorizer(_authorize)
-
-
-def _authorize(action: int, name: str | None, *_: object) -> int:
-    """A script reaches the entry's own file and no other; VACUUM attaches one without a name."""
-    return sqlite3.SQLITE_DENY if action == sqlite3.SQLITE_ATTACH and name else sqlite3.SQLITE_OK
+def _dialect(entry: Database, closing: threading.Event) -> Dialect:
+    if entry.kind == "db.sql.sqlite":
+        return Sqlite(entry, closing)
+    return Postgres(entry) if entry.kind == "db.sql.postgres" else Mysql(entry)
 
 
 async def database_of(process: ExecutionPort, entry_id: str) -> OpenDatabase:

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, CursorResult
 
     from runtime.modules.sql import database as sql_database
+    from runtime.modules.sql import dialect as sql_dialect
     from runtime.modules.sql.database import OpenDatabase, Transaction
 else:
-    sql_database = late("runtime.modules.sql.database")
+    sql_database, sql_dialect = late("runtime.modules.sql.database"), late("runtime.modules.sql.dialect")
 
 T = TypeVar("T")
 
@@ -52,10 +53,10 @@ async def execute(call: HostCall) -> dict[str, Any]:
 async def begin(call: HostCall) -> int:
     """The number of a transaction, which is rolled back if it is open when the execution ends."""
     isolation = str(call.data.get("isolation") or "default")
-    if isolation not in sql_database.ISOLATION:
-        raise invalid(f"unknown isolation level {isolation!r}: {', '.join(sql_database.ISOLATION)}")
+    if isolation not in sql_dialect.ISOLATION:
+        raise invalid(f"unknown isolation level {isolation!r}: {', '.join(sql_dialect.ISOLATION)}")
     database = await sql_database.database_of(call.process, str(call.data["id"]))
-    transaction = await database.transaction(sql_database.Begin(isolation, call.data.get("read_only") is True))
+    transaction = await database.transaction(sql_dialect.Begin(isolation, call.data.get("read_only") is True))
     return call.process.handles.add(transaction, transaction.close)
 
 
@@ -73,7 +74,7 @@ async def savepoint(call: HostCall) -> bool:
     if not _SAVEPOINT.fullmatch(name):
         raise invalid(f"not the name of a savepoint: {name[:80]!r}")
     transaction: Transaction = call.process.handles.get(call.data["tx"])
-    await transaction.run(lambda connection: connection.exec_driver_sql(f"{form} {name}").close())
+    await transaction.run(lambda connection: transaction.database.own(connection, f"{form} {name}"))
     return True
 
 
@@ -92,7 +93,7 @@ async def _run(call: HostCall, read: Callable[[CursorResult[Any]], T]) -> T:
     )
 
     def work(connection: Connection) -> T:
-        return read(database.execute(connection, sql, parameters))
+        return database.execute(connection, sql, parameters, read, transaction.begun if transaction else None)
 
     return await (transaction or database).run(work)
 
@@ -110,7 +111,6 @@ def _effect(result: CursorResult[Any]) -> dict[str, Any]:
         last = result.lastrowid
     except AttributeError:  # PostgreSQL has none: `INSERT … RETURNING`
         last = None
-    result.close()
     return effect | ({"last_insert_id": last} if last else {})
 
 
@@ -128,7 +128,6 @@ def _rows(result: CursorResult[Any]) -> dict[str, Any]:
                 cells[column] = base64.b64encode(value).decode()
                 places.append((len(rows), column))
         if len(rows) > MAX_ROWS or size > MAX_BYTES:
-            result.close()
             raise limit_exceeded(f"a result of more than {MAX_ROWS} rows or {MAX_BYTES} bytes: read it in parts")
     return {"rows": rows, "bytes": places}
 

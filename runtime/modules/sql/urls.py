@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from sqlalchemy import URL, make_url
@@ -12,8 +11,6 @@ from runtime.registry.kinds.storage import Database, ServerDatabase, SqlSqlite
 
 MEMORY = ":memory:"
 _DRIVERS = {"db.sql.postgres": "postgresql+psycopg", "db.sql.mysql": "mysql+pymysql"}
-_CONNECT_TIMEOUT = 10  # seconds
-_ANSWER = 5  # seconds that a server's answer may take longer than the statement
 
 
 def url_of(entry: Database) -> URL:
@@ -36,25 +33,3 @@ def url_of(entry: Database) -> URL:
         return url.update_query_dict(dict(entry.options))
     except Exception as error:
         raise invalid(f"{entry.id}: not the URL of a database ({type(error).__name__})") from None
-
-
-def connect_args(entry: Database) -> dict[str, Any]:
-    seconds = entry.statement_timeout.total_seconds()
-    if entry.kind == "db.sql.sqlite":
-        return {"check_same_thread": False}
-    if entry.kind == "db.sql.postgres":
-        # Imported here: the driver takes as long as a small command, and only PostgreSQL needs it.
-        from psycopg import RawCursor  # PostgreSQL's own `$1`, bound by the server
-
-        options = f"-c statement_timeout={int(seconds * 1000)}"
-        return {"cursor_factory": RawCursor, "options": options, "connect_timeout": _CONNECT_TIMEOUT}
-    # The server ends a statement that takes too long, see `mysql_time_limit`; these are for one that does not answer.
-    limit = math.ceil(seconds) + _ANSWER
-    return {"connect_timeout": _CONNECT_TIMEOUT, "read_timeout": limit, "write_timeout": limit, "local_infile": False}
-
-
-def mysql_time_limit(version: str, seconds: float) -> str:
-    """The statement that has the server end others after so long. MySQL heeds it for SELECT only."""
-    if "mariadb" in version.lower():
-        return f"SET SESSION max_statement_time = {seconds:.3f}"
-    return f"SET SESSION max_execution_time = {max(1, round(seconds * 1000))}"

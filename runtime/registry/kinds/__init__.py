@@ -15,6 +15,7 @@ from runtime.registry.kinds.queue import QueueConsumer, QueueDriverMemory, Queue
 from runtime.registry.kinds.schedule import TemporalSchedule
 from runtime.registry.kinds.security import SecurityPolicy
 from runtime.registry.kinds.storage import SqlMysql, SqlPostgres, SqlSqlite, StoreMemory, StoreSql
+from runtime.registry.kinds.stream import StreamMemory, StreamRedis, StreamSql
 from runtime.registry.kinds.temporal import TemporalClient, TemporalWorker
 from runtime.registry.models import Entry
 
@@ -37,6 +38,9 @@ MODELS: tuple[type[Entry], ...] = (
     HttpStatic,
     StoreMemory,
     StoreSql,
+    StreamMemory,
+    StreamSql,
+    StreamRedis,
     SqlSqlite,
     SqlPostgres,
     SqlMysql,
@@ -60,17 +64,9 @@ StartableWorkflow = WorkflowLua | TemporalWorkflow
 
 KINDS: Mapping[str, type[Entry]] = {model.KIND: model for model in MODELS}
 
-#: Kinds of the format that this version does not run: the load says so, rather than calling them unknown.
-NOT_YET: frozenset[str] = frozenset(
-    {
-        "stream.store",
-    }
-)
-
 __all__ = [
     "KINDS",
     "MODELS",
-    "NOT_YET",
     "ActivityEntry",
     "EnvStorageFile",
     "EnvStorageMemory",
@@ -99,6 +95,9 @@ __all__ = [
     "StartableWorkflow",
     "StoreMemory",
     "StoreSql",
+    "StreamMemory",
+    "StreamRedis",
+    "StreamSql",
     "TemporalActivity",
     "TemporalClient",
     "TemporalSchedule",

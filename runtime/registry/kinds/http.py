@@ -14,6 +14,7 @@ from runtime.registry.units import Address, Duration, Frozen, FrozenDict, Size
 
 _SEGMENT = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*\}|[^{}/?#\s]*")
 _REST = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*\.\.\.\}")
+_HOST = r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$"
 _FORM = 'expects a path such as "/orders/{id}" or "/files/{rest...}"'
 
 
@@ -63,7 +64,7 @@ class ServerTls(Model):
 
 
 class HttpService(ServiceEntry):
-    """A listening server."""
+    """A listening server. `hosts`: names it answers to, besides those of its machine, where no token is asked for."""
 
     KIND = "http.service"
     LIFECYCLE = ServiceEntry.LIFECYCLE | {"stop_timeout"}
@@ -74,6 +75,7 @@ class HttpService(ServiceEntry):
     timeouts: Timeouts = Timeouts.model_construct()
     tls: ServerTls | None = None
     max_body: Size = 1024**2
+    hosts: tuple[Annotated[str, Field(pattern=_HOST)], ...] = ()
 
     @property
     def host(self) -> str:

@@ -33,6 +33,20 @@ class Limits(Model):
     instructions: Count = 20_000_000
 
 
+class RunLimits(Limits):
+    """The limits of what runs by itself. `depth`: how many runs and processes may have started one another in a row with what it starts."""
+
+    depth: int = Field(default=50, ge=1)
+
+
+class WorkflowLimits(RunLimits):
+    """The limits of a run. `children`, `activities` and `timers`: how many it may have under way at once."""
+
+    children: int | None = Field(default=None, ge=0)
+    activities: int | None = Field(default=None, ge=0)
+    timers: int = Field(default=10_000, ge=0)
+
+
 class ConcurrencyPool(Model):
     size: int = Field(default=8, ge=1)
 
@@ -89,11 +103,15 @@ class LuaEntry(Entry):
 class RunnableLua(LuaEntry):
     """A Lua entry that runs by itself, from `method` of what its file returns (or of its globals)."""
 
+    limits: RunLimits = RunLimits.model_construct()
+
     method: str = Field(default="main", min_length=1)
 
 
 class WorkflowLua(RunnableLua):
     """A durable workflow."""
+
+    limits: WorkflowLimits = WorkflowLimits.model_construct()
 
     KIND = "workflow.lua"
     REFERENCES = (

@@ -53,7 +53,7 @@ class FunctionPy(Entry):
         """The callable, its module imported. Raises `Error` INVALID naming the entry when it cannot be."""
         try:
             found: Any = import_module(self.source.module, self.root)
-        except Exception as error:  # user code at import may raise anything
+        except (Exception, SystemExit) as error:  # user code at import may raise anything
             place = place_of(error, self.root)
             text = f"{self.id}: importing {self.source.module}: {type(error).__name__}: {error}"
             raise invalid(f"{text} ({place})" if place else text) from error

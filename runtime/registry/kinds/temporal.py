@@ -11,6 +11,9 @@ from pydantic_core import PydanticCustomError
 from runtime.registry.models import Lifecycle, Model, Reference, ServiceEntry
 from runtime.registry.units import Duration, FrozenDict, Size, freeze
 
+#: The variable with the directory for the large values of each client that names none.
+PAYLOADS = "EVERMOON_PAYLOADS"
+
 AttributeType = Literal["Keyword", "Text", "Int", "Double", "Bool", "Datetime", "KeywordList"]
 
 
@@ -48,6 +51,8 @@ class Payloads(Model):
 class Codec(Model):
     type: Literal["none", "aes_gcm"] = "none"
     key: str | None = Field(default=None, repr=False)
+    former_keys: list[str] = Field(default_factory=list, repr=False)
+    """Keys that values were encrypted with before: they are read with these, and nothing more is written with them."""
 
     @model_validator(mode="after")
     def _complete(self) -> Codec:

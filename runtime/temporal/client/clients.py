@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,9 @@ Listener = Callable[[str, Client], None]
 
 #: Stands for the client of a registry that has none.
 _NO_ENTRY = ""
+
+#: A host, an IPv6 one in brackets, and a port.
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^\s:/@\[\]]+):\d{1,5}")
 
 
 _log = logging.getLogger(__name__)
@@ -114,6 +118,7 @@ class Clients:
         return f"{meant.address}, namespace {meant.temporal_namespace}, since {' and '.join(unset)} is not set"
 
     async def _connect(self, client_id: str, options: dict[str, Any]) -> Client:
+        _check_address(options.get("target_host"))
         try:
             # The SDK's core waits three times as long for a server that takes the connection and then says nothing.
             async with asyncio.timeout(self._start_timeout(client_id)):
@@ -212,6 +217,14 @@ class Clients:
         except Error as error:
             return error.message
         return None if healthy else "the Temporal server says that it is not healthy"
+
+
+def _check_address(address: str | None) -> None:
+    """The SDK takes a URL too, with a warning to whoever wrote the call, and without a port one that no Temporal server has."""
+    if address is not None and not _ADDRESS.fullmatch(address):
+        raise errors.invalid(
+            f"{address!r} is no address of a Temporal server: write host:port, such as 127.0.0.1:7233, without a scheme"
+        )
 
 
 def _whence(entry: TemporalClient, environ: Mapping[str, str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import builtins
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -19,9 +19,20 @@ from temporalio.common import RawValue
 from temporalio.exceptions import CancelledError, TerminatedError, TimeoutError
 
 from runtime import errors, limits
-from runtime.contracts import Cursor, End, EventFeed, RunDescription, RunFailed, Started, StartRequest
+from runtime.contracts import (
+    Cursor,
+    End,
+    EventFeed,
+    RunDescription,
+    RunFailed,
+    RunPage,
+    RunPosition,
+    Started,
+    StartRequest,
+)
 from runtime.errors import Error
 from runtime.lua.program import Programs
+from runtime.modules.stream.store import StreamStore
 from runtime.payload import Payload
 from runtime.principal import Caller
 from runtime.process.pids import Pid
@@ -33,6 +44,7 @@ from runtime.temporal.client.clients import Clients
 from runtime.temporal.client.interceptor import outgoing
 from runtime.temporal.client.start import Starter, check_topic
 from runtime.temporal.history.event_stream import EventStreams
+from runtime.temporal.history.run_chain import Histories
 from runtime.temporal.serving import unserved
 
 Handle = WorkflowHandle[Any, RawValue]
@@ -48,11 +60,18 @@ class Runs:
     Every method raises `Error` and nothing else: NOT_FOUND for an unknown run, UNAVAILABLE when the server does not answer.
     """
 
-    def __init__(self, registry: Registry, clients: Clients, programs: Programs | None = None) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        clients: Clients,
+        programs: Programs | None = None,
+        streams: Callable[[], Awaitable[StreamStore]] | None = None,
+    ) -> None:
+        """`streams`: the store of what is published to runs; None: nobody does, here."""
         self._registry = registry
         self._clients = clients
         self._starter = Starter(registry, clients, programs)
-        self._feeds = EventStreams()
+        self._feeds = EventStreams(streams)
 
     def use(self, registry: Registry, programs: Programs | None) -> None:
         """From now on starts and answers are of these."""
@@ -121,6 +140,7 @@ class Runs:
 
     async def cancel(self, run: str, reason: str = "", by: str = "") -> None:
         """The server takes the cancellation of a run that has ended, without a word: so it is asked first."""
+        limits.check_size("the reason", [Payload.of(reason)])
         client, handle = await self._client(run), await self._handle(run)
         request = RequestCancelWorkflowExecutionRequest(
             namespace=client.namespace,
@@ -136,6 +156,7 @@ class Runs:
             await client.workflow_service.request_cancel_workflow_execution(request, timeout=rpc.TIMEOUT)
 
     async def terminate(self, run: str, reason: str = "", by: str = "") -> None:
+        limits.check_size("the reason", [Payload.of(reason)])
         client, handle = await self._client(run), await self._handle(run)
         request = TerminateWorkflowExecutionRequest(
             namespace=client.namespace,
@@ -176,8 +197,18 @@ class Runs:
         """Runs as a visibility query finds them, newest first; without pending activities, details and stacks."""
         client = await self._clients.get()
         with rpc.mapped():
-            for execution in await listing.newest(client, query, limit):
+            for execution in (await listing.newest(client, query, limit)).runs:
                 yield await describe.listed(self._registry, execution)
+
+    async def page(self, query: str, limit: int, token: str = "") -> RunPage:
+        """`limit` of the runs that `list` has, and where to go on."""
+        after = listing.Position.read(token) if token else None
+        client = await self._clients.get()
+        with rpc.mapped():
+            found = await listing.newest(client, query, limit + 1, after)
+            runs = [await describe.listed(self._registry, execution) for execution in found.runs[:limit]]
+        more = listing.Position.of(found.runs[limit - 1]).token if len(found.runs) > limit else ""
+        return RunPage(runs, more, found.is_partial)
 
     async def look(self, runs: Sequence[RunDescription]) -> Sequence[RunDescription]:
         """How the open ones of listed runs are doing now. One that has ended meanwhile is told as it was listed."""
@@ -223,6 +254,10 @@ class Runs:
         with rpc.mapped(run):
             history = await handle.fetch_history(rpc_timeout=rpc.TIMEOUT)
         return history.to_json_dict()
+
+    async def position(self, run: str, run_id: str | None = None) -> RunPosition:
+        client, handle = await self._client(run), await self._handle(run)
+        return await Histories(client, handle.id).position(run_id)
 
     @asynccontextmanager
     async def follow(self, run: str, after: Cursor | None = None, *, wait: bool = True) -> AsyncGenerator[EventFeed]:

@@ -156,12 +156,20 @@ class _StartPlan:
         self.search = search_attributes.typed(
             declared(registry, self.target.client), self.options.get("search_attributes") or {}
         )
+        if request.options.get("budget_grace") and not self.options.get("budget"):
+            raise invalid(
+                "a grace is of a time budget, and the run has none: give it a timeout too", option="budget_grace"
+            )
         self.budget = budgets.of(self.options)
         self.options = dict(budgets.with_limit(self.options, self.budget))
         self.bundle = programs.pin(entry.id) if programs is not None else None
         caller = request.caller
         self.headers = wire.headers(
-            context=caller.context, principal=caller.principal, sender=caller.sender, bundle=self.bundle
+            context=caller.context,
+            principal=caller.principal,
+            sender=caller.sender,
+            bundle=self.bundle,
+            depth=caller.depth,
         ) | budgets.headers(self.budget)
         stored = clients.travel(self.target.client).threshold
         limits.check_size(f"arguments of {entry.id}", request.args, stored)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.history.v1 import HistoryEvent
@@ -11,6 +12,7 @@ from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryReverse
 from temporalio.client import Client
 
 from runtime import errors
+from runtime.contracts import RunPosition
 from runtime.errors import Error
 from runtime.temporal.client import rpc
 from runtime.temporal.history.history_events import successor_of
@@ -25,6 +27,22 @@ class Link:
     base: int
 
 
+class Chain(NamedTuple):
+    """The runs of a chain, oldest first. `first` is the id of its first run, which `is_cut` says to be gone from the server."""
+
+    first: str
+    links: list[Link]
+    is_cut: bool = False
+
+
+class Now(NamedTuple):
+    """The latest run, how many events it has so far, and whether it is closed."""
+
+    run_id: str
+    length: int
+    is_closed: bool
+
+
 class Histories:
     """A reader of the histories that the server has of a workflow id. Raises `Error` and nothing else: NOT_FOUND, UNAVAILABLE."""
 
@@ -32,15 +50,27 @@ class Histories:
         self._client = client
         self.workflow_id = workflow_id
 
-    async def now(self) -> tuple[str, int]:
-        """The latest run, and how many events it has so far."""
+    async def now(self) -> Now:
         handle = self._client.get_workflow_handle(self.workflow_id)
         with rpc.mapped(self.workflow_id):
             described = await handle.describe(rpc_timeout=rpc.TIMEOUT)
-        return described.run_id, int(described.history_length)
+        return Now(described.run_id, int(described.history_length), described.close_time is not None)
 
-    async def chain(self, latest: str) -> tuple[list[Link], bool]:
-        """The runs up to `latest`, oldest first, and what came after it meanwhile; and whether the first of them is gone already.
+    async def position(self, run_id: str | None = None) -> RunPosition:
+        """The chain of a run, of the latest without `run_id`, and how many events it has had."""
+        handle = self._client.get_workflow_handle(self.workflow_id, run_id=run_id)
+        with rpc.mapped(self.workflow_id):
+            described = await handle.describe(rpc_timeout=rpc.TIMEOUT)
+        first = described.raw_description.workflow_execution_info.first_run_id or described.run_id
+        base = 0 if first == described.run_id else await self._base(described.run_id)
+        return RunPosition(first, base + int(described.history_length))
+
+    async def _base(self, run_id: str) -> int:
+        links = (await self.chain(run_id)).links
+        return next((link.base for link in links if link.run_id == run_id), 0)
+
+    async def chain(self, latest: str) -> Chain:
+        """The runs up to `latest`, and what came after it meanwhile.
 
         Forwards, which asks one question per run. Backwards where that does not lead to `latest`: when the server
         has forgotten the first run, or one was reset.
@@ -54,8 +84,8 @@ class Histories:
                 raise
             chain = []
         if any(link.run_id == latest for link in chain):
-            return chain, False
-        return await self._backwards(latest, begun)
+            return Chain(first, chain)
+        return Chain(first, *await self._backwards(latest, begun))
 
     async def pages(self, run_id: str, *, wait: bool) -> AsyncIterator[Sequence[HistoryEvent]]:
         """A run's events; with `wait` those to come, too, until it closes."""

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
 from temporalio import activity
+from temporalio.api.common.v1 import Payload as Proto
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError, CancelledError
 
@@ -38,6 +40,7 @@ class ActivityContext:
         self._context = contextvars.copy_context()  # the SDK keeps the attempt in a context variable
         self._attempt = activity.info()
         self._headers = activity_headers()
+        self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
 
     @property
     def type(self) -> str:
@@ -56,7 +59,10 @@ class ActivityContext:
 
     def heartbeat(self, details: Any) -> None:
         limits.check_size("the details of a heartbeat", [Payload.of(details)])
-        self._call(activity.heartbeat, details)
+        if threading.get_ident() == self._thread:
+            self._call(activity.heartbeat, details)
+        else:  # the SDK sends the heartbeats of an activity in the loop from there
+            self._loop.call_soon_threadsafe(self._call, activity.heartbeat, details)
 
     def is_canceled(self) -> bool:
         """Also true once the worker is shutting down: the attempt then goes to another worker, or to this one's next life."""
@@ -104,6 +110,10 @@ def lua_activities(
     return [function] if workflows is None else [function, *_system(workflows)]
 
 
+def _caller(headers: Mapping[str, Proto]) -> Caller:
+    return Caller(wire.context_of(headers), wire.principal_of(headers), wire.sender_of(headers), wire.depth_of(headers))
+
+
 async def _function(host: ProcessHost, args: Sequence[RawValue], stored: int | None) -> RawValue:
     headers, surroundings = activity_headers(), ActivityContext()
     entry = surroundings.type
@@ -111,7 +121,7 @@ async def _function(host: ProcessHost, args: Sequence[RawValue], stored: int | N
         value = await host.call(
             entry,
             wire.unraws(args),
-            caller=Caller(wire.context_of(headers), wire.principal_of(headers), wire.sender_of(headers)),
+            caller=_caller(headers),
             trigger=Trigger(activity=surroundings),
         )
         limits.check_size(f"the result of {entry}", [value], stored)

@@ -152,6 +152,7 @@ class ChildPlan:
             principal=run.principal.changed_by(data),
             sender=run.pid,
             bundle=entry.bundle,
+            depth=run.depth + 1,
         ) | budgets.headers(budget)
         self._check_names(run, command.seq, host)
         self.size = self._checked_size(run, command, entry.id)

@@ -170,6 +170,7 @@ def _continue(run: Run, continuation: dict[str, Any]) -> None:
         context=continuation.get("ctx") or run.context,
         principal=run.principal,
         sender=wire.sender_of(run.info.headers),
+        depth=run.depth,
         bundle=bundle,
     )
     check_size(run, "arguments of the continued run", args, "continue")

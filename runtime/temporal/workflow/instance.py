@@ -88,7 +88,9 @@ class LuaInstance(WorkflowInstance):
             groups[group].append((apply, content))
         run.enter(act, completion.successful)
         try:
-            for jobs in groups:
+            for number, jobs in enumerate(groups):
+                if number == 1 and (groups[1] or groups[2]):  # the records are known, and it is no query's
+                    run.end_when_full()
                 for apply, content in jobs:
                     apply(run, content)
                 if jobs:

@@ -1,4 +1,5 @@
-"""The sizes of what one workflow task brings to the server, which takes 4 MiB at once: the commands that are more go with the next task.
+"""The sizes of what one workflow task brings to the server, which takes 4 MiB at once, with what arrived meanwhile: the commands that are
+more than the rest go with the next task.
 
 A timer makes that task. Whether a command was held back is recorded, since it depends on what other values a store keeps; so a replay holds
 back the same ones. One record is made for each task that was full, none for runs whose tasks never are.
@@ -58,7 +59,7 @@ class Pacing:
         run = self._run
         if run.replaying:
             return run.was_full and run.patched(wire.FULL_MARKER.format(at=at))
-        if run.used + size <= limits.MAX_REQUEST:
+        if run.used + size <= limits.MAX_COMMANDS or not run.used:
             run.used += size
             return False
         return run.patched(wire.FULL_MARKER.format(at=at))

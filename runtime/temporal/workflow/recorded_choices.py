@@ -105,6 +105,19 @@ def refuse(run: Run, op: str, at: object, error: Error) -> None:
     check(run, op, at, live, error)
 
 
+def check_under_way(run: Run, what: str, count: int, at: object) -> None:
+    """Raises `Error` LIMIT_EXCEEDED for one more of `what` (`children`, `activities`, `timers`) than the run's entry lets it have under way."""
+    most: int | None = getattr(run.most, what)
+    if (most is None or count < most) and not run.may_have_been_refused:
+        return
+
+    def live() -> None:
+        if most is not None and count >= most:
+            raise limits.reached(what, most, run.entry_id)
+
+    check(run, what, at, live, limits.reached(what, count, run.entry_id))
+
+
 def check_name(run: Run, what: str, name: str, at: object) -> None:
     """As `limits.check_name`, likewise. Most are short: that they are costs nothing."""
     if len(name) > limits.SHORT:

@@ -41,6 +41,7 @@ from runtime.modules.security.rules import denied, is_allowed
 from runtime.payload import Payload
 from runtime.process import authorization
 from runtime.process.pids import Pid
+from runtime.registry import WorkflowLimits, WorkflowLua
 from runtime.registry.problems import closest
 from runtime.temporal import wire
 from runtime.temporal.budgets import Budget
@@ -53,6 +54,9 @@ from runtime.temporal.workflow.turns import Turns
 
 RUNNING = "running"
 _FULL = wire.FULL_MARKER.format(at="")
+
+#: Of a run whose entry this host does not have: what it was refused is recorded.
+_NO_LIMITS = WorkflowLimits.model_construct()
 
 _log = logging.getLogger(__name__)
 
@@ -115,6 +119,7 @@ class Run:
         self.pid = str(Pid(host.worker_id, info.workflow_id))
         self.context = wire.context_of(info.headers)
         self.principal = wire.principal_of(info.headers)
+        self.depth = wire.depth_of(info.headers)
         self.is_eager = not details.disable_eager_activity_execution
         self.pending = Pending()
         self.pacing = pacing(self)
@@ -126,6 +131,7 @@ class Run:
         self.activity_ids: set[str] = set()  # that the server may still hold, and so refuse
         self.system_activities = 0
         self.announced: dict[str, set[str]] = {}  # names the script answers to, by what they are
+        self.timers = 0  # of the script that are under way
         self.updates: dict[str, str] = {}  # the SDK's instance of each accepted update that has no answer, by its id
         self.current_details = ""
         self.search: SearchAttributes | None = None  # the search attributes, once the script has changed them
@@ -304,6 +310,8 @@ class Run:
     ) -> None:
         """Starts main, and carries out what it asks for before it first waits. A `refusal` of its input is all that comes of the run."""
         self.entry_id = pinned.program.entry
+        entry = self.host.registry.get(self.entry_id)
+        self.most = entry.limits if isinstance(entry, WorkflowLua) else _NO_LIMITS
         self.on_error = pinned.on_error
         self.bundle = pinned.bundle
         self.calls = pinned.program.calls
@@ -403,6 +411,17 @@ class Run:
         self.final = final
         self.wake()
 
+    def end_when_full(self) -> None:
+        """Ends the run where its history has no room left, whatever its program says. Recorded, with the task that it happens in."""
+        events, size = self.clock.history_length, self.clock.history_size
+        if self.final is not None or not self.has_begun:
+            return
+        if wire.HISTORY_MARKER not in self._recorded and (self.replaying or not long_histories.is_full(events, size)):
+            return
+        if self.patched(wire.HISTORY_MARKER):
+            self.on_error = "fail"  # no mended script makes it shorter
+            self.end(Batch("failed", error=long_histories.full(events, size)))
+
     def _interrupt(self) -> None:
         if self.final is None:
             self._interrupted = True
@@ -481,7 +500,7 @@ class Run:
     def _call_headers(self, context: Mapping[str, Any], data: Mapping[str, Any]) -> Headers:
         chain = self.info.first_execution_run_id
         principal = self.principal.changed_by(data)
-        return wire.headers(context=context, principal=principal, sender=self.pid, chain=chain)
+        return wire.headers(context=context, principal=principal, sender=self.pid, chain=chain, depth=self.depth)
 
     def untaken(self) -> dict[str, list[Event]]:
         """What arrived after the program ended: a continued run gets it."""

@@ -77,11 +77,13 @@ end
 
 -- What a run failed with, where an expectation may have met that as a nil or as the state of the run.
 local failed_run
+local OWN = errors.call_stack(errors.new("", "here")).frames[1].source -- where this library asks, nobody looks for a mistake
 local function why(actual)
   if not failed_run or not (actual == nil or actual == "failed" or actual == "canceled") then return "" end
   local err = failed_run.error
   local stack = errors.call_stack(err)
   local frame = stack and stack.frames[1]
+  if frame and frame.source == OWN then frame = nil end
   local kind = err:kind() ~= "" and " [" .. err:kind() .. "]" or ""
   local place = frame and not tostring(err):find(frame.source .. ":", 1, true) and " at " .. frame.source .. ":" .. frame.line or ""
   return ("; %s %s: %s%s%s"):format(failed_run.entry, failed_run.state == "canceled" and "was canceled" or "failed", tostring(err), kind, place)

@@ -309,3 +309,25 @@ async def test_lists_leave_out_what_may_not_be_read(shop: Site) -> None:
     assert found(await shop.get("/api/v1/entries", headers=headers()), "entries") == ["web:order", "web:part"]
     assert found(await shop.get("/api/v1/entries", headers=headers(scope=[])), "entries") == []
     assert (await shop.get("/api/v1/entries/web:order", headers=headers(scope=[]))).status == 403
+
+
+@pytest.mark.parametrize("door", ["workflows", "operations"])
+async def test_a_key_is_that_of_the_actor_who_used_it(shop: Site, door: str) -> None:
+    """Another actor with the same key gets a run of its own, whatever it sends, and learns nothing of the first."""
+    key = uuid.uuid4().hex
+
+    async def post(actor: str, body: Any, **claims: Any) -> Any:
+        sent = body
+        if door == "operations":
+            sent = {"domain": "d", "event_type": "e", "biz_key": "b", "idem_key": key, "payload": body}
+        sending = {**bearer(signed(sub=actor, **claims)), "Idempotency-Key": key}
+        return await shop.post(f"/api/v1/{door}/web:order", sent, headers=sending)
+
+    first, other, different = await post("ann", 1), await post("bob", 1), await post("cleo", 2)
+    answers = [first, other, different]
+    assert [answer.status for answer in answers] == [202] * 3
+    assert len({answer.json["id"] for answer in answers}) == 3
+    assert all("Idempotency-Replayed" not in answer.headers for answer in answers)
+    again = await post("ann", 1, meta={"role": "clerk"}, exp=int(time.time()) + 60)
+    assert (again.json["id"], again.headers["Idempotency-Replayed"]) == (first.json["id"], "true")
+    assert (await post("ann", 2)).status == 422

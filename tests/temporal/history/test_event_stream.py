@@ -208,8 +208,8 @@ async def test_what_is_kept_is_bounded_and_who_is_behind_reads_for_himself(
         await tail.begun()
         try:
             assert len(tail.after(Cursor(0))) == 1
-            assert [event async for event in EventStream(tail, None, True)] == whole
-            assert [event async for event in EventStream(tail, whole[2].id, True)] == whole[3:]
+            assert [event async for event in EventStream(tail, None, wait=True, is_reset=False)] == whole
+            assert [event async for event in EventStream(tail, whole[2].id, wait=True, is_reset=False)] == whole[3:]
         finally:
             await tail.end()
 

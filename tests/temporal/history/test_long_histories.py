@@ -4,6 +4,7 @@ import logging
 
 import pytest
 
+from runtime.errors import LIMIT_EXCEEDED, Error
 from runtime.temporal.dev_server import DevServer
 from runtime.temporal.history import long_histories
 from tests.temporal.stage import Files, staged
@@ -54,3 +55,29 @@ async def test_a_run_with_a_long_history_is_warned_about_and_not_asked(
     told = [record.getMessage() for record in caplog.records if record.name == LOGGER]
     assert len(told) == 1
     assert f"workflow {run.id} (t:main): the history is long" in told[0]
+
+
+@pytest.mark.parametrize("more", [{}, {"on_error": "retry_task"}])
+async def test_a_run_whose_history_is_full_ends_and_says_so(
+    files: Files, temporal_server: DevServer, monkeypatch: pytest.MonkeyPatch, more: dict[str, str]
+) -> None:
+    """Whatever its script does, and again in a replay."""
+    files.workflow(
+        "main",
+        "return function() while true do pcall(function() process.listen('go'):receive() end) end end",
+        meta={"temporal": {"workflow": {"worker": "worker", **more}}},
+    ).worker(max_cached_workflows=0)
+    monkeypatch.setattr(long_histories, "FULL_EVENTS", 12)
+    async with staged(files, temporal_server.address) as stage:
+        run = await stage.start("main")
+        for number in (1, 2, 3):
+            await stage.until(run, "WORKFLOW_TASK_COMPLETED", number)
+            await stage.send(run, "go")
+        with pytest.raises(Error) as failed:
+            await stage.result(run)
+        assert (failed.value.kind, (failed.value.details or {})["limit"]) == (LIMIT_EXCEEDED, "history")
+        assert "the history of this run is full" in failed.value.message
+        assert (await stage.runs.describe(run.id)).status == "FAILED"
+        monkeypatch.setattr(long_histories, "FULL_EVENTS", 49_000)
+        [replayed] = await stage.replay(run)
+        assert replayed.failure is None

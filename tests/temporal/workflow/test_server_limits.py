@@ -44,6 +44,7 @@ REFUSED = {
     "address": ('process.send("{t:worker|" .. X("x", 1001) .. "}", "topic")', "the id of a workflow"),
     "topic": ('process.send("{t:worker|none}", X("x", 1001))', 'topic "xxx'),
     "message": ('process.send("{t:worker|none}", "topic", X("x", 3000000))', 'message "topic": 3000002 bytes'),
+    "reason": ('process.cancel("{t:worker|none}", X("x", 3000000))', "the reason: 3000002 bytes"),
     "function": ('funcs.call("t:" .. X("x", 1001), 1)', "the id of a function"),
     "workflow": ('workflow.exec("t:" .. X("x", 1001), 1)', "the id of a workflow"),
     "version": ('workflow.version(X("x", 1001), 1, 2)', "the id of a change"),
@@ -58,6 +59,7 @@ REFUSED = {
 def _files(files: Files) -> Files:
     files.client(search_attributes={"Customer": "Keyword"})
     files.activity("echo", "return { main = function(v) return #v end }").worker(shadow=False)
+    files.activity("same", "return { main = function(v) return v end }")
     return files.workflow("child", "return { main = function(v) return v and #v or 'child' end }", limits=LIMITS)
 
 
@@ -106,6 +108,13 @@ TOGETHER = {
            for i = 1, 5 do futures[i] = funcs.async("t:echo", X("x", 1000000)) end
            return funcs.all(futures)""",
         [1000000] * 5,
+    ),
+    "results that come meanwhile": (
+        """local futures, sizes = {}, {}
+           for i = 1, 30 do futures[i] = funcs.async("t:same", X("x", 300000)) end
+           for i, text in ipairs(funcs.all(futures)) do sizes[i] = #text end
+           return sizes""",
+        [300000] * 30,
     ),
     "children": (
         """local sizes = {}

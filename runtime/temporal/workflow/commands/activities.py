@@ -25,7 +25,7 @@ from runtime.registry import ActivityEntry, TemporalActivity
 from runtime.temporal import failures, sdk_options, wire
 from runtime.temporal.workflow import foreign
 from runtime.temporal.workflow.activity import Activity, Outcome
-from runtime.temporal.workflow.recorded_choices import check_name, check_size, refuse, request_size
+from runtime.temporal.workflow.recorded_choices import check_name, check_size, check_under_way, refuse, request_size
 from runtime.temporal.workflow.run import Headers, Run
 
 Options = Mapping[str, Any]
@@ -112,6 +112,7 @@ def _fill(schedule: ScheduleActivity | ScheduleLocalActivity, type: str, chosen:
 def _remote(run: Run, command: Command, callee: _Callee, headers: Headers) -> Activity:
     entry_id, seq = command.data["id"], _seq(command)
     size = request_size(run, f"arguments of {entry_id}", seq, command.args, headers)
+    check_under_way(run, "activities", len(run.activity_ids), seq)
     if len(run.activity_ids) >= limits.MAX_PENDING:
         refuse(run, "pending", seq, limits.too_many("activities"))
     id = _free_id(run, seq, callee.options.get("id"))

@@ -8,7 +8,7 @@ from temporalio.bridge.proto.child_workflow import ChildWorkflowResult, StartChi
 from temporalio.bridge.proto.workflow_activation import ResolveChildWorkflowExecutionStart
 
 from runtime import errors, limits
-from runtime.errors import Error
+from runtime.errors import Error, limit_exceeded
 from runtime.lua import protocol
 from runtime.lua.protocol import EXIT, LINK_DOWN, Command
 from runtime.payload import NOTHING, Payload
@@ -19,7 +19,14 @@ from runtime.temporal.workflow.child_plan import ChildPlan, target_of
 from runtime.temporal.workflow.commands import messages
 from runtime.temporal.workflow.delayed_start import DelayedStart
 from runtime.temporal.workflow.pending import PendingChild
-from runtime.temporal.workflow.recorded_choices import check_input, check_name, check_size, refuse
+from runtime.temporal.workflow.recorded_choices import (
+    check,
+    check_input,
+    check_name,
+    check_size,
+    check_under_way,
+    refuse,
+)
 from runtime.temporal.workflow.run import Held, Run
 from runtime.temporal.workflow.timer import Timer
 from runtime.temporal.workflow.turns import CHILD_STARTED, FOLLOWED, RESULT
@@ -43,11 +50,19 @@ def _begin(run: Run, command: Command, *, is_spawned: bool) -> None:
     check_name(run, "the id of a workflow", command.data["id"], command.seq)
     target, seq = target_of(run, command), command.seq
     assert seq is not None
+    _check_depth(run, seq)
     check_size(run, f"arguments of {target.id}", command.args, seq)
     check_input(run, seq, target.id, target.input_schema, command.args)
     child = Child(run, seq, target.id, ChildPlan(run, command, target), is_spawned)
     run.outstanding[seq] = child.cancel
     run.turns.soon(child.begin)
+
+
+def _check_depth(run: Run, seq: int) -> None:
+    """What the registry says of this run's entry when it is asked; a replay goes by the record."""
+    most = run.most.depth
+    was = limit_exceeded("as many had started one another in a row as limits.depth allows", limit="depth")
+    check(run, "depth", seq, lambda: limits.check_depth(run.depth + 1, most, run.entry_id), was)
 
 
 class Child:
@@ -140,12 +155,14 @@ class Child:
 
     def _start(self) -> None:
         run = self._run
-        if len(run.pending.children) >= limits.MAX_PENDING:
-            try:
+        under_way = len(run.pending.children)
+        try:
+            check_under_way(run, "children", under_way, self._seq)
+            if under_way >= limits.MAX_PENDING:
                 refuse(run, "pending", self._seq, limits.too_many("children"))
-            except Error as error:
-                self._refuse(error)
-                return
+        except Error as error:
+            self._refuse(error)
+            return
         self._give_up = self._give_up_held
         self._held = run.pacing.send(self._plan.size, self._write)
 

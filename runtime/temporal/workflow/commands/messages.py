@@ -134,9 +134,10 @@ def cancel_process(run: Run, command: Command) -> None:
     An activity does it: the server takes the command of a workflow for a run that has ended as well, and lets no run
     cancel itself.
     """
+    reason = _reason(run, command)
     if _ends_process(run, command, wire.CANCEL_PROCESS):
         return
-    target, reason = _workflow_id(command), command.data.get("reason") or ""
+    target = _workflow_id(command)
     if _was_delayed(run, target, "workflow canceled"):
         run.settle(command.seq, _TRUE)
         return
@@ -148,6 +149,13 @@ def cancel_process(run: Run, command: Command) -> None:
         run.turns.soon(_cancel_by_command, run, command, target, reason)
         return
     system_activities.cancel(run, target, reason, partial(_ended, run, command))
+
+
+def _reason(run: Run, command: Command) -> str:
+    """Raises `Error` INVALID for one that no command has room for."""
+    reason: str = command.data.get("reason") or ""
+    check_size(run, "the reason", [Payload.of(reason)], f"{command.seq}.reason")
+    return reason
 
 
 def _cancel_by_command(run: Run, command: Command, target: str, reason: str) -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from runtime.lua.protocol import Command
 from runtime.payload import NOTHING
+from runtime.temporal.workflow.recorded_choices import check_under_way
 from runtime.temporal.workflow.run import Run
 from runtime.temporal.workflow.timer import Timer
 
@@ -18,8 +19,20 @@ def timer(run: Run, command: Command) -> None:
     """A durable timer; its summary is the line that asked for it."""
     seq, seconds = command.seq, min(command.data["ns"] / _SECOND, _LONGEST)
     assert seq is not None
-    started = Timer(run, max(seconds, 0.001), command.at, lambda: run.resolve(seq, NOTHING))
-    run.outstanding[seq] = started.cancel
+    check_under_way(run, "timers", run.timers, seq)
+
+    def fired() -> None:
+        run.timers -= 1
+        run.resolve(seq, NOTHING)
+
+    def give_up() -> None:
+        run.timers -= 1
+        del run.outstanding[seq]
+        started.cancel()
+
+    run.timers += 1
+    started = Timer(run, max(seconds, 0.001), command.at, fired)
+    run.outstanding[seq] = give_up
     run.turns.soon(started.begin)
 
 

@@ -1,4 +1,4 @@
-"""The metrics of runs that are awake and asleep, in the form that Prometheus reads."""
+"""The metrics of runs that are awake and asleep, and of what is published, in the form that Prometheus reads."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from runtime.lua.hibernation import Counts
+from runtime.modules.stream.queue import Counts as Published
 
 #: How many runs of each worker, by its entry id, are awake and asleep now.
 Hibernation = Callable[[], Mapping[str, Counts]]
+#: What the functions of this host have published.
+Publishing = Callable[[], Published]
 
 _METRICS = [
     ("live", GaugeMetricFamily, "evermoon_runs_live", "Runs in memory with an interpreter"),
@@ -24,6 +27,10 @@ _METRICS = [
 
 def no_hibernation() -> Mapping[str, Counts]:
     return {}
+
+
+def no_publishing() -> Published:
+    return Published()
 
 
 class HibernationCollector(Collector):
@@ -39,3 +46,18 @@ class HibernationCollector(Collector):
             for worker, counts in of_workers.items():
                 family.add_metric((worker,), getattr(counts, field))
             yield family
+
+
+class PublishingCollector(Collector):
+    """A collector that asks the host."""
+
+    def __init__(self, of_host: Publishing) -> None:
+        self._of_host = of_host
+
+    def collect(self) -> Iterable[Metric]:
+        counts = self._of_host()
+        yield CounterMetricFamily(
+            "evermoon_stream_events", "Events that functions have published", value=counts.published
+        )
+        text = "Those of them that the stream store never got"
+        yield CounterMetricFamily("evermoon_stream_events_lost", text, value=counts.lost)

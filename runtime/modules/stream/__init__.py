@@ -1,0 +1,1 @@
+"""stream: what is published to those who follow a run, kept beside its history."""
