@@ -19,7 +19,9 @@ def parse(value: object) -> timedelta:
             return parsed
         return timedelta(milliseconds=value)
     except (durationpy.DurationError, OverflowError, ValueError) as error:
-        raise invalid(f'not a duration: {value!r} (write "30s", "1h30m" or a number of milliseconds)') from error
+        # Where there is only text, as on a command line, a number cannot be written.
+        how = '"30s" or "1h30m"' if isinstance(value, str) else '"30s", "1h30m" or a number of milliseconds'
+        raise invalid(f"not a duration: {value!r} (write {how})") from error
 
 
 def text(span: timedelta) -> str:

@@ -17,7 +17,7 @@ from runtime.errors import Error, invalid
 from runtime.late import late
 from runtime.loading import load_registry, say_problems
 from runtime.lua.program import Programs
-from runtime.modules.options import workflow_options
+from runtime.modules.options import WorkflowOptions, workflow_options
 from runtime.modules.stream.streams import Streams
 from runtime.payload import Payload
 from runtime.principal import Caller, Principal
@@ -32,6 +32,7 @@ from runtime.registry import (
     TemporalClient,
     open_store,
 )
+from runtime.registry.problems import did_you_mean
 from runtime.settings import Settings
 from runtime.temporal.client.clients import Clients
 from runtime.temporal.client.listing import of_types
@@ -147,6 +148,11 @@ class Remote:
     async def _start(self, request: StartRequest) -> Started:
         """Of a workflow, whose options are as somebody who writes Python gives them."""
         options = dict(request.options)
+        known = {*WorkflowOptions.model_fields, "timeout"}
+        for name in options:
+            if name not in known:
+                hint = did_you_mean(name, known)
+                raise invalid(f'unknown argument "{name}"{f"; {hint}" if hint else ""}', option=name)
         if "timeout" in options:
             timeout = options.pop("timeout")
             options["budget"] = timeout if isinstance(timeout, str) else timeout * 1000

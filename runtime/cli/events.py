@@ -49,7 +49,8 @@ def _tell(cli: Cli, event: RunEvent) -> None:
     what = " ".join(str(event.data[name]) for name in _SHOWN if event.data.get(name) not in (None, ""))
     if event.name == "stream":
         what = f"{event.data['name']} {to_json(event.data['data'])}"
-    line = f"{event.data.get('at') or '':<27} {id or '':>7}  [bold]{event.name:<14}[/bold] {escape(what)}{_failure(event.data)}"
+    failure = _failure(event.data)
+    line = f"{event.data.get('at') or '':<27} {id or '':>7}  [bold]{event.name:<14}[/bold] {escape(what)}{': ' if what and failure else ''}{failure}"
     cli.out.print(line.rstrip())
 
 
@@ -58,4 +59,4 @@ def _failure(data: Mapping[str, Any]) -> str:
     if not error:
         return ""
     kind = f" \\[{error['kind']}]" if error.get("kind") else ""
-    return f": {escape(str(error.get('message')))}{kind}"
+    return f"{escape(str(error.get('message')))}{kind}"

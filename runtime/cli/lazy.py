@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from runtime.late import late
+
+if TYPE_CHECKING:
+    from runtime.registry import problems
+else:
+    problems = late("runtime.registry.problems")
 
 
 class LazyGroup(click.Group):
@@ -26,6 +33,18 @@ class LazyGroup(click.Group):
         command = getattr(import_module(module), cmd_name)
         assert isinstance(command, click.Command)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Raises `UsageError`, with what may be meant, for a command that there is not."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            hint = problems.did_you_mean(args[0], self.lazy)
+            if hint is None:
+                raise
+            raise click.UsageError(f"{error.message.rstrip('.')}; {hint}", ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """As click does it, but from the first lines alone, and each of them whole."""

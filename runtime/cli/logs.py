@@ -6,6 +6,8 @@ import logging
 from collections.abc import Mapping
 
 _FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+#: Characters of a record that are written: a message of megabytes is in the run's history, and in nobody's eye.
+_LONGEST = 16 * 1024
 _OURS = ("evermoon", "runtime")
 
 
@@ -26,7 +28,8 @@ class OneLine(logging.Formatter):
             error = shown.exc_info[1]
             shown.msg, shown.args = f"{record.getMessage()}: {error or type(error).__name__}", ()
             shown.exc_info = shown.exc_text = None
-        return super().format(shown)
+        line = super().format(shown)
+        return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} … ({len(line) - _LONGEST} characters more)"
 
 
 def configure_logging(level: str) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import click
@@ -126,5 +127,7 @@ def _namespace(directory: Path, given: str | None) -> str:
 
 def _next_steps(directory: Path, name: str) -> None:
     click.echo(f"wrote {', '.join(str(path) for path in _FILES)} to {directory}")
-    click.echo(f"next:  {'' if directory == Path() else f'cd {directory} && '}evermoon test && evermoon dev")
+    click.echo(
+        f"next:  {'' if directory == Path() else f'cd {shlex.quote(str(directory))} && '}evermoon test && evermoon dev"
+    )
     click.echo(f"""then:  evermoon start {name}:hello '{{"name": "Ada"}}' --wait""")

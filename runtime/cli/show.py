@@ -96,12 +96,19 @@ def _print(cli: Cli, run: RunDescription, unserved: str | None) -> None:
             "canceled", f"by {run.cancel['by']} at {run.cancel['at']}: {run.cancel['reason'] or 'no reason was given'}"
         )
     if run.failure:
-        line("failure", run.failure.get("message") or to_json(run.failure))
+        line("failure", _failure(run.failure))
+        for frame in str(run.failure.get("stack") or "").splitlines():
+            cli.out.print(f"           {escape(frame)}")
     for warning in run.warnings:
         line("warning", warning)
     for pending in run.pending:
         line("pending", _pending(pending))
     _print_stack(cli, run.stack)
+
+
+def _failure(failure: Mapping[str, Any]) -> str:
+    text = str(failure.get("message") or to_json(failure))
+    return f"{text} [{failure['kind']}]" if failure.get("kind") else text
 
 
 def _pending(pending: Any) -> str:

@@ -17,6 +17,7 @@ from runtime.modules.security.rules import is_allowed
 from runtime.modules.security.rules import refuse as refuse_to
 from runtime.principal import Principal
 from runtime.registry import Registry, StartableWorkflow, TemporalWorkflow, WorkflowLua
+from runtime.registry.problems import did_you_mean
 
 READ_ENTRY = "registry.read"
 
@@ -41,7 +42,10 @@ class Entries:
         registry = self._backend.registry
         entry = registry.get(params["id"])
         if not isinstance(entry, StartableWorkflow):
-            raise refuse(404, f"{params['id'][:200]} cannot be started: no such workflow", entry=params["id"][:200])
+            id = params["id"][:200]
+            hint = did_you_mean(id, [known.id for known in known_to(registry, principal_of(request))])
+            text = f"{id} cannot be started: no such workflow"
+            raise refuse(404, f"{text}; {hint}" if hint else text, entry=id)
         refuse_to(registry, principal_of(request), READ_ENTRY, entry.id)
         source = (
             {"source": {"name": entry.source.name, "text": entry.source.text}} if isinstance(entry, WorkflowLua) else {}

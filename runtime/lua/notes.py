@@ -22,6 +22,7 @@ LuaEntry = WorkflowLua | FunctionLua | ProcessLua | LibraryLua
 _TAKES_ID = frozenset(
     ["call", "async", "exec", "spawn", "spawn_monitored", "spawn_linked", "spawn_linked_monitored", "add"],
 )
+_STARTABLE = ("function.", "workflow.", "process.lua", "temporal.activity", "temporal.workflow")
 _ID = re.compile(r"^[\w.-]+:[\w.-]+$")
 _INEXACT = frozenset(["sin", "cos", "tan", "asin", "acos", "atan", "exp", "log"])
 
@@ -83,10 +84,15 @@ def _ids(registry: Registry, entry: LuaEntry, main: Function) -> Iterator[Proble
         if named.path[0] not in _TAKES_ID or not _ID.match(id):
             continue
         if registry.get(id) is None and registry.find_workflow(id) is None:
-            near = difflib.get_close_matches(id, registry.entries, n=1)
+            near = difflib.get_close_matches(id, _startable(registry), n=1)
             yield _note(
                 entry, named.line, f"no entry of the registry is '{id}'", f"did you mean '{near[0]}'?" if near else None
             )
+
+
+def _startable(registry: Registry) -> list[str]:
+    """The ids of what can be called or started."""
+    return [entry.id for entry in registry.entries.values() if entry.kind.startswith(_STARTABLE)]
 
 
 def _inexact(entry: LuaEntry, main: Function) -> Iterator[Problem]:

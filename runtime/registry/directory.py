@@ -40,7 +40,9 @@ def why_foreign(text: str, document: Document) -> str | None:
         return None if _MEANT.search(text) else f"it is {document.faults[0].message}"
     if not isinstance(value, dict):
         return "it is no mapping"
-    return None if "namespace" in value or _has_entries(value) else "it has no namespace"
+    if "namespace" in value or _has_entries(value):
+        return None
+    return f"it is {document.faults[0].message}" if document.faults else "it has no namespace"
 
 
 def as_yaml(text: str) -> str:

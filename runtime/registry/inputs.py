@@ -70,7 +70,10 @@ def _validator(same: _Same) -> Draft202012Validator:
 def _unfit(entry: str, found: ValidationError, what: str) -> Error:
     path, rule = _path(found.absolute_path), _path(found.absolute_schema_path)
     where = f"at {path[:200]}: " if path else ""
-    text = f"{what} of {entry}: {where}{found.message[:500]} ({what}_schema{rule[:200]})"
+    message = found.message[:500]
+    if found.instance is None:  # as Python has it
+        message = message.replace("None", "null", 1)
+    text = f"{what} of {entry}: {where}{message} ({what}_schema{rule[:200]})"
     return invalid(text, path=path, rule=str(found.validator), schema=rule)
 
 

@@ -86,10 +86,20 @@ def with_limit(options: Mapping[str, Any], budget: Budget | None) -> Mapping[str
 def spent(budget: Budget, cause: Error | None) -> Error:
     """What a run ends with that has spent its budget; `cause` is how its program ended, where that says more than that it was canceled."""
     says_more = cause is not None and cause.kind != errors.CANCELED
-    error = errors.timed_out(f"{REASON}: {budget.text}", timeout_type=TIMEOUT_TYPE, budget=budget.text, reason=REASON)
-    error.retryable = False  # another attempt has no more time
+    error = _spent(budget.text, budget.text)
     error.cause = cause if says_more else None
     error.stack = cause.stack if cause is not None else None
+    return error
+
+
+def overrun(budget: str) -> Error:
+    """What a run ends with that the server had to end after its grace; `budget` in words."""
+    return _spent(f"{budget}; the run did not end within its grace", budget)
+
+
+def _spent(what: str, budget: str) -> Error:
+    error = errors.timed_out(f"{REASON}: {what}", timeout_type=TIMEOUT_TYPE, budget=budget, reason=REASON)
+    error.retryable = False  # another attempt has no more time
     return error
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from google.protobuf.internal.containers import MessageMap, RepeatedCompositeFieldContainer
 from temporalio.api.common.v1 import Payload as Proto
+from temporalio.api.history.v1 import HistoryEvent
 from temporalio.common import RawValue
 
 from runtime import limits
@@ -184,6 +185,17 @@ def put_headers(headers: Mapping[str, Proto], field: MessageMap[str, Proto]) -> 
 def summary(text: str) -> Proto:
     """A text as the SDK writes it, for the UI or the memo. Shared: copy it, never change it."""
     return to_proto(Payload(JSON, json.dumps(text).encode()))
+
+
+def spent_budget(event: HistoryEvent) -> str | None:
+    """The budget, in words, of an event that marks it as spent."""
+    fields = event.workflow_properties_modified_event_attributes.upserted_memo.fields
+    if MEMO_BUDGET not in fields:
+        return None
+    try:
+        return str(json.loads(fields[MEMO_BUDGET].data))
+    except ValueError:
+        return ""
 
 
 def raw(payload: Payload) -> RawValue:

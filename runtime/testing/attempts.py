@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from runtime import limits
 from runtime.backoff import delay_after
 from runtime.contracts import Trigger
 from runtime.errors import CANCELED, NOT_FOUND, TIMEOUT, Error, canceled
@@ -31,7 +32,10 @@ class FunctionHost(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Scheduled:
-    """An activity as a run asks for it. `options` are normalised, milliseconds; `run` is the part of `activity.info()` that is about the run."""
+    """An activity as a run asks for it. `options` are normalised, milliseconds; `run` is the part of `activity.info()` that is about the run.
+
+    `stored`: bytes from which its values are kept in a payload store; None where there is none.
+    """
 
     entry: str
     id: str
@@ -40,6 +44,7 @@ class Scheduled:
     options: Mapping[str, Any]
     run: Mapping[str, Any]
     is_local: bool = False
+    stored: int | None = None
 
     @property
     def policy(self) -> Mapping[str, Any]:
@@ -117,7 +122,9 @@ class Activity:
             raise self._timeout(attempt.timed_out.result())
         if running.cancelled():
             raise canceled("activity canceled")
-        return running.result()
+        value = running.result()
+        limits.check_size(f"the result of {scheduled.entry}", [value], scheduled.stored)
+        return value
 
     def _limit(self) -> tuple[float, str]:
         """How long an attempt may take, in seconds, and what it fails with then."""

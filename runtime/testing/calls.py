@@ -117,7 +117,8 @@ class Calls:
         }
         is_local = entry.activity.local if kept is None else bool(kept.get(entry_id, {}).get("local"))
         id = options.get("id") or str(seq)
-        return Scheduled(entry_id, id, command.args, run.caller(command), options, info, is_local)
+        kept_at = stored(self._world.registry, entry.activity.worker)
+        return Scheduled(entry_id, id, command.args, run.caller(command), options, info, is_local, kept_at)
 
     async def _awaited(self, activity: Activity, seq: int) -> None:
         try:

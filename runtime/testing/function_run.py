@@ -10,6 +10,7 @@ from runtime.errors import Error, internal, invalid
 from runtime.modules.options import activity_options
 from runtime.payload import NOTHING, Payload
 from runtime.principal import Caller
+from runtime.process.task_queues import stored
 from runtime.registry import ActivityEntry, ProcessLua
 from runtime.testing.attempts import Scheduled
 from runtime.testing.calls import queue_named
@@ -89,5 +90,12 @@ class FunctionRun:
             "task_queue": queue_named(self.world.registry, entry.activity.worker),
         }
         return Scheduled(
-            entry.id, "1", args, self._caller, activity_options(entry.options), run, is_local=entry.activity.local
+            entry.id,
+            "1",
+            args,
+            self._caller,
+            activity_options(entry.options),
+            run,
+            is_local=entry.activity.local,
+            stored=stored(self.world.registry, entry.activity.worker),
         )

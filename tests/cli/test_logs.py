@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from runtime.cli.dev import log_problems
-from runtime.cli.logs import configure_logging
+from runtime.cli.logs import OneLine, configure_logging
 from runtime.registry import Problem, RegistryError
 
 
@@ -30,3 +30,12 @@ def test_the_cores_warnings_are_for_those_who_look_closely(level: str, shown: bo
         core.setLevel(logging.NOTSET)
         for name, before in levels.items():
             logging.getLogger(name).setLevel(before)
+
+
+@pytest.mark.parametrize("tracebacks", [False, True])
+def test_a_long_record_is_cut(tracebacks: bool) -> None:
+    failure = ValueError("x" * 3_000_000)
+    record = logging.LogRecord("evermoon.run", logging.WARNING, "", 0, "failed", (), (ValueError, failure, None))
+    line = OneLine(tracebacks=tracebacks).format(record)
+    assert len(line) < 17_000
+    assert line.endswith("characters more)")

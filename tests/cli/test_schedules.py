@@ -63,6 +63,9 @@ def test_a_schedule_saved_while_dev_runs_is_made_and_can_be_looked_after(tmp_pat
         assert evermoon(directory, "schedules", *words).status == 0
         assert until(directory, lambda schedule: schedule["actions"] == 3)["recent"][-1].startswith("app:yearly-202")
 
+        near = evermoon(directory, "schedules", "trigger", "app:yearl")
+        assert (near.status, 'did you mean "app:yearly"?' in near.err) == (1, True)
+
         registry.write_text(without)
         while evermoon(directory, "schedules", "--json").json:
             time.sleep(0.2)

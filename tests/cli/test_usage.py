@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from runtime import durations
 from runtime.cli.dev_state import DevState
 from runtime.cli.main import run
+from runtime.errors import Error
 
 MISUSES = [["start"], ["start", "app:x", "{nonsense"], ["strat"], ["ps", "--limit", "0"], ["query", "--oops"]]
 
@@ -23,6 +25,16 @@ def test_misuse_is_told_to_machines_as_json(words: list[str], capsys: pytest.Cap
     assert error["kind"] == "Invalid"
     assert error["message"]
     assert "evermoon" in error["details"]["usage"]
+
+
+def test_a_mistyped_command_is_told_which_may_be_meant(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["strat"]) == 2
+    assert "No such command 'strat'; did you mean \"start\"?" in capsys.readouterr().err
+
+
+def test_a_duration_that_is_none_is_told_how_to_write_one() -> None:
+    with pytest.raises(Error, match=r'\(write "30s" or "1h30m"\)'):
+        durations.parse("2")
 
 
 def test_misuse_is_told_to_people_as_text(capsys: pytest.CaptureFixture[str]) -> None:

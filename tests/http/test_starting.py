@@ -109,6 +109,8 @@ async def test_python_refuses_a_start_that_cannot_be_meant(web: Site) -> None:
         with pytest.raises(Error) as raised:
             await web.runtime.start("web:echo", 1, **options)
         assert raised.value.kind == "Invalid"
+    with pytest.raises(Error, match='unknown argument "timeot"; did you mean "timeout"'):
+        await web.runtime.start("web:echo", 1, timeot=3)
 
 
 @pytest.mark.parametrize("entry", ["web:nothing", "web:worker", "web:whole", "nonsense"])
@@ -182,3 +184,10 @@ async def test_of_twenty_first_posts_at_once_exactly_one_starts_the_run(web: Sit
 
 async def test_an_empty_key_is_400(web: Site) -> None:
     assert (await web.post(ECHO, 1, headers={"Idempotency-Key": ""})).status == 400
+
+
+async def test_a_missing_input_is_null_and_a_mistyped_entry_is_told_what_may_be_meant(web: Site) -> None:
+    refused = await web.post("/api/v1/workflows/web:strict")
+    assert "null is not of type 'object'" in refused.json["detail"]
+    unknown = await web.get("/api/v1/entries/web:stric")
+    assert (unknown.status, 'did you mean "web:strict"?' in unknown.json["detail"]) == (404, True)

@@ -100,6 +100,21 @@ return order
 """
 
 
+def test_only_what_can_be_called_is_suggested_for_a_call(tmp_path: Path) -> None:
+    entries = [
+        "{name: order, kind: function.lua, source: file://order.lua, modules: [funcs]}",
+        "{name: charge, kind: function.lua, source: file://charge.lua}",
+        "{name: xcharg, kind: library.lua, source: file://charge.lua}",
+    ]
+    (tmp_path / "registry.yaml").write_text(
+        "namespace: app\nentries:\n" + "".join(f"  - {entry}\n" for entry in entries)
+    )
+    (tmp_path / "order.lua").write_text('return function() return funcs.call("app:charg") end')
+    (tmp_path / "charge.lua").write_text("return function() end")
+    [note] = Registry.load(tmp_path / "registry.yaml", environ={}, checks=[lua_checks]).notes
+    assert note.hint == "did you mean 'app:charge'?"
+
+
 def test_notes_on_what_loads(tmp_path: Path) -> None:
     (tmp_path / "order.lua").write_text(ORDER)
     (tmp_path / "charge.lua").write_text("return { main = function() return math.sin(1) end }")

@@ -29,6 +29,7 @@ PUBLIC = [
     "current",
     "errors",
     "replay",
+    "stream",
     "testing",
 ]
 

@@ -39,6 +39,9 @@ async def test_the_command_line_gives_a_budget_and_shows_how_it_ended(site: Site
     assert status == 0
     assert "TIMED_OUT" in said
     assert "its time budget" in said
+    assert "time budget spent: 1s [Timeout]" in said
+    status, said = await run("events", id)
+    assert "timed_out      time budget spent: 1s [Timeout]\n" in said
     status, said = await run("events", id, "--json")
     assert [json.loads(line)["event"] for line in said.splitlines()][-1] == "timed_out"
 

@@ -76,9 +76,11 @@ def test_what_is_passed_over_is_said_and_why(files: Files) -> None:
         chart__yaml="{{ if .Values }}\nmetadata:\n  namespace: x\n",
         deployment__yaml="kind: Deployment\nmetadata: {name: x, namespace: y}\n",
         plain__yml="a: 1",
+        broken__yaml="a: [1\nnamespaced: 2\n",
     )
     assert set(made.entries) == {"app:one"}
     said = notes(made)
+    assert said.pop("broken.yaml").startswith("passed over, since it is not YAML: ")
     assert said.pop("chart.yaml").startswith("passed over, since it is not YAML: ")
     assert said == {
         "big.json": "passed over, since it is larger than 8 MiB",

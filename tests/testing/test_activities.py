@@ -154,6 +154,21 @@ def test_a_python_exception_has_its_place_in_the_authors_file(tmp_path: Path) ->
     assert "No module named 'no_such_library' (lost.py:2)" in outcomes["imported"].message
 
 
+def test_a_result_that_a_server_refuses_is_refused_in_a_test(tmp_path: Path) -> None:
+    test = """
+    local function refused(entry, ...)
+      local run = test.start({ entry = entry, args = { ... } })
+      local _, err = run:result()
+      test.equal(err:kind(), "Invalid")
+      test.contains(err:message(), "the result of app:large: 3000002 bytes are more than Temporal takes at once")
+    end
+    test.it("by itself", function() refused("app:large") end)
+    test.it("of a workflow", function() refused("app:calls", "app:large") end)
+    """
+    files = {"acts_lua": 'return { large = function() return ("x"):rep(3000000) end }'}
+    project(tmp_path, test, lua("large"), **files).passes()
+
+
 def test_retries_take_their_time_on_the_virtual_clock(tmp_path: Path) -> None:
     test = """
     local function timed(id, options) return test.truthy(test.start({ entry = "app:timed", args = { id, options or { other = 1 } } }):result()) end

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from runtime.contracts import Cursor, RunEvent
@@ -86,21 +87,18 @@ def admitted(sources: Sources, events: Iterable[Published]) -> list[bytes]:
 
 
 def _text(event: Published) -> bytes:
-    return b'{"name":%s,"data":%s,%s,"position":%d,"at":%d}' % (
-        json.dumps(event.name).encode(),
-        event.data,
-        json.dumps(event.publisher.about).encode()[1:-1],
-        event.position,
-        event.at,
-    )
+    head = _head(event.publisher, event.name)
+    return b'{%s,"data":%s,"position":%d,"at":%d}' % (head, event.data, event.position, event.at)
 
 
 def _restarted(event: Published) -> bytes:
-    return b'{"restarted":true,"name":%s,%s,"at":%d}' % (
-        json.dumps(event.name).encode(),
-        json.dumps(event.publisher.about).encode()[1:-1],
-        event.at,
-    )
+    return b'{"restarted":true,%s,"at":%d}' % (_head(event.publisher, event.name), event.at)
+
+
+@lru_cache(maxsize=4096)
+def _head(publisher: Publisher, name: str) -> bytes:
+    """What all events of one stream have alike."""
+    return json.dumps({"name": name, **publisher.about}).encode()[1:-1]
 
 
 class Row(NamedTuple):

@@ -84,8 +84,11 @@ class Outlet:
     async def settled(self) -> None:
         """At its end: what it published is with the store, unless that does not answer."""
         own = self._published_to
-        if own is not None:
-            await self._streams.queue.finish(own, _AT_THE_END)
+        for target in dict.fromkeys(target for target, _ in self._positions):
+            if target == own:
+                await self._streams.queue.finish(target, _AT_THE_END)
+            else:
+                await self._streams.queue.flushed(target, _AT_THE_END)
 
 
 def _text(name: str, data: Payload) -> bytes:

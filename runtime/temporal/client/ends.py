@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
 from typing import Any
 
 from temporalio.api.common.v1 import WorkflowExecution as ExecutionId
@@ -20,6 +21,8 @@ from runtime.temporal.payloads import opened
 
 #: Events in one answer, and answers that are read at most for who asked a run to end: it may have compensated for long since.
 _PAGE, _PAGES = 100, 50
+#: How exactly the server keeps the end of a run's time.
+_ABOUT = timedelta(seconds=1)
 
 
 async def backwards(client: Client, id: str, run_id: str | None) -> AsyncIterator[HistoryEvent]:
@@ -61,6 +64,8 @@ async def asked_to_end(client: Client, id: str, run_id: str | None) -> dict[str,
 async def failure(client: Client, id: str, run_id: str | None) -> Error | None:
     """Why a closed run has no result; None for one that has."""
     async for event in backwards(client, id, run_id):
+        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT:
+            return await _timed_out(client, id, run_id, event)
         told = _FAILURES.get(event.event_type)
         if told is not None:
             return told(event)
@@ -89,12 +94,26 @@ def _terminated(event: HistoryEvent) -> Error:
     return _ended("workflow terminated", {"reason": ended.reason, "by": ended.identity})
 
 
-def _timed_out(_: HistoryEvent) -> Error:
+async def _timed_out(client: Client, id: str, run_id: str | None, end: HistoryEvent) -> Error:
+    """Of a run that the server has ended: for its budget, when it had one and the end is that of the grace."""
+    async for event in backwards(client, id, run_id):
+        budget = wire.spent_budget(event) or _budget_until(event, end)
+        if budget is not None:
+            return budgets.overrun(budget)
     return errors.timed_out("the time that the run may take is spent", timeout_type="StartToClose")
+
+
+def _budget_until(event: HistoryEvent, end: HistoryEvent) -> str | None:
+    """The budget that a run was started with and whose grace was over at its end: no worker was there to mark that it is spent."""
+    if event.event_type != EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:
+        return None
+    started = event.workflow_execution_started_event_attributes
+    budget = budgets.read(started.header.fields)
+    last = started.workflow_execution_expiration_time.ToDatetime() - _ABOUT
+    return budget.text if budget is not None and end.event_time.ToDatetime() >= last else None
 
 
 _FAILURES = {
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED: _failed,
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED: _terminated,
-    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT: _timed_out,
 }

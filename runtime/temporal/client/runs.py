@@ -130,7 +130,7 @@ class Runs:
         """What the SDK does not tell of an end, its history does."""
         run, elsewhere = handle.id, await self._elsewhere(handle) is not None
         error = failures.from_failure(cause, elsewhere=elsewhere)
-        if isinstance(cause, CancelledError | TerminatedError):
+        if isinstance(cause, CancelledError | TerminatedError | TimeoutError):
             error = await ends.failure(client, run, None) or error
             error.details = {**(error.details or {}), "_workflow_id": run}
         status = next((name for kind, name in _STATUSES.items() if isinstance(cause, kind)), "FAILED")

@@ -11,7 +11,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from runtime import errors
 from runtime.errors import Error
 from runtime.payload import JSON, Payload
-from runtime.temporal import failures, wire
+from runtime.temporal import budgets, failures, wire
 from runtime.temporal.client import ends
 from runtime.temporal.client.moments import moment
 
@@ -31,7 +31,8 @@ class HistoryEvents:
         """`goes_on`: the run is the successor of one that was told of."""
         self._run_id = run_id
         self._goes_on = goes_on
-        self._is_budget_spent = False
+        self._budget: str | None = None
+        self._asked_to_end: dict[str, Any] | None = None
         self._about: dict[int, dict[str, Any] | None] = {}
 
     def tell(self, event: HistoryEvent) -> Told | None:
@@ -45,7 +46,13 @@ class HistoryEvents:
         attributes = getattr(event, event.WhichOneof("attributes") or "", None)
         if kind in _ENDS:
             told = _end(kind, attributes)
-            return ("timed_out", told[1]) if told[0] == "failed" and self._is_budget_spent else told
+            if told[0] == "canceled":
+                return "canceled", {"error": ends.canceled(self._asked_to_end).to_wire()}
+            if told[0] == "failed" and self._budget is not None:
+                return "timed_out", told[1]
+            if told[0] == "timed_out" and self._budget is not None:
+                return "timed_out", {"error": budgets.overrun(self._budget).to_wire()}
+            return told
         if kind in _STEPS:
             return self._step(kind, attributes)
         if kind in _CHILDREN:
@@ -128,12 +135,14 @@ class HistoryEvents:
 
     def cancel_requested(self, event: HistoryEvent, attributes: Any) -> Told:
         """By somebody, or by the run itself, which has spent its time budget."""
-        return "cancel.requested", {name: text for name, text in (ends.cancel_request(event) or {}).items() if text}
+        self._asked_to_end = ends.cancel_request(event)
+        return "cancel.requested", {name: text for name, text in (self._asked_to_end or {}).items() if text}
 
     def remembered(self, event: HistoryEvent, attributes: Any) -> Told | None:
-        if wire.MEMO_BUDGET not in attributes.upserted_memo.fields:
+        budget = wire.spent_budget(event)
+        if budget is None:
             return None
-        self._is_budget_spent = True
+        self._budget = budget
         return self.cancel_requested(event, attributes)
 
     def signaled(self, event: HistoryEvent, attributes: Any) -> Told:

@@ -16,7 +16,8 @@ from temporalio.client import (
 )
 
 from runtime.errors import conflict, invalid, not_found
-from runtime.registry import Registry
+from runtime.registry import Registry, TemporalSchedule
+from runtime.registry.problems import did_you_mean
 from runtime.temporal.client import rpc
 from runtime.temporal.client.clients import Clients
 from runtime.temporal.schedules.clusters import Cluster, clusters
@@ -119,7 +120,8 @@ class Schedules:
                 raise conflict(f"schedule {id} is not of Evermoon's making")
             if found is not None:
                 return cluster, found
-        raise not_found("schedule", schedule)
+        known = [entry.id for entry in self._registry.of_kind(TemporalSchedule)]
+        raise not_found("schedule", schedule, did_you_mean(schedule, known))
 
 
 def _policy(overlap: str | None) -> ScheduleOverlapPolicy | None:

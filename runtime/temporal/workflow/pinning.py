@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from runtime.errors import Error
 from runtime.registry import LATEST, WorkflowLua
+from runtime.registry.problems import did_you_mean
 from runtime.temporal import wire
 from runtime.temporal.workflow.environment import BundleUnavailable, Pinned
 from runtime.temporal.workflow.run import Run
@@ -32,10 +33,17 @@ def pin(run: Run) -> Pinned:
         if chosen and chosen != LATEST:
             return Pinned(host.programs.bundle(chosen), chosen, entry)
         if entry is None:
-            raise UnknownWorkflowType(f'no entry of the registry runs workflow type "{info.workflow_type}"')
+            raise UnknownWorkflowType(_unknown(run))
         return _newest(run, entry) if chosen else _recorded(run, entry)
     except Error as error:
         raise BundleUnavailable(f"workflow type {info.workflow_type}: {error.message}") from None
+
+
+def _unknown(run: Run) -> str:
+    registry, type = run.host.registry, run.info.workflow_type
+    hint = did_you_mean(type, [registry.workflow_type(known) for known in registry.of_kind(WorkflowLua)])
+    text = f'no entry of the registry runs workflow type "{type}"'
+    return f"{text}; {hint}" if hint else text
 
 
 def _newest(run: Run, entry: WorkflowLua) -> Pinned:

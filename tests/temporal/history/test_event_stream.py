@@ -151,6 +151,9 @@ async def test_every_end_is_the_last_event(files: Files, temporal_server: DevSer
         assert last.name == end
         if end == "failed":
             assert "broken" in last.data["error"]["message"]
+        if end == "canceled":
+            assert last.data["error"]["kind"] == "Canceled"
+            assert last.data["error"]["message"].startswith("workflow canceled")
         if end == "terminated":
             assert last.data["reason"] == "enough"
 

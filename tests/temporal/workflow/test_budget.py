@@ -117,8 +117,16 @@ async def test_lists_know_that_it_has_timed_out(stage: Stage) -> None:
 
 async def test_after_the_grace_the_server_ends_it(stage: Stage) -> None:
     run = await stage.start("waiting", "stuck", options={"budget": 1000, "budget_grace": 1000})
-    await timed_out(stage, run.id)
+    error = await timed_out(stage, run.id)
     assert (await stage.event_types(run))[-1] == "WORKFLOW_EXECUTION_TIMED_OUT"
+    text = "time budget spent: 1s; the run did not end within its grace"
+    assert (error.message, (error.details or {})["timeout_type"]) == (text, "Budget")
+    described = await stage.runs.describe(run.id)
+    assert described.failure is not None
+    assert described.failure["message"] == text
+    async with stage.runs.follow(run.id, wait=False) as feed:
+        *_, last = [event async for event in feed]
+    assert (last.name, last.data["error"]["message"]) == ("timed_out", text)
 
 
 async def test_an_execution_timeout_stays_what_it_is(stage: Stage) -> None:

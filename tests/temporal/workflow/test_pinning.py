@@ -430,3 +430,19 @@ async def test_a_start_whose_bundle_cannot_be_published_is_refused(files: Files,
     with pytest.raises(Error, match=str(files.store)) as refused:
         programs.pin("t:main")
     assert refused.value.kind == "Unavailable"
+
+
+async def test_a_type_that_nobody_runs_is_told_with_the_one_that_may_be_meant(
+    files: Files, temporal_server: DevServer
+) -> None:
+    async with staged(files.workflow("main", WAITING % "main"), temporal_server.address) as stage:
+        handle = await stage.client.start_workflow("t:mian", id=f"mian-{files.queue}", task_queue=files.queue)
+
+        async def failures() -> list[str]:
+            history = await handle.fetch_history()
+            events = [event for event in history.events if event.HasField("workflow_task_failed_event_attributes")]
+            return [event.workflow_task_failed_event_attributes.failure.message for event in events]
+
+        [message, *_] = await eventually(failures, bool)
+        await handle.terminate()
+        assert message == 'no entry of the registry runs workflow type "t:mian"; did you mean "t:main"?'
