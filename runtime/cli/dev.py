@@ -100,13 +100,14 @@ def _announce(cli: Cli, runtime: Runtime, state: Path, env: dict[str, str]) -> D
     server = runtime.server
     assert server is not None
     store = runtime.bundles
+    payloads = {name: value for name, value in runtime.registry.environ.items() if name == PAYLOADS}
     found = DevState(
         server.address,
         _namespace(runtime),
         server.ui_url or "",
         dict(runtime.urls),
         os.getpid(),
-        {PAYLOADS: environ[PAYLOADS], **env} if PAYLOADS in (environ := runtime.registry.environ) else env,
+        {**payloads, **env},
         str(store.path.resolve()) if isinstance(store, DirectoryStore) else None,
         str(runtime.streams_file.resolve()) if runtime.streams_file is not None else None,
     )

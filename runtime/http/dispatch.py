@@ -36,7 +36,9 @@ class Dispatch:
         self._mounts = sorted(mounts, key=lambda mount: len(mount.prefix), reverse=True)
         self._by_router = {mount.router: mount for mount in mounts}
         self._exposed = exposed
-        self._hosts = hosts
+        self._doorkeepers = {
+            mount.router: Doorkeeper(hosts, is_loopback=not exposed, cors=mount.cors) for mount in [_NOWHERE, *mounts]
+        }
         self._is_guarded = any(mount.guard for mount in mounts)
         self._lasting: set[asyncio.Task[web.StreamResponse]] = set()
 
@@ -87,7 +89,7 @@ class Dispatch:
         return next((mount for mount in self._above(segments) if mount.cors), _NOWHERE)
 
     def _doorkeeper(self, mount: Mount) -> Middleware:
-        return Doorkeeper(self._hosts, is_loopback=not self._exposed, cors=mount.cors)
+        return self._doorkeepers[mount.router]
 
     def _guard(self, route: Route | None, segments: Sequence[str]) -> Middleware | None:
         own = route is not None and not route.owner

@@ -20,7 +20,6 @@ from runtime.http.routes import Params, Route
 from runtime.http.starting import PARAMETERS, Starting, digest, once_only, started_document, times
 from runtime.http.waiting import Wait
 from runtime.principal import Caller
-from runtime.registry import inputs
 
 _TEXTS = ("domain", "event_type", "biz_key", "idem_key")
 _FIELDS = (*_TEXTS, "payload")
@@ -42,8 +41,6 @@ class Operations:
         wait = Wait(request)
         body = await read_json(request, self._body_timeout)
         command = _command(body)
-        if entry.input_schema is not None:
-            inputs.check(entry.id, entry.input_schema, command)
         key = digest(command["domain"], command["idem_key"], principal_of(request))
         memo = {"key": key, "body": digest(entry.id, body.digest())}
         start = StartRequest(

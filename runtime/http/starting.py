@@ -28,7 +28,7 @@ from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route
 from runtime.http.waiting import Wait, result_of
 from runtime.principal import NOBODY, Caller, Principal
-from runtime.registry import StartableWorkflow, inputs
+from runtime.registry import StartableWorkflow
 from runtime.registry.problems import did_you_mean
 
 #: Memo field of a run that was started with a key: {"key": digest of entry, key and actor, "body": digest of the JSON value}.
@@ -64,8 +64,6 @@ class Starting:
         entry = self.workflow(params["entry"])
         key, wait = _key(request), Wait(request)
         body = await read_json(request, self._body_timeout)
-        if entry.input_schema is not None:
-            inputs.check(entry.id, entry.input_schema, body.value)
         memo = None if key is None else {"key": digest(entry.id, key, principal_of(request)), "body": body.digest()}
         start = _start_request(request, entry, body, memo)
         begun = await self.once(start, memo, f"{KEY_HEADER} was used before with another body")

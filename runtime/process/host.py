@@ -125,8 +125,7 @@ class ProcessHost:
         try:
             return await run.outcome(timeout if timeout is not None else _own_timeout(entry), self._grace)
         finally:
-            if trigger.activity is not None:  # its end is told after what it published
-                await run.has_published()
+            await run.has_published()  # whoever hears of its end finds what it published before
 
     def spawn(self, request: StartRequest) -> Execution:
         """Starts a process on the `process.host` that `request.worker` names, and gives it its first messages.

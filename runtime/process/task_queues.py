@@ -24,9 +24,7 @@ def stored(registry: Registry, queue: str) -> int | None:
     if not isinstance(worker, TemporalWorker):
         return None
     client = registry[registry.resolve(worker).client]
-    if not isinstance(client, TemporalClient) or registry.payload_store(client) is None:
-        return None
-    return registry.resolve(client).payloads.threshold
+    return registry.stored_from(client) if isinstance(client, TemporalClient) else None
 
 
 def worker_of(registry: Registry, name: str) -> str:

@@ -134,6 +134,10 @@ class Registry:
         resolved = self.resolve(client)
         return resolved.payloads.store or self._environ.get(PAYLOADS) or None
 
+    def stored_from(self, client: TemporalClient) -> int | None:
+        """Bytes from which the values of a client are kept in its store; None where it has none."""
+        return self.resolve(client).payloads.threshold if self.payload_store(client) else None
+
     def workflow_type(self, entry: StartableWorkflow) -> str:
         """The name Temporal knows a workflow by."""
         return entry.type if isinstance(entry, TemporalWorkflow) else entry.workflow.name or entry.id

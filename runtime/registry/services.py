@@ -81,7 +81,7 @@ class Services:
                     visit(other)
 
         for id, entry in self._entries.items():
-            if isinstance(entry, ServiceEntry) and self._starts_by_itself(entry):
+            if isinstance(entry, ServiceEntry) and (id in self._selection.only or self._starts_by_itself(entry)):
                 visit(id)
         return frozenset(found)
 

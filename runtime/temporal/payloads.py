@@ -184,7 +184,7 @@ def travel(registry: Registry, client_id: str) -> Travel:
         return Travel()
     failures = DefaultFailureConverter if codec is None else Failures
     converter = DataConverter(payload_codec=codec, external_storage=storage, failure_converter_class=failures)
-    return Travel(converter, resolved.payloads.threshold if storage is not None else None, codec is not None)
+    return Travel(converter, registry.stored_from(entry), codec is not None)
 
 
 def _codec(entry: TemporalClient) -> AesGcm | None:

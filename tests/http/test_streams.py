@@ -278,6 +278,8 @@ async def test_who_wants_only_some_streams_hears_those_and_the_end(web: Site) ->
     path = f"{web.url}/api/v1/runs/{run}/events"
     await until(web, run, "step.completed")
     await web.runtime.call("web:tell", run)
+    async with web.runtime.follow(run, wait=False) as feed:  # what a function published is there when it has ended
+        assert [event.data["data"] async for event in feed if event.data.get("name") == "news"] == ["hello"]
     await web.runtime.send(run, "go")
 
     async def names(query: str) -> list[str]:

@@ -76,6 +76,13 @@ def test_a_process_may_be_for_a_part_of_the_registry(
             part.services.require(made[id])  # type: ignore[arg-type]
 
 
+def test_who_names_a_service_starts_it_whatever_its_lifecycle_says(files: Files) -> None:
+    made = load(files, f"name: gpu, kind: temporal.worker, client: temporal, task_queue: gpu, {OFF}")
+    for only, here in ((["app:gpu"], True), ([], False)):
+        part = Registry(made.path, made.entries, environ={}, selection=Selection(only))
+        assert ("app:gpu" in part.services.started) == here
+
+
 def test_a_name_that_no_service_has_is_refused(files: Files) -> None:
     made = load(files, *WORKERS)
     part = Registry(made.path, made.entries, environ={}, selection=Selection(["app:gpus"]))

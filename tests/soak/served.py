@@ -14,6 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from runtime.app.runtime import Runtime
+from runtime.temporal.core_log import forward_core_log
 from tests.soak.sample import Sample, sample
 
 
@@ -26,7 +27,9 @@ class Served:
     async def sample(self) -> Sample:
         assert self._process.stdin is not None
         self._process.stdin.write(b"sample\n")
-        return Sample(**json.loads(await self.line()))
+        line = await self.line()
+        assert line.startswith(b"{"), line
+        return Sample(**json.loads(line))
 
     async def line(self) -> bytes:
         assert self._process.stdout is not None
@@ -51,6 +54,7 @@ async def served(directory: Path, address: str) -> AsyncIterator[Served]:
 
 
 async def _main(directory: Path, address: str) -> None:
+    forward_core_log()  # which would else write to standard output, where the samples go
     registry = directory / "registry.yaml"
     async with Runtime.open(registry, temporal=address, bundles=directory / "bundles", environ={}):
         print("ready", flush=True)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from temporalio.api.operatorservice.v1 import RemoveSearchAttributesRequest
 from temporalio.client import WorkflowExecutionDescription
 
 from runtime.temporal.dev_server import DevServer
@@ -162,4 +163,10 @@ async def test_attributes_that_nobody_declares_are_registered_in_development(
             f"{unique}Word = 'red' AND {unique}Count = 4 AND {unique}At > '2020-01-01T00:00:00Z'"
         )
         assert [item.id for item in found] == [run.id]
+        # The server has columns for three integers, which other tests need.
+        await stage.client.operator_service.remove_search_attributes(
+            RemoveSearchAttributesRequest(
+                namespace="default", search_attributes=[f"{unique}{what}" for what in ("Word", "Count", "At")]
+            )
+        )
     assert f'search attribute "{unique}Count" is registered as Int' in caplog.text

@@ -129,10 +129,13 @@ class PublishQueue:
         self._known.pop(target, None)
 
     async def close(self, timeout: float = 2.0) -> None:
+        """As long as the store takes something every `timeout` seconds, it is given all that waits."""
         if self._task is None:
             return
-        for target in list(self._waiting):
-            if not await self.flushed(target, timeout):
+        while self._waiting:
+            before = self._bytes
+            await self.flushed(next(iter(self._waiting)), timeout)
+            if self._bytes >= before:
                 break
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)

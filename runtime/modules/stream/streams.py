@@ -82,13 +82,13 @@ class Outlet:
             await self._streams.queue.flushed(own, _BRIEFLY)
 
     async def settled(self) -> None:
-        """At its end: what it published is with the store, unless that does not answer."""
-        own = self._published_to
+        """At its end: what it published is with the store, unless that does not answer. Nobody but an attempt, which may be tried again, waits long."""
+        own, queue = self._published_to, self._streams.queue
         for target in dict.fromkeys(target for target, _ in self._positions):
             if target == own:
-                await self._streams.queue.finish(target, _AT_THE_END)
+                await queue.finish(target, _AT_THE_END)
             else:
-                await self._streams.queue.flushed(target, _AT_THE_END)
+                await queue.flushed(target, _AT_THE_END if own is not None else _BRIEFLY)
 
 
 def _text(name: str, data: Payload) -> bytes:

@@ -160,12 +160,12 @@ async def test_a_run_from_before_a_change_is_on_the_lowest_version(files: Files,
 
 
 async def test_attributes_are_checked_before_they_are_sent(files: Files, temporal_server: DevServer) -> None:
-    files.client(search_attributes={"EvermoonCustomer": "Keyword", "EvermoonSum": "Int", "EvermoonTags": "KeywordList"})
+    files.client(search_attributes={"EvermoonCustomer": "Keyword", "EmCount": "Int", "EmTags": "KeywordList"})
     files.workflow(
         "main",
         """return { main = function()
              local seen = {}
-             for i, search in ipairs{ { Nobody = 'x' }, { EvermoonSum = 'ten' }, { EvermoonCustomer = 'acme', EvermoonSum = 10, EvermoonTags = { 'a', 'b' } } } do
+             for i, search in ipairs{ { Nobody = 'x' }, { EmCount = 'ten' }, { EvermoonCustomer = 'acme', EmCount = 10, EmTags = { 'a', 'b' } } } do
                local ok, err = workflow.attrs{ search = search, memo = { note = i } }
                seen[i] = err and err:kind() or 'ok'
              end
@@ -177,8 +177,8 @@ async def test_attributes_are_checked_before_they_are_sent(files: Files, tempora
         assert await stage.result(run) == ["Invalid", "Invalid", "ok"]
         description = await stage.client.get_workflow_handle(run.id).describe()
         values = {pair.key.name: pair.value for pair in description.typed_search_attributes}
-        assert values["EvermoonSum"] == 10
-        assert list(values["EvermoonTags"]) == ["a", "b"]
+        assert values["EmCount"] == 10
+        assert list(values["EmTags"]) == ["a", "b"]
         assert (await stage.runs.describe(run.id)).memo == {"note": 3}
         assert [result.failure for result in await stage.replay(run)] == [None]
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from runtime import limits
 from runtime.errors import Error
 from runtime.temporal.dev_server import DevServer
 from tests.temporal.stage import Files, Stage, staged
@@ -177,6 +178,20 @@ async def test_the_commands_of_a_step_are_sent_with_as_many_tasks_as_they_need(
             run = await stage.start(f"main{number}")
             assert await stage.result(run) == value, what
             await _replays(stage, run)
+            for sizes in _arguments_by_task(await stage.history(run)):
+                assert len(sizes) == 1 or sum(sizes) <= limits.MAX_COMMANDS, "there is room for what arrives meanwhile"
+
+
+def _arguments_by_task(history: dict[str, Any]) -> list[list[int]]:
+    """The sizes of the arguments of activities, in bytes, of each workflow task that scheduled some."""
+    tasks: dict[str, list[int]] = {}
+    for event in history["events"]:
+        scheduled = event.get("activityTaskScheduledEventAttributes")
+        if scheduled is not None:
+            payloads = scheduled.get("input", {}).get("payloads", [])
+            size = sum(len(payload.get("data", "")) * 3 // 4 for payload in payloads)
+            tasks.setdefault(scheduled["workflowTaskCompletedEventId"], []).append(size)
+    return list(tasks.values())
 
 
 async def test_answers_that_are_too_large_are_refused_to_who_asks(files: Files, temporal_server: DevServer) -> None:
