@@ -167,6 +167,7 @@ return function(K)
     local first, last = find(s, pattern, init, true)
     local bytes = (last or #s) - (init > 0 and init or 1)
     if bytes > LITTLE then charge(bytes * #pattern // COMPARED) end
+    if not first then return nil end
     return first, last
   end
 
