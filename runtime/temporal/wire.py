@@ -115,6 +115,8 @@ STARVED_MARKER = "evermoon.starved"
 
 #: Of a run that was ended because its history was full.
 HISTORY_MARKER = "evermoon.history_full"
+#: Of a run that was ended because one of its steps, by number, spent its time again and again; the line where that was.
+OVERTIME_MARKER = "evermoon.overtime:{step}@{at}"
 
 #: Marker in which the SDK records a patch, and the key of its details: JSON {id, deprecated}.
 SDK_PATCH = "core_patch"
