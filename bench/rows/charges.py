@@ -13,7 +13,7 @@ from runtime.lua import protocol
 from runtime.lua.session import Session
 from runtime.testing import program_from_source
 
-MODULES = ("base64", "crypto", "hash", "json", "time", "uuid", "yaml")
+MODULES = ("base64", "channel", "crypto", "ctx", "hash", "json", "time", "uuid", "yaml")
 BOOT = {"class": "function", "pid": "{p|1}", "seed": 7, "ctx": {}, "info": {}}
 #: Instructions that a loop spends, and those that the seconds are for.
 SPENT, FOR = 2_000_000, 10_000_000
@@ -132,6 +132,13 @@ LOOPS: Mapping[str, tuple[str, str]] = {
     "crypto.random": ("", "crypto.random.bytes(1000)"),
     "crypto.aes": ("local k=('k'):rep(32)", "crypto.encrypt.aes('x',k)"),
     "crypto.jwt": ("", "crypto.jwt.encode({a=1},'k')"),
+    "refusal": ("", "time.sleep(0)"),
+    "refusal, deep": ("local function f(n) if n > 0 then return 1 + f(n - 1) end time.sleep(0) return 0 end", "f(150)"),
+    "refusal of ctx": ("", "ctx.get('a')"),
+    "channel": ("", "channel.new(1)"),
+    "channel, sent and received": ("local c=channel.new(10)", "c:send(1) c:receive()"),
+    "coroutine": ("", "coroutine.spawn(function() end)"),
+    "select": ("local c=channel.new(1)", "channel.select{c:case_receive(), default=true}"),
     "load 1K": ("local s=('local x=1 '):rep(100)", "load(s)"),
     "load 5K": ("local s=('f(x,1) '):rep(700)", "load(s)"),
     "load 100K": ("local s=('f(x,1) '):rep(14000)", "load(s)"),

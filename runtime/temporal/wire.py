@@ -103,6 +103,8 @@ PIN_MARKER = "evermoon.bundle:{hash}"
 CANCEL_MARKER = "evermoon.cancel:2"
 #: Of a run that cancels and terminates processes of hosts; to one that has been told that there are none, there never are.
 END_PROCESS_MARKER = "evermoon.end_process"
+#: Of a run that was told of another that it has been sent as many signals as the server lets it.
+SIGNALS_MARKER = "evermoon.signals_full"
 #: Of a run that asks, when a message to another was not taken, whether that has ended.
 ENDED_MARKER = "evermoon.how_ended"
 #: Of a run that heeds the start delay of its children; one that has started such a child at once goes on doing so.
