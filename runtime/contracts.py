@@ -121,17 +121,22 @@ class RunPage:
 
 
 class RunPosition(NamedTuple):
-    """Where a run is: the id of its chain, which is that of the first run, and the number of the latest event, as `Cursor` has it."""
+    """Where a run is: the id of its chain, which is that of the first run, and the number of the latest event, as `Cursor` has it.
+    `base` is how many events the runs before it had."""
 
     chain: str
     event: int
+    base: int = 0
 
 
 class Workflows(Protocol):
     """Runs, wherever they live. Every method raises `runtime.errors.Error` (NOT_FOUND, UNAVAILABLE, ...) and nothing else."""
 
     async def start(self, request: StartRequest) -> Started: ...
-    async def signal(self, run: str, topic: str, args: Sequence[Payload], sender: str = "") -> None: ...
+    async def signal(self, run: str, topic: str, args: Sequence[Payload], sender: str = "", request: str = "") -> None:
+        """A run takes in one signal of a `request`, however often it is sent."""
+        ...
+
     async def query(self, run: str, name: str, args: Sequence[Payload]) -> Payload: ...
     async def update(self, run: str, name: str, args: Sequence[Payload]) -> Payload: ...
     async def result(self, run: str, timeout: float | None = None) -> Payload:
@@ -252,6 +257,7 @@ class DeliveryPort(Protocol):
     def attempt(self) -> int: ...
     def ack(self) -> None: ...
     def nack(self, reason: str = "") -> None: ...
+    async def settle(self, how: str, reason: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,6 +327,9 @@ class ExecutionPort(Protocol):
     def resources(self) -> Resources: ...
     @property
     def handles(self) -> Handles: ...
+    def follow(self, run: str, after: Cursor | None = None) -> AbstractAsyncContextManager[EventFeed]:
+        """As `Workflows.follow`. Raises `Error` UNAVAILABLE where there are no workflows."""
+        ...
 
 
 class Cursor(NamedTuple):

@@ -51,7 +51,7 @@ return function(K)
   local NAMES = {
     call = "funcs.call", timer = "time.sleep, time.after or another timer", attrs = "workflow.attrs", handler = "workflow.query",
     status = "workflow.status", update = "workflow.update", stop = "stop", random = "random numbers", log = "print",
-    cancel_process = "process.cancel", version = "workflow.version",
+    cancel_process = "process.cancel", publish = "workflow.publish", version = "workflow.version",
   }
   for _, name in raw.ipairs({ "send", "spawn", "exec", "terminate", "monitor", "unmonitor", "link", "unlink", "set_options" }) do
     NAMES[name] = "process." .. name

@@ -84,7 +84,7 @@ class AesGcm(PayloadCodec):
             raise errors.permission_denied("a payload is encrypted with another key")
         try:
             clear = cipher.decrypt(payload.data[:_NONCE], payload.data[_NONCE:], None)
-        except exceptions.InvalidTag:
+        except (exceptions.InvalidTag, ValueError):  # the latter for what is shorter than a nonce
             raise errors.permission_denied("a payload was changed after it was encrypted") from None
         return Proto.FromString(clear)
 

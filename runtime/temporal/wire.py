@@ -73,6 +73,9 @@ CANCEL = f"{SYSTEM}cancel"
 FIND_RUN = f"{SYSTEM}find_run"
 AWAIT_RUN = f"{SYSTEM}await_run"
 HOW_ENDED = f"{SYSTEM}how_ended"
+#: A local activity: what a run publishes. Argument: `{by: entry, chain, run_id, event: so far its history was, anew: of a run that was reset,
+#: events: [{name, position, at: milliseconds, data}]}`.
+PUBLISH = f"{SYSTEM}publish"
 #: On a node's own queue: messages of a run to one process there. Arguments: `{to, messages: [{id, topic, args: count}]}`,
 #: then the arguments of all messages, one after another.
 DELIVER = f"{SYSTEM}deliver"

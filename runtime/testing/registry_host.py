@@ -17,7 +17,8 @@ from runtime.modules.calls import waits
 from runtime.modules.options import workflow_options
 from runtime.modules.security.module import ANSWERS
 from runtime.modules.security.rules import refuse
-from runtime.payload import NOTHING, Payload
+from runtime.modules.stream.record import Published, Publisher
+from runtime.payload import NOTHING, NULL, Payload
 from runtime.principal import ANYBODY, Caller
 from runtime.process.authorization import UPGRADE, check, of_pid
 from runtime.process.host_port import LogPort, log_line
@@ -45,6 +46,7 @@ class RegistryHost(VirtualHost):
         self._registry, self._programs = world.registry, world.programs
         self._calls = Calls(world, self)
         self._updates: dict[str, Callable[[Outcome], None]] = {}
+        self._published: dict[str, int] = {}
         self._sender, self._depth = caller.sender, caller.depth
         own = Pid.parse(pid) or Pid(self._worker() or PLACE, "virtual")
         self._id, self.place = own.id, own.place
@@ -214,11 +216,20 @@ class RegistryHost(VirtualHost):
     def _carry_out(self, command: protocol.Command) -> None:
         if command.op == "log":
             self._write(command)
+        elif command.op == "publish":
+            self._publish(str(command.data["name"]), command.data["value"])
         elif command.op == "update_done" and command.data["id"] in self._updates:
             told = self._updates.pop(command.data["id"])
             told(self._update_outcome(command))
         else:
             super()._carry_out(command)
+
+    def _publish(self, name: str, value: Payload) -> None:
+        place = self._published[name] = self._published.get(name, 0) + 1
+        data = b"null" if value.encoding == NULL else value.data
+        publisher = Publisher(self._id, entry=self.entry_id)
+        event = Published(publisher, name, data, place, True, self.now // 1_000_000)
+        self.world.begin(self.world.publish(self._id, event))
 
     def _update_outcome(self, command: protocol.Command) -> Outcome:
         if "error" in command.data:

@@ -199,6 +199,15 @@ async def test_what_has_ended_cannot_be_addressed(tmp_path: Path) -> None:
         assert await call(h, "calls", pid) == [[NOT_FOUND, False, True, True]] * 3
 
 
+async def test_a_closing_host_waits_for_its_processes_as_its_entry_says(tmp_path: Path) -> None:
+    """What it is closed with is longer than any test."""
+    deaf = "return function() process.events() while true do time.sleep('1h') end end"
+    async with host(registry(tmp_path, more={"deaf.lua": deaf}, lifecycle={"stop_timeout": "1ms"})) as h:
+        spawn(h, "deaf")
+        await h.close(3600)
+        assert h.running == []
+
+
 async def test_an_upgrade_keeps_pid_names_and_unread_messages(tmp_path: Path) -> None:
     after = """
         return function(n)
@@ -218,6 +227,30 @@ async def test_an_upgrade_keeps_pid_names_and_unread_messages(tmp_path: Path) ->
         send(h, pid, "kept")
         send(h, h.names.lookup("c"), "stop")
         assert await result(h, pid) == [2, "app:after", "kept"]
+
+
+async def test_an_upgrade_keeps_what_a_listener_has_not_received(tmp_path: Path) -> None:
+    before = """
+        return function()
+          local notes, go = process.listen("note"), process.listen("go")
+          notes:receive()
+          go:receive()
+          process.upgrade("app:after")
+        end
+    """
+    after = """
+        return function()
+          local notes, got = process.listen("note"), {}
+          for i = 1, 3 do got[i] = notes:receive() end
+          return got
+        end
+    """
+    async with host(registry(tmp_path, more={"before.lua": before, "after.lua": after})) as h:
+        pid = spawn(h, "before")
+        for n in range(4):
+            send(h, pid, "note", n)
+        send(h, pid, "go")
+        assert await result(h, pid) == [1, 2, 3]
 
 
 async def test_an_upgrade_without_an_entry_takes_the_newest_code(tmp_path: Path) -> None:

@@ -75,6 +75,9 @@ def _whole(default: int, most: int) -> Json:
     return {"type": "integer", "minimum": 1, "maximum": most, "default": default}
 
 
+_NAMESPACE = Parameter(
+    "X-Namespace", "The Temporal namespace whose client is meant; default: that of the first.", place="header"
+)
 _WAIT = Parameter("wait", "How long to wait for the result: seconds or a Go duration, at most 300 s.")
 _PREFER = Parameter("Prefer", "`wait=5`: the same, where no parameter says it (RFC 7240).", place="header")
 
@@ -98,6 +101,20 @@ OWN: Mapping[str, Operation] = {
         _accepted("Operation"),
         (_WORKER, _TIMEOUT, _GRACE, _DELAY, _WAIT, _PREFER),
         ref("Command"),
+        needs_body=True,
+    ),
+    f"POST {API}/codec/decode": Operation(
+        "Payloads as they were before they were encrypted or stored: a codec server of Temporal's UI and CLI",
+        {200: ("The payloads; stored ones of more than 8 MiB as they are.", ref("Payloads"))},
+        (_NAMESPACE,),
+        ref("Payloads"),
+        needs_body=True,
+    ),
+    f"POST {API}/codec/encode": Operation(
+        "Payloads as the clients of the namespace would send them",
+        {200: ("The payloads.", ref("Payloads"))},
+        (_NAMESPACE,),
+        ref("Payloads"),
         needs_body=True,
     ),
     f"GET {API}/runs": Operation(
@@ -199,6 +216,7 @@ SCHEMAS: Mapping[str, Json] = {
         ]
     },
     "Started": table(*_STARTED, **_STARTED),
+    "Payloads": table("payloads", payloads={"type": "array", "items": table(metadata={"type": "object", "additionalProperties": TEXT}, data=TEXT)}),
     "Command": table(*_COMMAND, "payload", **_COMMAND, payload=ANY),
     "Operation": table(
         "op_id", "state", *_COMMAND, *_STARTED,

@@ -19,6 +19,9 @@ else:
     asyncio = late("asyncio")
 
 
+_START = Cursor(0)
+
+
 @dataclass(slots=True)
 class _Log:
     rows: deque[Row] = field(default_factory=deque)
@@ -47,6 +50,9 @@ class MemoryStreams:
         found.mark = max(found.mark, event)
 
     async def read(self, log: str, after: Cursor, limit: int = 1000) -> list[RunEvent]:
+        return self.events(log, after, limit)
+
+    def events(self, log: str, after: Cursor = _START, limit: int = 1000) -> list[RunEvent]:
         events: list[RunEvent] = []
         for row in self._logs[log].rows if log in self._logs else ():
             if row.mark >= after.event and row.last > after.seq:

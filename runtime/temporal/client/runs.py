@@ -39,7 +39,7 @@ from runtime.process.pids import Pid
 from runtime.registry import Registry, TemporalWorker, TemporalWorkflow
 from runtime.registry.foreign import check_result
 from runtime.temporal import budgets, failures, wire
-from runtime.temporal.client import activities, describe, ends, listing, rpc
+from runtime.temporal.client import activities, describe, ends, listing, rpc, signals
 from runtime.temporal.client.clients import Clients
 from runtime.temporal.client.interceptor import outgoing
 from runtime.temporal.client.start import Starter, check_topic
@@ -81,11 +81,14 @@ class Runs:
     async def start(self, request: StartRequest) -> Started:
         return await self._starter.start(request)
 
-    async def signal(self, run: str, topic: str, args: Sequence[Payload], sender: str = "") -> None:
+    async def signal(self, run: str, topic: str, args: Sequence[Payload], sender: str = "", request: str = "") -> None:
         check_topic(topic)
         self._check(run, f'message "{topic}"', args)
         handle = await self._handle(run)
         async with self._open(run, handle):
+            if request:
+                await signals.send(await self._client(run), handle.id, topic, args, sender, request)
+                return
             with outgoing(wire.headers(sender=sender)):
                 await handle.signal(topic, args=wire.raws(args), rpc_timeout=rpc.TIMEOUT)
 
@@ -265,6 +268,10 @@ class Runs:
         client, handle = await self._client(run), await self._handle(run)
         async with self._feeds.open(client, handle.id, after, wait=wait) as feed:
             yield feed
+
+    def follow_anew(self) -> None:
+        """Whoever follows a run is told to come back: what is published is kept elsewhere from now on."""
+        self._feeds.end_all()
 
     def _check(self, run: str, what: str, args: Sequence[Payload]) -> None:
         """Raises `Error` INVALID for what is sent to a run and the server would refuse."""

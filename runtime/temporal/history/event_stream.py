@@ -22,7 +22,7 @@ from temporalio.client import Client
 
 from runtime.backoff import Backoff
 from runtime.contracts import RESET, Cursor, RunEvent
-from runtime.errors import UNAVAILABLE, Error, internal
+from runtime.errors import UNAVAILABLE, Error, internal, unavailable
 from runtime.modules.stream.store import StreamStore
 from runtime.process.await_workflow import LONGEST_DELAY
 from runtime.temporal.history.history_events import HistoryEvents, successor_of
@@ -104,6 +104,13 @@ class Tail:
     def raise_failure(self) -> None:
         if self._failure is not None:
             raise self._failure
+
+    def fail(self, error: Error) -> None:
+        """Its readers are told, and it reads on for nobody."""
+        self._failure = error
+        if self._task is not None:
+            self._task.cancel()
+        self._tell_readers()
 
     async def end(self) -> None:
         if self._task is not None:
@@ -263,6 +270,12 @@ class EventStreams:
     def __init__(self, streams: Streams | None = None) -> None:
         self._streams = streams
         self._tails: dict[tuple[int, str], Tail] = {}
+
+    def end_all(self) -> None:
+        """Whoever follows a run begins again with the last event that was heard."""
+        tails, self._tails = self._tails, {}
+        for tail in tails.values():
+            tail.fail(unavailable("the streams of runs are kept elsewhere now: follow again from the last event"))
 
     @asynccontextmanager
     async def open(

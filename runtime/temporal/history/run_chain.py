@@ -63,7 +63,7 @@ class Histories:
             described = await handle.describe(rpc_timeout=rpc.TIMEOUT)
         first = described.raw_description.workflow_execution_info.first_run_id or described.run_id
         base = 0 if first == described.run_id else await self._base(described.run_id)
-        return RunPosition(first, base + int(described.history_length))
+        return RunPosition(first, base + int(described.history_length), base)
 
     async def _base(self, run_id: str) -> int:
         links = (await self.chain(run_id)).links

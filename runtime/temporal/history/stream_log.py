@@ -42,7 +42,14 @@ class StreamLog:
         if store is None:
             return False
         edges = await self._asked(lambda: store.edges(self._name))
-        return edges is not None and edges.has_lost(after)
+        if edges is None or edges.has_lost(after):
+            return edges is not None
+        return bool(after.seq) and await self._is_of_another(after)
+
+    async def _is_of_another(self, after: Cursor) -> bool:
+        """Whether the log has no such event: the id is from another store, or from before this one was emptied."""
+        page = await self._page(Cursor(after.event, after.seq - 1), limit=1)
+        return self._store is not None and (not page or page[0].id != after)
 
     async def up_to(self, number: int, *, is_last: bool) -> list[RunEvent]:
         """What was published and not told yet, as far as the history is known; if that is its last event, what came before that."""
@@ -76,9 +83,9 @@ class StreamLog:
                 yield event
                 after = event.id
 
-    async def _page(self, after: Cursor) -> list[RunEvent]:
+    async def _page(self, after: Cursor, limit: int = 1000) -> list[RunEvent]:
         store = self._store
-        return (await self._asked(lambda: store.read(self._name, after)) or []) if store is not None else []
+        return (await self._asked(lambda: store.read(self._name, after, limit)) or []) if store is not None else []
 
     async def _asked(self, ask: Callable[[], Awaitable[T]]) -> T | None:
         """The answer of the store; None when it gives none, and is not asked again."""

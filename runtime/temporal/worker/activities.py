@@ -28,6 +28,7 @@ from runtime.process.host import ProcessHost
 from runtime.process.pids import Pid
 from runtime.temporal import failures, wire
 from runtime.temporal.worker.interceptor import activity_headers
+from runtime.temporal.worker.publishing import publish_activity
 
 #: How often a waiting system activity says that it is alive; well under its heartbeat timeout.
 _HEARTBEAT = 10.0
@@ -107,7 +108,7 @@ def lua_activities(
     async def function(args: Sequence[RawValue]) -> RawValue:
         return await _function(host, args, stored)
 
-    return [function] if workflows is None else [function, *_system(workflows)]
+    return [function] if workflows is None else [function, publish_activity(host), *_system(workflows)]
 
 
 def _caller(headers: Mapping[str, Proto]) -> Caller:
