@@ -82,6 +82,7 @@ class RunDescription:
     for an open run that was listed without being looked at. `cancel` says who asked it to cancel, why and when: {by, reason, at}.
     `pending` items: {activity, activity_id, state, attempt, last_failure, next_retry_at, heartbeat}.
     `stack`: [{coroutine, waiting_for, frames: ["file:line in name", ...]}], only when asked for and the run answers.
+    `continue_as_new_suggested`: whether the server does, of an open run that was looked at.
     `warnings` are lines for people: what will go wrong with the run if nobody does anything, and what is missing here and why.
     """
 
@@ -95,6 +96,7 @@ class RunDescription:
     started_at: str | None = None
     closed_at: str | None = None
     history_length: int = 0
+    continue_as_new_suggested: bool = False
     bundle: str | None = None
     details: Any = None
     failure: Mapping[str, Any] | None = None

@@ -16,6 +16,7 @@ from runtime.process.task_queues import queue_of, worker_of
 from runtime.registry import ActivityEntry, Registry, TemporalActivity, TemporalWorker, WorkflowLua
 from runtime.temporal.search_attributes import Declared
 from runtime.temporal.worker import activations
+from runtime.temporal.workflow.overtime import Overtime
 
 
 class BundleUnavailable(Exception):
@@ -58,6 +59,7 @@ class WorkflowHost:
     sessions: WeakSet[HibernatingSession] = field(default_factory=WeakSet)
     pool: HibernationPool = field(default_factory=HibernationPool)
     callees: dict[object, object] = field(default_factory=dict)
+    overtime: Overtime = field(default_factory=Overtime)
 
     def use(self, registry: Registry, programs: Programs) -> None:
         """From now on runs that are loaded use these; runs in memory go on as they are."""
