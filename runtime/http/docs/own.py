@@ -156,6 +156,8 @@ OWN: Mapping[str, Operation] = {
         (
             Parameter("Last-Event-ID", "The id of the last event that was heard.", place="header"),
             Parameter("last_event_id", "The same, where no header can be set."),
+            Parameter("only", "`stream`: what is published, and the run's end."),
+            Parameter("names", "Of what is published only these streams, with commas between."),
         ),
     ),
     f"GET {_RUN}/history": Operation("The run's history, as evermoon replay reads it", {200: ("The history.", OBJECT)}),
