@@ -227,7 +227,7 @@ SCHEMAS: Mapping[str, Json] = {
     "Run": table(
         *_STARTED, "entry", "state",
         **_STARTED, entry=TEXT, state={"enum": ["pending", "in_progress", "completed", "failed", "wedged", "unknown"]}, task_queue=TEXT,
-        started_at=_MAYBE_TEXT, closed_at=_MAYBE_TEXT, history_length={"type": "integer"}, bundle=_MAYBE_TEXT, details=ANY, progress=OBJECT,
+        started_at=_MAYBE_TEXT, closed_at=_MAYBE_TEXT, history_length={"type": "integer"}, continue_as_new_suggested={"type": "boolean"}, bundle=_MAYBE_TEXT, details=ANY, progress=OBJECT,
         failure={"type": ["object", "null"]}, cancel={"type": ["object", "null"]}, pending={"type": "array", "items": OBJECT}, stack={"type": "array", "items": OBJECT},
         warnings={"type": "array", "items": TEXT},
     ),

@@ -40,6 +40,8 @@ Handle = WorkflowHandle[Any, RawValue]
 _QUESTION = timedelta(seconds=2)
 #: How far back to look for the reason a task keeps failing.
 _LATEST = 10
+#: Events that may come between two tasks, for what is only a hint.
+_BETWEEN = 1000
 #: From the first failed attempt on; the server counts a try that is under way as well.
 _WEDGED_ATTEMPT = 2
 
@@ -96,6 +98,7 @@ async def describe(
         pending=[_with_queue(item, unserved) for item in run.pending],
         failure=run.failure if not closed else await _why_failed(client, run),
         cancel=await _cancel(client, run, raw),
+        continue_as_new_suggested=not closed and await _is_suggested(client, run),
         details=await _ask(handle, wire.QUERY_STATUS) if answering else None,
         stack=(await _ask(handle, wire.QUERY_STACK) or []) if stack and answering and not closed else [],
         warnings=[*_warnings(long, closed, replayed), *(step.text for step in unserved.values())],
@@ -154,6 +157,18 @@ async def _task_failure(
         if seen == _LATEST:
             break
     return None
+
+
+async def _is_suggested(client: Client, run: RunDescription) -> bool:
+    """Whether the server suggested with the last task that the run continues as new."""
+    seen = 0
+    async for event in ends.backwards(client, run.id, run.run_id):
+        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED:
+            return event.workflow_task_started_event_attributes.suggest_continue_as_new
+        seen += 1
+        if seen == _BETWEEN:
+            break
+    return False
 
 
 async def _why_failed(client: Client, run: RunDescription) -> dict[str, Any] | None:

@@ -17,6 +17,7 @@ from runtime.process.task_queues import queue_of, worker_of
 from runtime.registry import ActivityEntry, Registry, TemporalActivity, TemporalWorker, WorkflowLua
 from runtime.temporal.search_attributes import Declared
 from runtime.temporal.worker import activations
+from runtime.temporal.workflow.overtime import Overtime
 
 
 class BundleUnavailable(Exception):
@@ -59,6 +60,7 @@ class WorkflowHost:
     sessions: WeakSet[HibernatingSession] = field(default_factory=WeakSet)
     pool: HibernationPool = field(default_factory=HibernationPool)
     callees: dict[object, object] = field(default_factory=dict)
+    overtime: Overtime = field(default_factory=Overtime)
     streams: Streams | None = None
 
     def use(self, registry: Registry, programs: Programs) -> None:
