@@ -26,11 +26,10 @@ from runtime.late import late
 from runtime.registry import TemporalClient
 
 if TYPE_CHECKING:
-    import obstore
     from obstore import exceptions
     from obstore import store as object_stores
 else:
-    obstore, exceptions, object_stores = late("obstore"), late("obstore.exceptions"), late("obstore.store")
+    exceptions, object_stores = late("obstore.exceptions"), late("obstore.store")
 
 #: The schemes of object stores: Amazon's S3 and what speaks like it, Google's and Azure's.
 OBJECTS = ("s3", "gs", "az")
