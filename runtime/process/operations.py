@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runtime.contracts import RunDescription, Started, StartRequest, Workflows
-from runtime.errors import ALREADY_EXISTS, Error, conflict, invalid, not_found
+from runtime.errors import ALREADY_EXISTS, CANCELED, Error, conflict, invalid, not_found
 from runtime.payload import Payload
 from runtime.principal import NOBODY, Caller, Principal
 
@@ -146,6 +146,7 @@ class _Step:
         self._about = {"activity": about["activity"], "activity_id": about["activity_id"]}
         self._known: dict[int, dict[str, Any]] = {}
         self._latest = 0
+        self._end: dict[str, Any] | None = None
 
     def hear(self, event: str, data: Mapping[str, Any]) -> None:
         self._learn(data)
@@ -154,6 +155,9 @@ class _Step:
             self._known[number] = {"outcome": "running", "at": data["at"]}
         elif event == "step.completed":
             self._known[number] = {"outcome": "ok", "at": data["at"]}
+        elif event == "step.failed" and not number:  # while it waited for its next attempt
+            outcome = "canceled" if (data.get("error") or {}).get("kind") == CANCELED else "fail"
+            self._end = {"outcome": outcome, "at": data["at"]}
         elif event == "step.failed":
             error = data.get("error") or {}
             told = {"kind": error.get("kind"), "message": error.get("message")}
@@ -174,10 +178,11 @@ class _Step:
 
     def told(self) -> list[dict[str, Any]]:
         """Of an attempt that died with its worker nobody knows more than that."""
-        numbers = range(1, self._latest + 1)
-        return [
+        numbers = range(1, max([self._latest, *self._known]) + 1)
+        told = [
             {**self._about, "attempt": number, **self._known.get(number, {"outcome": "lost"})} for number in numbers
         ]
+        return told if self._end is None else [*told, {**self._about, **self._end}]
 
     def _learn(self, data: Mapping[str, Any]) -> None:
         for one in data.get("attempts") or ():

@@ -101,12 +101,12 @@ def told(failure: Failure) -> dict[str, Any]:
 
 
 def attempts(failure: Failure) -> list[dict[str, Any]]:
-    """What the attempts of an activity came to, as its failure says it."""
+    """What the attempts of an activity came to, as its failure says it; one that ran out of time has its last failure as its cause."""
     raised = CONVERTER.from_failure(failure, PAYLOADS)
     for detail in raised.details if isinstance(raised, ApplicationError) else ():
         if isinstance(detail, Mapping) and isinstance(detail.get(ATTEMPTS), list):
             return list(detail[ATTEMPTS])
-    return []
+    return attempts(failure.cause) if failure.HasField("cause") else []
 
 
 def from_failure(failure: BaseException, *, elsewhere: bool = False) -> Error:
