@@ -118,7 +118,7 @@ async def out_of_time(desk: Desk) -> Document:
     op = await desk.order("d", "lost", budget="4s")
     found = await desk.ended(op)
     expect("its time is spent", (found["state"], found["status"]), ("FAILED", "TIMED_OUT"))
-    expect("it was being tried again until then", outcomes(found)[-1], "canceled")
+    expect("it never succeeded", "ok" in outcomes(found), False)
     expect("the money was given back", (desk.provider.charges.get(op, 0), desk.provider.refunds.get(op, 0)), (1, 1))
     return found
 

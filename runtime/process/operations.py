@@ -128,6 +128,8 @@ async def _attempts(workflows: Workflows, run: RunDescription) -> tuple[list[dic
     async with workflows.follow(run.id, wait=False) as feed:
         async for event in feed:
             data = event.data
+            if data.get("live"):  # history has it, or will have it
+                continue
             if event.name.startswith("step."):
                 steps.setdefault(f"{data.get('run_id')}/{data['activity_id']}", _Step(data)).hear(event.name, data)
             elif event.name == "completed":
