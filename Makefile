@@ -48,6 +48,7 @@ check: setup
 	$(BIN)/vulture
 	$(BIN)/evermoon check
 	$(BIN)/evermoon check --registry entries/approvals
+	$(BIN)/evermoon check --registry entries/inference
 
 test: setup
 	$(BIN)/python -m pytest -n 4 --dist loadfile
