@@ -5,7 +5,7 @@ PYTHON ?= python3
 PIP := -m pip --quiet --disable-pip-version-check
 LOCK := requirements.lock
 
-.PHONY: setup update newest demo demo-approvals dev check test mutants test-servers fuzz soak bench bench-quick clean
+.PHONY: setup update newest demo demo-approvals demo-inference dev check test mutants test-servers fuzz soak bench bench-quick clean
 
 setup: $(VENV)/.ready
 
@@ -37,6 +37,9 @@ demo: setup
 
 demo-approvals: setup
 	@$(BIN)/python -m entries.approvals.demo
+
+demo-inference: setup
+	@$(BIN)/python -m entries.inference.demo
 
 dev: setup
 	@$(BIN)/evermoon dev

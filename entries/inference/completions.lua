@@ -41,26 +41,35 @@ local function failure(event)
   return errors.new({ kind = told.kind or errors.CANCELED, message = message })
 end
 
+local function unfollowed(id)
+  local message = "there is nothing more to hear of " .. id
+  return errors.new({ kind = errors.UNAVAILABLE, message = message })
+end
+
 --- What happens to a run, event by event, until it ends; nothing while it is quiet, so that a client can be told so.
--- A host that cannot follow it any more is asked again from where it was.
+-- Where this host lost the run from sight it looks for it again, from the last event on.
 local function follow(id, name, after)
   local events, unknown = stream.subscribe(id, { name = name, after = after })
   if unknown then
     return nil, unknown
   end
+  local is_new = false -- whether this subscription has told nothing yet
   return function()
     while true do
       local event, ok, quiet = events:receive(PATIENCE)
       if ok then
-        after = event.id
+        after, is_new = event.id, false
         return event
       elseif quiet then
         return nil, not errors.is(quiet, errors.TIMEOUT) and quiet or nil
+      elseif is_new then
+        return nil, unfollowed(id)
       end
       events, unknown = stream.subscribe(id, { name = name, after = after })
       if unknown then
         return nil, unknown
       end
+      is_new = true
     end
   end
 end
@@ -97,6 +106,20 @@ local function part(id, event)
   return wire.problem(failure(event)), true
 end
 
+--- Sends a chunk, or a sign of life. → whether it was the last, and an error when the client is gone
+local function send(response, id, event)
+  if not event then
+    -- No empty line behind it: OpenAI's client takes that for the end of an event without data.
+    return false, response:write(": the answer is on its way\n") or response:flush()
+  end
+  local chunk, is_last = part(id, event)
+  local gone = response:write_event({ id = event.id, data = chunk })
+  if is_last and not gone then
+    gone = response:write("data: [DONE]\n\n")
+  end
+  return is_last, gone
+end
+
 --- The answer part by part, as server-sent events. Their ids are those of the run's events.
 local function streamed(id, after)
   local response = http.response()
@@ -105,24 +128,18 @@ local function streamed(id, after)
     return nil, unknown
   end
   response:set_transfer("sse")
-  while true do
-    local event, gone = next_event()
-    if gone then
+  local has_begun, is_over, gone = false, false, nil
+  repeat
+    local event, lost = next_event()
+    if lost and after and not has_begun then
+      response:set_status(http.STATUS.NO_CONTENT) -- this client has heard everything
       return
+    elseif lost then
+      return nil, lost
     end
-    local err, is_last
-    if event then
-      local chunk
-      chunk, is_last = part(id, event)
-      err = response:write_event({ id = event.id, data = chunk })
-    else
-      -- No empty line behind it: OpenAI's client takes that for the end of an event without data.
-      err = response:write(": the answer is on its way\n") or response:flush()
-    end
-    if err or is_last then
-      return err == nil and response:write("data: [DONE]\n\n") or nil
-    end
-  end
+    is_over, gone = send(response, id, event)
+    has_begun = true
+  until is_over or gone
 end
 
 local function answer()

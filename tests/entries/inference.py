@@ -80,15 +80,14 @@ async def events(url: str, run: str, after: str | None = None, **query: str) -> 
                 event[field] = value
 
 
-async def first(url: str, run: str, wanted: int, **query: str) -> list[Event]:
-    """So many of its events, as soon as they are there."""
-    found: list[Event] = []
-    async with aclosing(events(url, run, **query)) as feed:
+async def until(url: str, run: str, name: str, times: int) -> None:
+    """Returns when an event has happened so often."""
+    async with aclosing(events(url, run)) as feed:
         async for event in feed:
-            found.append(event)
-            if len(found) == wanted:
-                break
-    return found
+            times -= event["event"] == name
+            if not times:
+                return
+    raise AssertionError(f"{run} ended before that: {name}")
 
 
 async def every(url: str, run: str, **query: str) -> list[Event]:
