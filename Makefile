@@ -5,7 +5,7 @@ PYTHON ?= python3
 PIP := -m pip --quiet --disable-pip-version-check
 LOCK := requirements.lock
 
-.PHONY: setup update newest demo demo-approvals demo-operations dev check test mutants test-servers fuzz soak bench bench-quick clean
+.PHONY: setup update newest demo demo-approvals demo-operations demo-inference dev check test mutants test-servers fuzz soak bench bench-quick clean
 
 setup: $(VENV)/.ready
 
@@ -41,6 +41,9 @@ demo-approvals: setup
 demo-operations: setup
 	@$(BIN)/python -m entries.operations.demo
 
+demo-inference: setup
+	@$(BIN)/python -m entries.inference.demo
+
 dev: setup
 	@$(BIN)/evermoon dev
 
@@ -52,6 +55,7 @@ check: setup
 	$(BIN)/evermoon check
 	$(BIN)/evermoon check --registry entries/approvals
 	$(BIN)/evermoon check --registry entries/operations
+	$(BIN)/evermoon check --registry entries/inference
 
 test: setup
 	$(BIN)/python -m pytest -n 4 --dist loadfile
