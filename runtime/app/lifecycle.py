@@ -170,6 +170,7 @@ class Lifecycle(Remote):
     async def _start_http(self, stack: AsyncExitStack, options: HttpOptions) -> None:
         backend = Backend(self._registry, self._host, self._runs, self.missing, self._host, self._hibernation)
         backend.publishing = lambda: self._streams.queue.counts
+        backend.schedules = lambda: self.schedules
         self._http = HttpServer(backend, options, self._held.holds)
         stack.push_async_callback(self._http.stop)
         await self._http.start()
