@@ -22,15 +22,16 @@ function field(schema, name, required) {
   const input = () => document.getElementById(id);
   const start = schema?.default;
   const row = (control) => html`<div class="field"><label for=${id}>${label}${required ? html` <span aria-hidden="true">*</span>` : ""}</label>${control}${hint}</div>`;
+  const blank = required ? "" : html`<option value="" ?selected=${start === undefined}></option>`;
   const sort = sortOf(schema);
   if (sort === "object") return object(schema, label, required, hint);
   if (sort === "boolean") {
-    const control = html`<select id=${id} ?required=${required}>${required ? "" : html`<option value=""></option>`}
+    const control = html`<select id=${id} ?required=${required}>${blank}
       <option value="true" ?selected=${start === true}>yes</option><option value="false" ?selected=${start === false || (required && start !== true)}>no</option></select>`;
     return { render: () => row(control), read: () => (input().value === "" ? undefined : input().value === "true") };
   }
   if (sort === "enum") {
-    const control = html`<select id=${id} ?required=${required}>${required ? "" : html`<option value=""></option>`}
+    const control = html`<select id=${id} ?required=${required}>${blank}
       ${schema.enum.map((choice, index) => html`<option value=${index} ?selected=${choice === start}>${typeof choice === "string" ? choice : JSON.stringify(choice)}</option>`)}</select>`;
     return { render: () => row(control), read: () => (input().value === "" ? undefined : schema.enum[Number(input().value)]) };
   }

@@ -2,7 +2,7 @@
 import { actions } from "./actions.js";
 import { ask, follow, pathOf } from "./api.js";
 import { badge, every, failure, problem, runPath, span, value, when, words } from "./parts.js";
-import { coroutines } from "./source.js";
+import { coroutines, filesOf } from "./source.js";
 import { Progress, streams, timeline } from "./steps.js";
 import { html } from "./vendor/lit-html/lit-html.js";
 
@@ -32,6 +32,7 @@ export function runView(frame, id, signal) {
   let history = null;
   let result;
   let refreshing = null;
+  const sources = new Map(); // of the run's own bundle, by file; null where it was asked and does not say
 
   async function describe() {
     try {
@@ -39,6 +40,7 @@ export function runView(frame, id, signal) {
       error = null;
       progress.pending(run.pending);
       if (entry === null) await about();
+      if ([...filesOf(run)].some((file) => !sources.has(file))) await readSources();
       if (run.status === "COMPLETED" && result === undefined) result = await ask(pathOf("runs", id, "result"), { signal });
     } catch (raised) {
       if (signal.aborted) return;
@@ -50,6 +52,15 @@ export function runView(frame, id, signal) {
   async function about() {
     entry = await ask(pathOf("entries", run.entry), { signal }).catch(() => ({}));
     if (run.history_length <= MANY) await readHistory().catch(() => {});
+  }
+
+  /** The query that Temporal's UI asks: the run answers with the code that it is pinned to. */
+  async function readSources() {
+    const files = filesOf(run);
+    const found = await ask(pathOf("runs", id, "queries", "__enhanced_stack_trace"), { method: "POST", signal })
+      .catch((raised) => (raised.status === 403 ? { sources: {} } : null)); // one that does not answer now is asked again
+    if (found === null) return;
+    for (const file of files) sources.set(file, found.sources?.[file]?.content ?? null);
   }
 
   async function readHistory() {
@@ -129,7 +140,7 @@ export function runView(frame, id, signal) {
     ${facts()} ${told()} ${act.render(run, entry)} ${values()}
     ${progress.streams.size ? html`<section><h2>Streams</h2>${streams(progress)}</section>` : ""}
     <section><h2>Steps</h2>${timeline(progress, run.closed_at ? new Date(run.closed_at) : new Date())}</section>
-    ${pending()} ${coroutines(run, entry)} ${records()}`;
+    ${pending()} ${coroutines(run, entry, sources)} ${records()}`;
 
   return {
     title: id,

@@ -20,14 +20,35 @@ function lines(source, line) {
   })}</pre>`;
 }
 
-export function coroutines(run, entry) {
-  if (!run.stack.length) return "";
-  const source = entry?.source;
-  return html`<section><h2>Where it waits</h2>${run.stack.map((coroutine) => {
-    const frames = coroutine.frames.map((frame) => ({ text: frame, ...placed(frame) }));
-    const shown = source && frames.find((frame) => frame.file === source.name);
-    return html`<article class="coroutine"><h3>Coroutine ${coroutine.coroutine} <span class="said">waits for ${coroutine.waiting_for}</span></h3>
-      <ol class="frames">${frames.map((frame) => html`<li><code>${frame.text}</code></li>`)}</ol>
-      ${shown ? lines(source, shown.line) : ""}</article>`;
-  })}</section>`;
+function values(locals) {
+  if (!locals?.length) return "";
+  return html`<dl class="locals" aria-label="Locals">${locals.map((local) => html`<div><dt><code>${local.name}</code></dt><dd><code>${local.value}</code></dd></div>`)}</dl>`;
 }
+
+/** The source of a frame's file: what the run itself says it runs; else, where it is not to be asked, that of the entry today. */
+function sourceOf(frame, sources, entry) {
+  if (!sources.has(frame.file)) return null;
+  const text = sources.get(frame.file);
+  if (text !== null) return { name: frame.file, text };
+  return entry?.source?.name === frame.file ? { ...entry.source, today: true } : null;
+}
+
+const frameOf = (frame, sources, entry, locals, first) => {
+  const source = sourceOf(frame, sources, entry);
+  return html`<li><details ?open=${first}><summary><code>${frame.text}</code></summary>
+    ${source ? lines(source, frame.line) : ""}
+    ${source?.today ? html`<p class="hint">This is the source as the registry has it now; the run may go on with an older one.</p>` : ""}
+    ${values(locals)}</details></li>`;
+};
+
+/** Each coroutine with its frames. `sources`: by file what the run says; null where it does not. */
+export function coroutines(run, entry, sources) {
+  if (!run.stack.length) return "";
+  return html`<section><h2>Where it waits</h2>${run.stack.map((coroutine) => html`<article class="coroutine">
+    <h3>Coroutine ${coroutine.coroutine} <span class="said">waits for ${coroutine.waiting_for}</span></h3>
+    <ol class="frames">${coroutine.frames.map((frame, index) =>
+      frameOf({ text: frame, ...placed(frame) }, sources, entry, coroutine.locals?.[index], index === 0))}</ol></article>`)}</section>`;
+}
+
+/** The files of all frames. */
+export const filesOf = (run) => new Set(run.stack.flatMap((coroutine) => coroutine.frames.map((frame) => placed(frame)?.file)));
