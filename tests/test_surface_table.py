@@ -87,6 +87,7 @@ os.time                       | the workflow's clock    | works
 outcome.fail                  | works                   | works
 outcome.ok                    | works                   | works
 outcome.retry                 | works                   | works
+outbox.add                    | absent                  | works in a transaction; INVALID outside one
 payload.bytes                 | works                   | works
 payload.new                   | works                   | works
 print                         | silent while replaying  | works

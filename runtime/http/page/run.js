@@ -8,16 +8,22 @@ import { html } from "./vendor/lit-html/lit-html.js";
 
 const MANY = 2000; // events of a history that is not read just for the input of its run
 
-/** What the payloads of a history say, as far as they are JSON. */
-function inputs(history) {
-  const payloads = history.events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads ?? [];
-  return payloads.map((payload) => {
-    const bytes = Uint8Array.from(atob(payload.data ?? ""), (char) => char.charCodeAt(0));
-    const told = new TextDecoder().decode(bytes);
+const bytesOf = (text) => Uint8Array.from(atob(text ?? ""), (char) => char.charCodeAt(0));
+const decoded = (bytes) => new TextDecoder().decode(bytes);
+
+/** What the run was started with, as far as it is JSON. What is encrypted, or kept elsewhere, is asked of the codec. */
+async function inputs(history) {
+  let given = history.events?.[0]?.workflowExecutionStartedEventAttributes?.input;
+  const isPlain = (payload) => ["json/plain", "binary/null"].includes(decoded(bytesOf(payload.metadata?.encoding)));
+  if (given?.payloads?.some((payload) => !isPlain(payload))) {
+    given = await ask(pathOf("codec", "decode"), { method: "POST", body: JSON.stringify(given) }).catch(() => given);
+  }
+  return (given?.payloads ?? []).map((payload) => {
+    const bytes = bytesOf(payload.data);
     try {
-      return JSON.parse(told);
+      return bytes.length ? JSON.parse(decoded(bytes)) : null;
     } catch {
-      return bytes.length ? `${bytes.length} bytes that are no JSON` : null;
+      return `${bytes.length} bytes that are no JSON`;
     }
   });
 }
@@ -65,7 +71,7 @@ export function runView(frame, id, signal) {
 
   async function readHistory() {
     const found = await ask(pathOf("runs", id, "history"), { signal });
-    input = inputs(found);
+    input = await inputs(found);
     return found;
   }
 
@@ -81,7 +87,7 @@ export function runView(frame, id, signal) {
     state: (state) => frame.connection(state),
     event(name, data, eventId) {
       progress.take(name, data, eventId);
-      if (name !== "stream") refresh();
+      if (name !== "stream" && name !== "step.heartbeat") refresh();
       if (name === "step.completed" || name === "step.failed") frame.announce(`${data.activity} ${name.slice(5)}`);
       if (progress.end?.name === name) frame.announce(`The run is ${words(name)}`);
       frame.draw();
@@ -122,7 +128,7 @@ export function runView(frame, id, signal) {
 
   const pending = () => (run.pending.length ? html`<section><h2>Pending</h2><ul class="pending">
     ${run.pending.map((item) => html`<li><strong>${item.activity}</strong> ${words(item.state)}, attempt ${item.attempt}
-      ${item.next_retry_at ? html`, tried again at ${when(item.next_retry_at)}` : ""}
+      ${item.unserved ? html`<br><span class="problem">no worker polls its task queue, ${item.unserved}</span>` : ""}${item.next_retry_at ? html`, tried again at ${when(item.next_retry_at)}` : ""}
       ${item.last_failure ? html`<br>last failure: ${failure(item.last_failure)}` : ""}</li>`)}</ul></section>` : "");
 
   const values = () => html`<section class="values">

@@ -31,6 +31,7 @@ export class Progress {
     else if (group === "step") this.#step(what, data);
     else if (group === "child") this.#part("child", `child ${data.child_run_id ?? data.id}`, what, data, data.type ?? data.id);
     else if (group === "timer") this.#part("timer", `timer ${data.run_id} ${data.timer_id}`, what, data, `timer ${data.seconds ?? ""} s`);
+    else if (name === "queue.unserved") this.#step("unserved", data);
     else if (name === "signal") this.#moment(`signal ${id}`, "signal", `signal ${data.topic}`, data);
     else if (name === "cancel.requested") this.#moment(`cancel ${id}`, "cancel", "cancel requested", data);
     else if (name === "continued") this.#moment(`continued ${id}`, "continued", `continued: ${data.why}`, data);
@@ -58,19 +59,21 @@ export class Progress {
     const attempt = data.attempt && this.#attempt(step, data.attempt);
     if (what === "started") {
       if (attempt) attempt.from ??= data.at;
-      step.state = "running";
+      if (!step.to) Object.assign(step, { state: "running", next: null, queue: null });
       if (data.last_failure && data.attempt > 1) this.#attempt(step, data.attempt - 1).error ??= data.last_failure;
     } else if (what === "retrying") {
       step.state = "retrying";
-      if (attempt) attempt.error = data.error ?? data.last_failure ?? data.reason;
-      step.next = data.next_retry_at ?? data.next;
+      if (attempt) attempt.error = data.error;
+      step.next = data.next_retry_at;
     } else if (what === "heartbeat") {
-      step.heartbeat = data.heartbeat ?? data.details ?? data.progress;
+      step.heartbeat = data.progress;
+    } else if (what === "unserved") {
+      step.queue = data.queue;
     } else if (what === "completed" || what === "failed") {
       step.state = what;
       step.to = data.at;
       step.error = data.error;
-      step.next = null;
+      step.next = step.queue = null;
       if (attempt) Object.assign(attempt, { to: data.at, error: data.error });
     } else {
       step.state ??= what;
@@ -101,17 +104,17 @@ export class Progress {
   }
 
   #stream(what, data) {
-    const key = `${data.activity_id ?? ""} ${data.name}`;
-    if (!this.streams.has(key)) this.streams.set(key, { key, name: data.name, activity: data.activity, text: "", count: 0, again: 0 });
+    const key = `${data.activity_id ?? data.by ?? ""} ${data.name}`;
+    if (!this.streams.has(key)) this.streams.set(key, { key, name: data.name, by: data.activity ?? data.by, parts: [], again: 0 });
     const stream = this.streams.get(key);
-    if (what === "restarted") {
-      Object.assign(stream, { text: "", count: 0, again: stream.again + 1 });
-      return;
+    if (what === "restarted") { // what came before, with that position or a later one, does not count
+      const counts = (part) => data.position != null && part.position != null && part.position < data.position;
+      Object.assign(stream, { parts: stream.parts.filter(counts), again: stream.again + 1 });
+    } else {
+      const text = typeof data.data === "string" ? data.data : `${JSON.stringify(data.data)}\n`;
+      stream.parts.push({ position: data.position, text });
     }
-    stream.count += 1;
-    stream.at = data.at;
-    stream.text += typeof data.data === "string" ? data.data : `${stream.text && !stream.text.endsWith("\n") ? "\n" : ""}${JSON.stringify(data.data)}\n`;
-    if (stream.text.length > 200_000) stream.text = stream.text.slice(-150_000);
+    stream.text = null;
   }
 
   /** What only the description of the run knows of steps under way: attempts that are tried again, and heartbeats. */
@@ -121,6 +124,7 @@ export class Progress {
       if (!step) continue;
       step.state = item.next_retry_at ? "retrying" : item.state === "started" ? "running" : "scheduled";
       step.next = item.next_retry_at;
+      step.queue = item.unserved;
       step.heartbeat = item.heartbeat ?? step.heartbeat;
       const attempt = this.#attempt(step, item.attempt);
       const failed = item.attempt > 1 ? this.#attempt(step, item.attempt - 1) : attempt;
@@ -153,6 +157,7 @@ function item(step, percent, to) {
     ${step.data?.by || step.data?.from || step.data?.reason ? html`<p class="said">${[step.data.by ?? step.data.from, step.data.reason].filter(Boolean).join(": ")}</p>` : ""}
     ${attempts(step)}
     ${step.error ? html`<p>${failure(step.error)}</p>` : ""}
+    ${step.queue ? html`<p class="problem">No worker polls its task queue, ${step.queue}.</p>` : ""}
     ${step.next ? html`<p class="said">tried again at ${when(step.next)}</p>` : ""}
     ${step.heartbeat !== undefined && step.heartbeat !== null && !step.to ? html`<p class="said">heartbeat</p>${value(step.heartbeat, "heartbeat")}` : ""}</li>`;
 }
@@ -163,8 +168,15 @@ function attempts(step) {
   return html`<ul class="attempts" aria-label="Attempts that failed">${failed.map((attempt) => html`<li>attempt ${attempt.number}: ${failure(attempt.error)}</li>`)}</ul>`;
 }
 
+const SHOWN = 100_000; // characters of a stream
+
+function textOf(stream) {
+  stream.text ??= stream.parts.map((part) => part.text).join("").slice(-SHOWN);
+  return stream.text;
+}
+
 export function streams(progress) {
   return [...progress.streams.values()].map((stream) => html`<section class="stream" aria-label=${`Stream ${stream.name}`}>
-    <h3>${stream.name} <span class="said">${stream.activity ?? ""} · ${stream.count} events${stream.again ? ` · begun again ${stream.again} times` : ""}</span></h3>
-    <pre class="tokens" role="log" aria-live="off" tabindex="0" aria-label=${`What ${stream.name} has published`}>${stream.text}</pre></section>`);
+    <h3>${stream.name} <span class="said">${stream.by ?? ""} · ${stream.parts.length} events${stream.again ? ` · begun again ${stream.again} times` : ""}</span></h3>
+    <pre class="tokens" role="log" aria-live="off" tabindex="0" aria-label=${`What ${stream.name} has published`}>${textOf(stream)}</pre></section>`);
 }
