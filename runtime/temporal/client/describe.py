@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from temporalio.api.common.v1 import Payload
+from temporalio.api.common.v1 import Payload as Proto
 from temporalio.api.enums.v1 import EventType, PendingActivityState
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
@@ -23,7 +23,7 @@ from temporalio.service import RPCError
 
 from runtime.contracts import RunDescription
 from runtime.errors import Error
-from runtime.payload import JSON
+from runtime.payload import JSON, Payload
 from runtime.process.pids import Pid
 from runtime.process.task_queues import worker_of
 from runtime.registry import Registry
@@ -100,7 +100,9 @@ async def describe(
         cancel=await _cancel(client, run, raw),
         continue_as_new_suggested=not closed and await _is_suggested(client, run),
         details=await _ask(handle, wire.QUERY_STATUS) if answering else None,
-        stack=(await _ask(handle, wire.QUERY_STACK) or []) if stack and answering and not closed else [],
+        stack=(await _ask(handle, wire.QUERY_STACK, wire.WITH_LOCALS) or [])
+        if stack and answering and not closed
+        else [],
         warnings=[*_warnings(long, closed, replayed), *(step.text for step in unserved.values())],
     )
 
@@ -198,7 +200,7 @@ def _pending(item: PendingActivityInfo) -> dict[str, Any]:
     return pending
 
 
-def _json(protos: Sequence[Payload]) -> Any:
+def _json(protos: Sequence[Proto]) -> Any:
     """The first value; None when there is none, and for what is no JSON."""
     payload = wire.from_proto(protos[0]) if protos else None
     try:
@@ -207,10 +209,11 @@ def _json(protos: Sequence[Payload]) -> Any:
         return None
 
 
-async def _ask(handle: Handle, name: str) -> Any:
+async def _ask(handle: Handle, name: str, *args: str) -> Any:
     """The answer to one of the kernel's queries; None when the run does not answer (now)."""
     try:
-        raw = await handle.query(name, result_type=RawValue, rpc_timeout=_QUESTION)
+        given = wire.raws([Payload.of(arg) for arg in args])
+        raw = await handle.query(name, args=given, result_type=RawValue, rpc_timeout=_QUESTION)
         return wire.unraw(raw).value()
     except (WorkflowQueryFailedError, RPCError, Error):
         return None
