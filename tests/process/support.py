@@ -8,14 +8,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from runtime.contracts import StartRequest, Trigger
 from runtime.lua.program import Programs
 from runtime.payload import Payload
 from runtime.principal import Caller
 from runtime.process.host import ProcessHost
 from runtime.registry import Registry
+from tests.definitions import write_entries
 from tests.waiting import eventually
 
 MODULES = [
@@ -65,8 +64,7 @@ def load(
         (directory / name).write_text(textwrap.dedent(text))
     named = {entry["name"] for entry in entries}
     plain = [function(Path(name).stem) for name in sources if name.endswith(".lua") and Path(name).stem not in named]
-    (directory / "registry.yaml").write_text(yaml.safe_dump({"namespace": "app", "entries": [*entries, *plain]}))
-    return Registry.load(directory / "registry.yaml", environ=environ or {})
+    return Registry.load(write_entries(directory, [*entries, *plain]), environ=environ or {})
 
 
 @asynccontextmanager

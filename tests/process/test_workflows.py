@@ -14,6 +14,7 @@ from runtime.contracts import End, RunDescription, Started, StartRequest
 from runtime.errors import ALREADY_EXISTS, CANCELED, INVALID, NOT_FOUND, UNAVAILABLE, Error, not_found
 from runtime.payload import Payload
 from runtime.registry import Registry
+from tests.definitions import worker_entries
 from tests.process.support import call, host, load, pids
 from tests.waiting import eventually
 
@@ -82,8 +83,7 @@ class Played:
 def registry(directory: Path, body: str) -> Registry:
     """`app:calls` is a function of that body; `app:order` a workflow on `app:worker`."""
     entries: list[dict[str, Any]] = [
-        {"name": "client", "kind": "temporal.client", "address": "127.0.0.1:1"},
-        {"name": "worker", "kind": "temporal.worker", "client": "client", "task_queue": "q"},
+        *worker_entries("q"),
         {
             "name": "order",
             "kind": "workflow.lua",
