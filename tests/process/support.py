@@ -13,6 +13,7 @@ from runtime.lua.program import Programs
 from runtime.payload import Payload
 from runtime.principal import Caller
 from runtime.process.host import ProcessHost
+from runtime.process.lua_run import LuaRun
 from runtime.registry import Registry
 from tests.definitions import write_entries
 from tests.waiting import eventually
@@ -104,6 +105,12 @@ def spawn(target: ProcessHost, name: str, *args: Any, **options: Any) -> str:
     """Starts the process `app:<name>` on `app:processes`; its PID."""
     request = StartRequest(f"app:{name}", [Payload.of(arg) for arg in args], worker="app:processes", **by(options))
     return target.spawn(request).pid
+
+
+def has_settled(target: ProcessHost, pid: str) -> bool:
+    """Whether its main waits, or has ended."""
+    run = target.find(pid)
+    return isinstance(run, LuaRun) and run.settled.is_set()
 
 
 async def result(target: ProcessHost, pid: str) -> Any:

@@ -14,10 +14,9 @@ from runtime.lua.program import Programs
 from runtime.payload import Payload
 from runtime.process import event_queue, watches
 from runtime.process.command_runner import CommandRunner
-from runtime.process.host import ProcessHost
 from runtime.process.lua_run import LuaRun
 from runtime.registry import Registry
-from tests.process.support import PROCESSES, Lines, call, function, host, load, process, result, spawn
+from tests.process.support import PROCESSES, Lines, call, function, has_settled, host, load, process, result, spawn
 from tests.waiting import eventually
 
 #: Answers "get" with what it has counted, ends at "stop" with the same.
@@ -56,11 +55,6 @@ def registry(directory: Path, body: str = "", more: dict[str, str] | None = None
 
 def send(target: Any, pid: str, topic: str, *args: Any) -> None:
     target.send(pid, topic, [Payload.of(arg) for arg in args])
-
-
-def has_settled(target: ProcessHost, pid: str) -> bool:
-    run = target.find(pid)
-    return isinstance(run, LuaRun) and run.settled.is_set()
 
 
 async def test_a_process_lives_on_when_its_spawner_has_ended(tmp_path: Path) -> None:
@@ -218,6 +212,24 @@ async def test_an_upgrade_keeps_pid_names_and_unread_messages(tmp_path: Path) ->
         send(h, pid, "kept")
         send(h, h.names.lookup("c"), "stop")
         assert await result(h, pid) == [2, "app:after", "kept"]
+
+
+async def test_an_upgrade_keeps_the_context(tmp_path: Path) -> None:
+    more = {
+        "before.lua": "return function() process.upgrade('app:after') end",
+        "after.lua": "return function() return ctx.all() end",
+    }
+    async with host(registry(tmp_path, more=more)) as h:
+        assert await result(h, spawn(h, "before", context={"tenant": "acme"})) == {"tenant": "acme"}
+
+
+async def test_a_description_says_where_each_coroutine_waits(tmp_path: Path) -> None:
+    async with host(registry(tmp_path)) as h:
+        pid = spawn(h, "counter")
+        await eventually(lambda: has_settled(h, pid))
+        [main] = (await h.describe(pid, stack=True)).stack
+        assert [frame for frame in main["frames"] if frame.startswith("counter.lua:6 ")]
+        assert (await h.describe(pid)).stack == []
 
 
 async def test_an_upgrade_without_an_entry_takes_the_newest_code(tmp_path: Path) -> None:
