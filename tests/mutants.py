@@ -69,6 +69,7 @@ def prepare(files: Sequence[Path], tests: Tests) -> None:
         "pytest_add_cli_args_test_selection": list(tests),
         "do_not_mutate_patterns": [r"_log\.\w+\("],
         "process_isolation": "forkserver",
+        "timeout_multiplier": 4,  # one that hangs is waited for so many times as long as its tests took
     }
     lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
     (PLACE / "pyproject.toml").write_text(

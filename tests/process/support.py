@@ -44,6 +44,22 @@ class Lines:
         self.seen.append((level, message, about))
 
 
+class Recorded:
+    """An activity's surroundings."""
+
+    info: Mapping[str, Any] = {"attempt": 2}
+    idempotency_key = "w/r/1"
+
+    def __init__(self) -> None:
+        self.beats: list[Any] = []
+
+    def heartbeat(self, details: Any) -> None:
+        self.beats.append(details)
+
+    def is_canceled(self) -> bool:
+        return False
+
+
 def function(name: str, **fields: Any) -> dict[str, Any]:
     """A `function.lua` entry whose source is `<name>.lua`."""
     return {"name": name, "kind": "function.lua", "source": f"file://{name}.lua", "modules": MODULES, **fields}

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,20 @@ from runtime.lua.program import Programs
 from runtime.payload import Payload
 from runtime.process import lua_run
 from runtime.process.lua_run import MAX_LINES
-from tests.process.support import PROCESSES, Lines, call, function, host, load, pids, process, result, spawn
+from tests.process.support import (
+    PROCESSES,
+    Lines,
+    Recorded,
+    call,
+    function,
+    has_settled,
+    host,
+    load,
+    pids,
+    process,
+    result,
+    spawn,
+)
 from tests.waiting import eventually
 
 WAITS = "return function() return process.inbox():receive():payload():data() end"
@@ -95,6 +109,24 @@ async def test_a_pool_limits_executions(tmp_path: Path) -> None:
         done, _ = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
         assert [task.result() for task in done] == ["first"]
         assert await calls[1] == "second"
+
+
+async def test_activities_are_limited_by_their_worker_unless_their_entry_says_how_many(tmp_path: Path) -> None:
+    """The worker has slots for as many as it takes. A pool that is not written has eight."""
+    sources = {"free.lua": WAITS, "one.lua": WAITS}
+    async with host(load(tmp_path, sources, [function("free"), function("one", pool={"size": 1})])) as h:
+        free = [asyncio.create_task(call(h, "free", activity=Recorded())) for _ in range(9)]
+        for pid in await pids(h, 9):
+            await eventually(partial(has_settled, h, pid))
+            h.send(pid, "go", [Payload.of(1)])
+        assert await asyncio.gather(*free) == [1] * 9
+        ones = [asyncio.create_task(call(h, "one", activity=Recorded())) for _ in range(2)]
+        first, second = await pids(h, 2)
+        h.send(second, "go", [Payload.of("second")])
+        h.send(first, "go", [Payload.of("first")])
+        done, _ = await asyncio.wait(ones, return_when=asyncio.FIRST_COMPLETED)
+        assert [task.result() for task in done] == ["first"]
+        assert await ones[1] == "second"
 
 
 async def test_who_waits_for_a_turn_can_be_cancelled_at_once(tmp_path: Path) -> None:

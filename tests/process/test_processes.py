@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from runtime.contracts import Message
-from runtime.errors import ALREADY_EXISTS, CANCELED, INVALID, LIMIT_EXCEEDED, NOT_FOUND, RATE_LIMITED, Error
+from runtime.errors import ALREADY_EXISTS, CANCELED, INVALID, LIMIT_EXCEEDED, NOT_FOUND, RATE_LIMITED, TIMEOUT, Error
 from runtime.lua.program import Programs
 from runtime.payload import Payload
 from runtime.process import event_queue, watches
@@ -456,6 +456,28 @@ async def test_closing_cancels_processes_and_leaves_none(tmp_path: Path) -> None
         with pytest.raises(Error, match="shutting down"):
             spawn(h, "tidy")
     assert [message for _, message, _ in lines.seen] == ["tidied"]
+
+
+async def test_closing_gives_processes_the_time_that_their_host_says(tmp_path: Path) -> None:
+    """This one does not end by itself, so it ends when that time is over, long before what the others would have."""
+    deaf = "return function() process.events() while true do time.sleep('1h') end end"
+    async with host(registry(tmp_path, more={"deaf.lua": deaf}, lifecycle={"stop_timeout": "1ms"})) as h:
+        pid = spawn(h, "deaf")
+        await eventually(lambda: has_settled(h, pid))
+        await h.close(3600)
+        with pytest.raises(Error, match="abandoned"):
+            await h.result(pid)
+
+
+async def test_whoever_waits_too_short_for_a_process_is_told_that_it_still_runs(tmp_path: Path) -> None:
+    async with host(registry(tmp_path)) as h:
+        pid = spawn(h, "counter")
+        with pytest.raises(Error, match="still runs") as late:
+            await h.result(pid, 0)
+        assert (late.value.kind, late.value.details) == (TIMEOUT, {"waiting": True})
+        send(h, pid, "fail")
+        with pytest.raises(Error, match="no funds"):
+            await h.result(pid, 3600)
 
 
 async def test_a_process_of_another_host_is_not_found_and_says_where_it_is(tmp_path: Path) -> None:
