@@ -111,6 +111,18 @@ async def test_a_pool_limits_executions(tmp_path: Path) -> None:
         assert await calls[1] == "second"
 
 
+async def test_a_full_pool_holds_up_no_other_function(tmp_path: Path) -> None:
+    entries = [function(name, pool={"size": 1}) for name in ("wait", "add")]
+    async with host(
+        load(tmp_path, {"wait.lua": WAITS, "add.lua": "return function(a, b) return a + b end"}, entries)
+    ) as h:
+        waiting = asyncio.create_task(call(h, "wait"))
+        [pid] = await pids(h)
+        assert await call(h, "add", 1, 2) == 3
+        h.send(pid, "go", [Payload.of(1)])
+        assert await waiting == 1
+
+
 async def test_activities_are_limited_by_their_worker_unless_their_entry_says_how_many(tmp_path: Path) -> None:
     """The worker has slots for as many as it takes. A pool that is not written has eight."""
     sources = {"free.lua": WAITS, "one.lua": WAITS}
@@ -430,6 +442,21 @@ async def test_another_registry_serves_the_next_call(tmp_path: Path) -> None:
         assert await call(h, "f") == 2
 
 
+async def test_a_call_that_was_on_its_way_finds_the_function_that_a_release_took_away(tmp_path: Path) -> None:
+    """The newest code of one that is still there, and of one that is gone the code that the caller knew."""
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+    old = load(tmp_path / "old", {f"{f}.lua": f"return function() return 'old {f}' end" for f in ("gone", "kept")}, [])
+    new = load(tmp_path / "new", {"kept.lua": "return function() return 'new kept' end"}, [])
+    async with host(old) as h:
+        h.use(new, Programs(new))
+        assert await call(h, "gone", former=old) == "old gone"
+        assert await call(h, "kept", former=old) == "new kept"
+        with pytest.raises(Error) as caught:
+            await call(h, "gone")
+        assert (caught.value.kind, caught.value.retryable) == (NOT_FOUND, True)
+
+
 async def test_a_name_stands_for_a_pid_until_its_process_ends(tmp_path: Path) -> None:
     sources = {
         "wait.lua": """
@@ -535,6 +562,10 @@ async def test_an_unknown_id_says_which_one_was_meant(tmp_path: Path) -> None:
         process("counter"),
         PROCESSES,
         {"name": "currency", "kind": "env.variable", "variable": "CURRENCY", "default": "EUR"},
+        # Nearer, but nothing that could be called, spawned, or spawned on.
+        {"name": "chrages", "kind": "library.lua", "source": "file://charge.lua"},
+        function("countrs", source="file://charge.lua"),
+        process("procesess", source="file://charge.lua"),
     ]
     async with host(load(tmp_path, sources, entries)) as h:
         said = await call(h, "asks")

@@ -14,9 +14,22 @@ from runtime.lua.program import Programs
 from runtime.payload import Payload
 from runtime.process import event_queue, watches
 from runtime.process.command_runner import CommandRunner
+from runtime.process.exit_records import ExitRecords
 from runtime.process.lua_run import LuaRun
 from runtime.registry import Registry
-from tests.process.support import PROCESSES, Lines, call, function, has_settled, host, load, process, result, spawn
+from tests.process.support import (
+    PROCESSES,
+    Lines,
+    call,
+    function,
+    has_settled,
+    host,
+    load,
+    pids,
+    process,
+    result,
+    spawn,
+)
 from tests.waiting import eventually
 
 #: Answers "get" with what it has counted, ends at "stop" with the same.
@@ -114,7 +127,7 @@ async def test_giving_up_an_exec_cancels_the_process(tmp_path: Path) -> None:
     waits = """
         return function()
           local event = process.events():receive()
-          print(event.kind, event.reason)
+          print(event.kind, event.reason, event.from)
           return nil, errors.new(errors.CANCELED, "as asked")
         end
     """
@@ -122,11 +135,12 @@ async def test_giving_up_an_exec_cancels_the_process(tmp_path: Path) -> None:
     async with host(registry(tmp_path, body, {"waits.lua": waits}), log=lines) as h:
         running = asyncio.create_task(call(h, "calls"))
         await eventually(lambda: len(h.running) == 2)
+        caller, _ = h.running
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
         await eventually(lambda: not h.running)
-    assert [message for _, message, _ in lines.seen] == ["pid.cancel\tcanceled by its caller"]
+    assert [message for _, message, _ in lines.seen] == [f"pid.cancel\tcanceled by its caller\t{caller}"]
 
 
 async def test_a_name_is_spawned_once_and_messaged_after(tmp_path: Path) -> None:
@@ -191,6 +205,23 @@ async def test_what_has_ended_cannot_be_addressed(tmp_path: Path) -> None:
         send(h, pid, "stop")
         await h.result(pid)
         assert await call(h, "calls", pid) == [[NOT_FOUND, False, True, True]] * 3
+
+
+async def test_an_end_that_is_forgotten_is_told_from_one_that_never_was(tmp_path: Path) -> None:
+    async with host(registry(tmp_path, "return 1")) as h:
+        before, pid, after = (spawn(h, "counter") for _ in range(3))
+        for each in (before, pid, after):
+            send(h, each, "stop")
+            await h.result(each)
+        h._ends = ExitRecords()
+        for each in (before, pid, after):
+            end = h.end_of(each)
+            assert end is not None
+            assert end.error is not None
+            assert end.error.message.endswith("it is no longer known")
+        first, last = (int(each.rpartition("|")[2].rstrip("}")) for each in (before, after))
+        assert h.end_of(before.replace(str(first), str(first - 1))) is None
+        assert h.end_of(after.replace(str(last), str(last + 1))) is None
 
 
 async def test_an_upgrade_keeps_pid_names_and_unread_messages(tmp_path: Path) -> None:
@@ -456,6 +487,18 @@ async def test_closing_cancels_processes_and_leaves_none(tmp_path: Path) -> None
         with pytest.raises(Error, match="shutting down"):
             spawn(h, "tidy")
     assert [message for _, message, _ in lines.seen] == ["tidied"]
+
+
+async def test_closing_asks_processes_to_end_and_waits_for_functions(tmp_path: Path) -> None:
+    tidy = "return function() return process.events():receive().reason end"
+    async with host(registry(tmp_path, "return process.inbox():receive():topic()", {"tidy.lua": tidy})) as h:
+        pid, calling = spawn(h, "tidy"), asyncio.create_task(call(h, "calls"))
+        _, function = await pids(h, 2)
+        closing = asyncio.create_task(h.close(3600))
+        assert await result(h, pid) == "host shutdown"
+        send(h, function, "the last one")
+        assert await calling == "the last one"
+        await closing
 
 
 async def test_closing_gives_processes_the_time_that_their_host_says(tmp_path: Path) -> None:

@@ -208,17 +208,18 @@ async def test_cancel_and_terminate_reach_runs_and_functions(tmp_path: Path) -> 
         local pid = ...
         if pid == nil then
           local e = process.events():receive()
-          return { e.kind, e.reason }
+          return { e.kind, e.reason, e.from }
         end
         local _, gone = process.terminate("{app:worker|other}")
-        return { process.cancel(pid, "late"), process.cancel("{app:worker|o|1}", "r"), process.terminate("{app:worker|o|1}"), gone:kind() }
+        return { process.cancel(pid, "late"), process.cancel("{app:worker|o|1}", "r"), process.terminate("{app:worker|o|1}"), gone:kind(), process.pid() }
     """
     played = Played()
     async with host(registry(tmp_path, body), workflows=played) as h:
         waiting = asyncio.create_task(call(h, "calls"))
         [pid] = await pids(h)
-        assert await call(h, "calls", pid) == [True, True, True, NOT_FOUND]
-        assert await waiting == ["pid.cancel", "late"]
+        *said, canceler = await call(h, "calls", pid)
+        assert said == [True, True, True, NOT_FOUND]
+        assert await waiting == ["pid.cancel", "late", canceler]
     assert [said[:2] for said in played.said] == [("cancel", "r"), ("terminate", "")]
     assert all(by.startswith("{app:") for _, _, by in played.said)
 
