@@ -80,8 +80,10 @@ class RunDescription:
 
     `state` is pending, in_progress, completed, failed or wedged (tasks keep failing; `failure` has the latest cause), and unknown
     for an open run that was listed without being looked at. `cancel` says who asked it to cancel, why and when: {by, reason, at}.
-    `pending` items: {activity, activity_id, state, attempt, last_failure, next_retry_at, heartbeat}.
+    `pending` items: {activity, activity_id, state, attempt, last_failure, next_retry_at, heartbeat}, and `unserved`, the
+    task queue, of one that waits on a queue that no worker polls.
     `stack`: [{coroutine, waiting_for, frames: ["file:line in name", ...]}], only when asked for and the run answers.
+    `continue_as_new_suggested`: whether the server does, of an open run that was looked at.
     `warnings` are lines for people: what will go wrong with the run if nobody does anything, and what is missing here and why.
     """
 
@@ -95,6 +97,7 @@ class RunDescription:
     started_at: str | None = None
     closed_at: str | None = None
     history_length: int = 0
+    continue_as_new_suggested: bool = False
     bundle: str | None = None
     details: Any = None
     failure: Mapping[str, Any] | None = None
@@ -121,17 +124,22 @@ class RunPage:
 
 
 class RunPosition(NamedTuple):
-    """Where a run is: the id of its chain, which is that of the first run, and the number of the latest event, as `Cursor` has it."""
+    """Where a run is: the id of its chain, which is that of the first run, and the number of the latest event, as `Cursor` has it.
+    `base` is how many events the runs before it had."""
 
     chain: str
     event: int
+    base: int = 0
 
 
 class Workflows(Protocol):
     """Runs, wherever they live. Every method raises `runtime.errors.Error` (NOT_FOUND, UNAVAILABLE, ...) and nothing else."""
 
     async def start(self, request: StartRequest) -> Started: ...
-    async def signal(self, run: str, topic: str, args: Sequence[Payload], sender: str = "") -> None: ...
+    async def signal(self, run: str, topic: str, args: Sequence[Payload], sender: str = "", request: str = "") -> None:
+        """A run takes in one signal of a `request`, however often it is sent."""
+        ...
+
     async def query(self, run: str, name: str, args: Sequence[Payload]) -> Payload: ...
     async def update(self, run: str, name: str, args: Sequence[Payload]) -> Payload: ...
     async def result(self, run: str, timeout: float | None = None) -> Payload:
@@ -252,6 +260,7 @@ class DeliveryPort(Protocol):
     def attempt(self) -> int: ...
     def ack(self) -> None: ...
     def nack(self, reason: str = "") -> None: ...
+    async def settle(self, how: str, reason: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,6 +330,9 @@ class ExecutionPort(Protocol):
     def resources(self) -> Resources: ...
     @property
     def handles(self) -> Handles: ...
+    def follow(self, run: str, after: Cursor | None = None) -> AbstractAsyncContextManager[EventFeed]:
+        """As `Workflows.follow`. Raises `Error` UNAVAILABLE where there are no workflows."""
+        ...
 
 
 class Cursor(NamedTuple):

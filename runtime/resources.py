@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Hashable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from runtime.errors import invalid
@@ -19,9 +20,10 @@ T = TypeVar("T")
 
 
 class Resources:
-    """Shared by every execution on a host; closed with it, last opened first."""
+    """Shared by every execution on a host; closed with it, last opened first. `state`: the directory for what outlives the host and has no other place."""
 
-    def __init__(self) -> None:
+    def __init__(self, state: Path) -> None:
+        self.state = state
         self._stack = AsyncExitStack()
         self._held: dict[Hashable, Any] = {}
         self._opening = asyncio.Lock()
@@ -72,6 +74,10 @@ class Handles:
         if not isinstance(number, int) or number not in self._open:
             raise invalid("closed already")
         return self._open[number][0]
+
+    def every(self, kind: type[T]) -> list[T]:
+        """What is open of a kind, oldest first."""
+        return [resource for resource, _ in self._open.values() if isinstance(resource, kind)]
 
     def close(self, number: object) -> None:
         """Closing twice, or nothing, is no mistake."""

@@ -87,6 +87,7 @@ os.time                       | the workflow's clock    | works
 outcome.fail                  | works                   | works
 outcome.ok                    | works                   | works
 outcome.retry                 | works                   | works
+outbox.add                    | absent                  | works in a transaction; INVALID outside one
 payload.bytes                 | works                   | works
 payload.new                   | works                   | works
 print                         | silent while replaying  | works
@@ -133,7 +134,7 @@ security.scope                | absent                  | works
 sql.get                       | absent                  | works
 store.get                     | absent                  | works
 stream.publish                | absent                  | works
-stream.subscribe              | absent                  | INVALID
+stream.subscribe              | absent                  | works
 text.regexp.compile           | works                   | works
 text.splitter.recursive       | works                   | works
 time.after                    | a durable timer         | works
@@ -166,6 +167,7 @@ workflow.history_length       | works                   | INVALID
 workflow.history_size         | works                   | INVALID
 workflow.info                 | works                   | INVALID
 workflow.patched              | works                   | INVALID
+workflow.publish              | to who follows the run  | INVALID
 workflow.query                | works                   | INVALID
 workflow.status               | works                   | INVALID
 workflow.update               | works                   | INVALID

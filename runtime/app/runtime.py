@@ -11,7 +11,7 @@ from runtime.app.lifecycle import Lifecycle
 from runtime.app.options import RuntimeOptions
 from runtime.contracts import StartRequest
 from runtime.http import HttpOptions
-from runtime.modules.queue.memory import QueueMessage
+from runtime.modules.queue.message import QueueMessage
 from runtime.modules.queue.module import put
 from runtime.payload import Payload
 from runtime.principal import Caller, Principal
@@ -120,16 +120,19 @@ class Runtime(Lifecycle):
         body: Any,
         headers: Mapping[str, Any] | None = None,
         *,
+        id: str | None = None,
+        delay: float = 0.0,
         context: Mapping[str, Any] | None = None,
         actor: str | Mapping[str, Any] | None = None,
         scope: Sequence[str] | None = None,
     ) -> None:
-        """A message for the consumers of a `queue.queue` on this host, for `actor` as in `start`.
+        """A message for the consumers of a `queue.queue`, after `delay` seconds, for `actor` as in `start`. A queue takes a message in once for an `id`.
 
         Raises `Error`: NOT_FOUND, INVALID for what the queue does not take, RATE_LIMITED when it is full.
         """
         Payload.of(dict(headers or {}))  # refused here when they have no JSON form
         message = QueueMessage(
-            Payload.of(body), dict(headers or {}), dict(context or {}), "", Principal.of(actor, scope)
+            Payload.of(body), dict(headers or {}), dict(context or {}), "", Principal.of(actor, scope), delay=delay
         )
+        message.id = id or message.id
         await put(self._host.resources, self._registry, queue, message)

@@ -28,8 +28,8 @@ class Entries:
 
     def routes(self) -> list[Route]:
         return [
-            Route("GET", f"{API}/entries", self.index),
-            Route("GET", f"{API}/entries/{{id}}", self.show),
+            Route("GET", f"{API}/entries", self.index, query=()),
+            Route("GET", f"{API}/entries/{{id}}", self.show, query=()),
         ]
 
     async def index(self, request: web.BaseRequest, params: Params) -> web.Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 from aiohttp import web
 
@@ -16,17 +16,12 @@ from runtime.http.paths import API
 from runtime.http.problem import refuse
 from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route
+from runtime.modules.stream.subscription import Filter, wanted
 
 #: Seconds between two signs of life while nothing happens.
 HEARTBEAT = 15.0
 #: Milliseconds after which a client comes back: not all of them at once.
 _RETRY = (1000, 3000)
-
-
-Filter = Callable[[RunEvent], bool]
-#: What those hear, too, who want streams only: that it is over, or begins from the beginning.
-_ALWAYS = frozenset({"reset", "completed", "failed", "canceled", "terminated", "timed_out"})
-_STREAMS = frozenset({"stream", "stream.restarted"})
 
 
 class RunEvents:
@@ -121,13 +116,7 @@ def _filter(request: web.BaseRequest) -> Filter:
     if only not in (None, "stream"):
         raise refuse(400, f"only={only[:40]} is not known: only=stream leaves the history out", parameter="only")
     names = {name for text in request.query.getall("names", []) for name in text.split(",") if name}
-
-    def wants(event: RunEvent) -> bool:
-        if event.name in _STREAMS:
-            return not names or event.data["name"] in names
-        return only is None or event.name in _ALWAYS
-
-    return wants
+    return wanted(names, only_streams=only is not None)
 
 
 def _text(event: RunEvent) -> str:

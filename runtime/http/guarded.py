@@ -12,11 +12,11 @@ from runtime.errors import Error
 from runtime.modules.security.rules import denied, is_allowed
 from runtime.payload import Payload
 from runtime.principal import Principal
-from runtime.process.authorization import of_pid
+from runtime.process.authorization import READ, of_pid
 from runtime.registry import Registry
 
 #: What only the API asks; the rest is asked of scripts as well.
-READ, UPDATE = "process.read", "process.update"
+UPDATE = "process.update"
 
 
 class Refusal(Error):
@@ -39,9 +39,9 @@ class Guarded:
         self._ask("process.spawn", request.entry)
         return await self._workflows.start(request)
 
-    async def signal(self, run: str, topic: str, args: Sequence[Payload], sender: str = "") -> None:
+    async def signal(self, run: str, topic: str, args: Sequence[Payload], sender: str = "", request: str = "") -> None:
         self._ask("process.send", run, topic=topic)
-        await self._workflows.signal(run, topic, args, sender)
+        await self._workflows.signal(run, topic, args, sender, request)
 
     async def query(self, run: str, name: str, args: Sequence[Payload]) -> Payload:
         self._ask("process.query", run, name=name)

@@ -10,11 +10,11 @@ from aiohttp import web
 from runtime.errors import not_found
 from runtime.http.answers import json_response, whole_number
 from runtime.http.backend import Backend, Processes
-from runtime.http.guarded import READ
 from runtime.http.paths import API
 from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route
 from runtime.modules.security.rules import is_allowed, refuse
+from runtime.process.authorization import READ
 from runtime.process.describe import ProcessDescription
 
 _PROCESSES = f"{API}/processes"
@@ -26,8 +26,8 @@ class ProcessRoutes:
 
     def routes(self) -> list[Route]:
         return [
-            Route("GET", _PROCESSES, self.index),
-            Route("GET", f"{_PROCESSES}/{{pid}}", self.show),
+            Route("GET", _PROCESSES, self.index, query=("limit",)),
+            Route("GET", f"{_PROCESSES}/{{pid}}", self.show, query=("stack",)),
         ]
 
     async def index(self, request: web.BaseRequest, params: Params) -> web.Response:

@@ -1,6 +1,6 @@
 -- On first use of: channel channel_module list
 -- Channels and select. A channel may also be fed by the kernel: `pull` takes the next item from upstream, where it is kept
--- until the channel has room. On a hand-off the initiator is queued before its counterpart.
+-- until the channel has room; a message comes with itself, so that it is known while it is in the buffer. On a hand-off the initiator is queued before its counterpart.
 return function(K)
   local raw = K.raw
   local type = raw.type
@@ -34,10 +34,23 @@ return function(K)
 
   local function refill(ch)
     while ch.pull and size(ch.buffer) < ch.capacity do
-      local has, value = ch.pull()
+      local has, value, message = ch.pull()
       if not has then return end
       add(ch.buffer, value == nil and NIL or value)
+      if message then
+        ch.unread = ch.unread or {}
+        ch.unread[ch.buffer.last] = message
+      end
     end
+  end
+
+  -- The messages in a channel's buffer, in order. The program that follows gets those that nobody has received.
+  local function unread(ch)
+    local messages = list()
+    for i = ch.buffer.first, ch.unread and ch.buffer.last or 0 do
+      if ch.unread[i] then add(messages, ch.unread[i]) end
+    end
+    return messages
   end
 
   local function unnil(v)
@@ -58,6 +71,7 @@ return function(K)
   -- Takes an item without waiting: "value", v | "closed" | nil.
   local function try_receive(ch)
     if size(ch.buffer) > 0 then
+      if ch.unread then ch.unread[ch.buffer.first] = nil end
       local value = unnil(take(ch.buffer))
       local sender = waiter(ch.senders)
       if sender then
@@ -237,6 +251,7 @@ return function(K)
   K.channel = { select = select, class = Channel }
 
   function K.channel.new(capacity) return new(capacity or 0) end
+  K.channel.unread = unread
 
   -- Kernel side: delivered now or kept upstream until there is room.
   local function upstream(ch)
@@ -281,6 +296,7 @@ return function(K)
   function K.channel.close_state(ch)
     if ch.closed then return end
     ch.closed = true
+    if ch.on_close then ch.on_close() end
     local w = waiter(ch.receivers)
     while w do
       take(ch.receivers)

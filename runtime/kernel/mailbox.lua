@@ -1,6 +1,7 @@
 -- On first use of: inbox listen listens_with_messages unlisten deliver unread events unread_events deliver_process_event message_class
 -- Messages and process events. A message goes to the channel that listens to its topic, else to the inbox once somebody
--- asked for it, else it waits in arrival order; nothing is dropped. It leaves the mailbox only when its channel has room.
+-- asked for it, else it waits in arrival order; nothing is dropped. It leaves the mailbox when its channel has room, and is unread
+-- until somebody has received it.
 return function(K)
   local add, take, size = K.list.add, K.list.take, K.list.size
 
@@ -8,11 +9,12 @@ return function(K)
   -- listens for are in a list of its own, so that a message costs the same whatever else is unread.
   local unheard, arrived
   local listeners -- topic -> {channel, mail, as_message, given}
+  local closed -- the states of channels that listen no more
   local inbox
   local events
   local events_channel
   K.anew(function()
-    unheard, arrived, listeners, inbox = K.list.new(), 0, {}, nil
+    unheard, arrived, listeners, closed, inbox = K.list.new(), 0, {}, {}, nil
     events, events_channel = K.list.new(), nil
   end)
 
@@ -59,7 +61,8 @@ return function(K)
     local state = K.channel.state(channel)
     state.pull = function()
       if size(mail) == 0 then return false end
-      return true, value_of(take(mail))
+      local item = take(mail)
+      return true, value_of(item), item
     end
     state.ready = function() return size(mail) > 0 end
     K.channel.feed_state(state, true)
@@ -108,6 +111,16 @@ return function(K)
     return listeners[topic] ~= nil and listeners[topic].as_message
   end
 
+  -- A channel that is closed may still be received from, as long as its buffer has messages.
+  local function keep_unread(state)
+    local before = closed
+    closed = {}
+    for i = 1, #before do
+      if size(K.channel.unread(before[i])) > 0 then closed[#closed + 1] = before[i] end
+    end
+    if size(K.channel.unread(state)) > 0 then closed[#closed + 1] = state end
+  end
+
   -- Closes a listening channel; later messages go the usual way.
   function K.unlisten(channel)
     K.changes("unlisten")
@@ -120,6 +133,7 @@ return function(K)
     end
     if not found then return false end
     local state = K.channel.state(channel)
+    keep_unread(state)
     state.pull, state.ready, state.mail = nil, nil, nil
     K.channel.feed_state(state, false)
     merge(unheard, found.mail)
@@ -147,8 +161,20 @@ return function(K)
       for i = mail.first, mail.last do add(copy, mail[i]) end
       merge(all, copy)
     end
+    -- A channel that listens to several topics has those that waited for the second behind those of the first.
+    local function append_buffer(state)
+      if seen[state] then return end
+      seen[state] = true
+      local messages = K.channel.unread(state)
+      K.raw.table.sort(messages, function(a, b) return a.n < b.n end)
+      append(messages)
+    end
     append(unheard)
-    for _, listener in K.pairs(listeners) do append(listener.mail) end
+    for _, listener in K.pairs(listeners) do
+      append(listener.mail)
+      append_buffer(K.channel.state(listener.channel))
+    end
+    for i = 1, #closed do append_buffer(closed[i]) end
     return all
   end
 

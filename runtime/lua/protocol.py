@@ -32,6 +32,7 @@ cancelled first):
     monitor, unmonitor, link, unlink  seq at to             process host only
     attrs     at search {name: value | null} memo {...}     result comes at once, so a bad attribute can be refused
     status    value:payload                                 the run's current details; no result
+    publish   name value:payload                            to those who follow the run, beside its history; no result
     handler   what ("signal"|"query"|"update") name         a name the UI should list; no result
     log       level message fields at logger                no result
     update_accepted  id                                     no result

@@ -21,6 +21,7 @@ from runtime.modules.expr import module as expr
 from runtime.modules.http import module as http
 from runtime.modules.http_client import module as http_client
 from runtime.modules.json import module as json
+from runtime.modules.outbox import module as outbox
 from runtime.modules.queue import module as queue
 from runtime.modules.security import module as security
 from runtime.modules.sql import module as sql
@@ -71,6 +72,7 @@ _ALL = (
     _lua("logger", WORKFLOW, "structured log lines"),
     os.MODULE,
     _lua("outcome", PURE, "ok, retry or fail: the results of an external call"),
+    outbox.MODULE,
     _lua("payload", DETERMINISTIC, "values with a format"),
     _lua("print", WORKFLOW, "one log line"),
     _lua("process", WORKFLOW, "messages, events and starting others", workflow=options.workflow_options_json),

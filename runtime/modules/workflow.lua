@@ -168,6 +168,24 @@ return function(K)
     return true
   end
 
+  -- To those who follow the run, beside its history.
+  local MAX_NAME, MAX_DATA = 128, 64 * 1024
+  function workflow.publish(name, data)
+    K.check(name, 1, "publish", "string")
+    K.changes("publish")
+    if name == "" or #name > MAX_NAME then return K.invalid("the name of a stream is 1 to %d bytes long", MAX_NAME) end
+    local encoding, bytes = K.encode(data)
+    if not encoding then return K.invalid("publish: %s", bytes) end
+    if encoding ~= "json/plain" and encoding ~= "binary/null" then
+      return K.invalid("what is published has a JSON form: bytes have none, encode them (base64)")
+    end
+    if #bytes > MAX_DATA then
+      return K.invalid("what is published has at most %d bytes, and this has %d: publish it in parts", MAX_DATA, #bytes)
+    end
+    K.emit({ op = "publish", name = name, value = K.blob(encoding, bytes) })
+    return true
+  end
+
   if K.boot.class ~= "workflow" then
     for name, fn in pairs(workflow) do
       if type(fn) == "function" then

@@ -30,11 +30,23 @@ _REGISTERS = {
     "registry.lookup": "process.registry.lookup",
     "registry.unregister": "process.registry.unregister",
 }
-#: Of the stream of a run that is named; of the run that called they name the stream only.
-_STREAMS = ("stream.publish", "stream.subscribe")
+#: Whoever follows a run or looks at it.
+READ = "process.read"
 #: What a program does with what it has: nobody is asked.
 OWN = frozenset(
-    {"attrs", "cancel", "handler", "log", "status", "timer", "unlink", "unmonitor", "update_accepted", "update_done"}
+    {
+        "attrs",
+        "cancel",
+        "handler",
+        "log",
+        "publish",
+        "status",
+        "timer",
+        "unlink",
+        "unmonitor",
+        "update_accepted",
+        "update_done",
+    }
 ) | (COMMANDS.keys() - ASKED.keys())
 #: Of a program that goes on as another.
 UPGRADE = "process.upgrade"
@@ -61,8 +73,10 @@ def asked(command: Command, names: Names) -> Iterator[Asked]:
         yield Asked(_REACHES[command.op], names(str(data["to"])), meta)
     elif command.op in _REGISTERS:
         yield Asked(_REGISTERS[command.op], [str(data["name"])])
-    elif command.op in _STREAMS and data.get("run"):
-        yield Asked(command.op, names(str(data["run"])), {"name": str(data.get("name") or "")})
+    elif command.op == "stream.publish" and data.get("run"):  # to the run that called, the stream is all that it names
+        yield Asked(command.op, names(str(data["run"])), {"name": str(data["name"])})
+    elif command.op == "stream.subscribe":
+        yield Asked(READ, names(str(data["run"])))
     elif command.op not in OWN:  # also what nobody has thought of yet
         named = data.get("id") or data.get("name") or data.get("system") or ASKED.get(command.op, command.op)
         yield Asked(command.op, [str(named)])

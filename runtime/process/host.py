@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 
 from runtime.contracts import NO_TRIGGER, End, LinkedWorkflows, RunPosition, StartRequest, Trigger
 from runtime.errors import invalid, not_deployed, rate_limited, timed_out, unavailable
@@ -62,7 +63,9 @@ class ProcessHost:
         node: str = "local",
         log: LogPort = log_line,
         grace: float = GRACE,
+        state: Path | None = None,
     ) -> None:
+        """`state`: where queues are kept that no database is named for. None: in `.evermoon` beside the registry."""
         self.registry = registry
         self.programs = programs
         self.workflows = workflows
@@ -72,7 +75,7 @@ class ProcessHost:
         """The time of day, as scripts see it: nanoseconds since 1970."""
         self.command_runner: Callable[[LuaRun, HostPort], CommandRunner] = CommandRunner
         self.names = Names()
-        self.resources = Resources()
+        self.resources = Resources(state or registry.path.parent / ".evermoon")
         self.streams = streams or Streams(registry, self._position)
         self.threads = Threads()
         self.watches = Watches(self)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from runtime.contracts import End, LinkedWorkflows, StartRequest, Trigger
+from runtime.errors import unavailable
 from runtime.lua.program import Programs
 from runtime.modules.events.bus import EventBus
 from runtime.modules.stream.streams import Streams
@@ -78,6 +79,13 @@ class HostPort(Protocol):
         trigger: Trigger = ...,
         timeout: float | None = ...,
     ) -> Payload: ...
+
+
+def workflows_of(host: HostPort) -> LinkedWorkflows:
+    """Raises `Error` UNAVAILABLE where there are none."""
+    if host.workflows is None:
+        raise unavailable("this host has no connection to Temporal")
+    return host.workflows
 
 
 def log_line(level: str, message: str, about: Mapping[str, Any], /) -> None:

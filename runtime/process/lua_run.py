@@ -6,10 +6,11 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Any, Protocol
 
-from runtime.contracts import ActivityPort, DeliveryPort, End, HttpRequest, HttpResponse, OutletPort
+from runtime.contracts import ActivityPort, Cursor, DeliveryPort, End, EventFeed, HttpRequest, HttpResponse, OutletPort
 from runtime.errors import Error, canceled, internal, invalid, rate_limited
 from runtime.lua import protocol
 from runtime.lua.protocol import Batch, Clock, Command, Event
@@ -20,7 +21,7 @@ from runtime.process.authorization import UPGRADE
 from runtime.process.concurrency import Permit
 from runtime.process.event_queue import EventQueue
 from runtime.process.execution import Call, Execution
-from runtime.process.host_port import HostPort
+from runtime.process.host_port import HostPort, workflows_of
 from runtime.registry import Entry, ProcessLua, Registry
 from runtime.resources import Handles, Resources
 
@@ -122,6 +123,9 @@ class LuaRun(Execution):
     @property
     def resources(self) -> Resources:
         return self.host.resources
+
+    def follow(self, run: str, after: Cursor | None = None) -> AbstractAsyncContextManager[EventFeed]:
+        return workflows_of(self.host).follow(run, after)
 
     @property
     def is_over(self) -> bool:

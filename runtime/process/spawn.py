@@ -9,12 +9,13 @@ from typing import Any
 
 from runtime import limits
 from runtime.contracts import LinkedWorkflows, Message, Started, StartRequest
-from runtime.errors import Error, already_exists, invalid, not_found, unavailable
+from runtime.errors import Error, already_exists, invalid, not_found
 from runtime.lua.protocol import Command
 from runtime.payload import Payload
 from runtime.principal import Caller
 from runtime.process import await_workflow
 from runtime.process.execution import Execution
+from runtime.process.host_port import workflows_of
 from runtime.process.lua_run import LuaRun
 from runtime.registry import Entry, ProcessHostEntry, ProcessLua, Registry, RunnableLua, StartableWorkflow
 from runtime.registry.problems import did_you_mean
@@ -53,10 +54,7 @@ def caller(run: LuaRun, command: Command) -> Caller:
 
 
 def workflows(run: LuaRun) -> LinkedWorkflows:
-    """Raises `Error` UNAVAILABLE where there are none."""
-    if run.host.workflows is None:
-        raise unavailable("this host has no connection to Temporal")
-    return run.host.workflows
+    return workflows_of(run.host)
 
 
 _GIVEN_UP = "canceled by its caller"

@@ -45,7 +45,8 @@ class VirtualProcessHost(ProcessHost):
         loop: VirtualLoop,
         stand_in: StandIn,
     ) -> None:
-        streams = Streams(registry, workflows.position, given=MemoryStreams(), interval=0)
+        self.published = MemoryStreams()
+        streams = Streams(registry, workflows.position, given=self.published, interval=0)
         super().__init__(registry, programs, workflows=workflows, streams=streams, node="test", log=log)
         self.now = lambda: clock.now
         self.threads = _Here()

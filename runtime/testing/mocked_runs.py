@@ -12,9 +12,11 @@ from typing import Any, Protocol
 
 from runtime.errors import CANCELED, INTERNAL, Error, invalid, not_found
 from runtime.lua.program import Programs
+from runtime.modules.stream.record import STREAM
 from runtime.payload import Payload
 from runtime.principal import Caller, Principal
 from runtime.process.host_port import LogPort, log_line
+from runtime.process.pids import Pid
 from runtime.registry import ActivityEntry, Registry, WorkflowLua
 from runtime.registry.problems import did_you_mean
 from runtime.testing.children import Outcome
@@ -63,7 +65,8 @@ class MockedRuns:
     def stands(self) -> dict[str, Callable[..., Any]]:
         """What answers the library's functions, by id."""
         ways = (self.start, self.answer, self.finish, self.send, self.cancel, self.advance, self.query, self.update)
-        return {f"{NAMESPACE}:{way.__name__}": way for way in (*ways, self.finish_update, self.updated, self.failure)}
+        others = (self.finish_update, self.updated, self.failure, self.published)
+        return {f"{NAMESPACE}:{way.__name__}": way for way in (*ways, *others)}
 
     def close(self) -> None:
         for run in self._runs:
@@ -72,6 +75,7 @@ class MockedRuns:
     def start(self, _host: RegistryHost, options: Mapping[str, Any], mocked: Sequence[str]) -> Any:
         """Raises `Error` INVALID for options that `test.start` does not have, NOT_FOUND for an entry that the registry does not have."""
         _check(options)
+        self._hint(mocked)
         run = self._made(options, mocked)
         self._runs.append(run)
         run.start(*options.get("args") or ())
@@ -95,12 +99,13 @@ class MockedRuns:
         return {**self._standing(run), "waits": _waits_for(driven, moments)}
 
     def send(self, host: RegistryHost, run: int, topic: str, args: Sequence[Any]) -> Any:
-        """A message from the test."""
-        self._runs[run - 1].send(topic, *args, sender=host.pid)
+        """A message from the test. Raises `Error` NOT_FOUND when the run has ended."""
+        self._going_on(run).send(topic, *args, sender=host.pid)
         return self._standing(run)
 
     def cancel(self, _host: RegistryHost, run: int, reason: str) -> Any:
-        self._runs[run - 1].cancel(reason)
+        """Raises `Error` NOT_FOUND when the run has ended."""
+        self._going_on(run).cancel(reason)
         return self._standing(run)
 
     def advance(self, _host: RegistryHost, run: int, nanoseconds: int) -> Any:
@@ -134,6 +139,13 @@ class MockedRuns:
             raise outcome
         return outcome.value()
 
+    def published(self, _host: RegistryHost, run: int, name: str) -> Any:
+        """What the run and its functions have published under that name, in order."""
+        driven = self._runs[run - 1]
+        pid = Pid.parse(driven.pid)
+        events = driven.world.published(pid.id) if pid is not None else []
+        return [event.data["data"] for event in events if event.name == STREAM and event.data["name"] == name]
+
     def failure(self, _host: RegistryHost, run: int) -> Any:
         """Raises the failure of a run that has failed, whole."""
         return self._runs[run - 1].outcome()
@@ -150,6 +162,21 @@ class MockedRuns:
         if isinstance(entry, ActivityEntry):
             return FunctionRun(world, entry, caller)
         return RegistryHost(world, entry.id, caller=caller)
+
+    def _going_on(self, number: int) -> DrivenRun:
+        run = self._runs[number - 1]
+        if run.is_over:
+            raise not_found("open run", run.pid, f"it has ended: its state is {self._standing(number)['state']}")
+        return run
+
+    def _hint(self, mocked: Sequence[str]) -> None:
+        """Of ids that no entry has: a test may answer for what is not written yet, or have mistyped it."""
+        for id in mocked:
+            hint = did_you_mean(id, self._registry.entries) if id not in self._registry.entries else ""
+            if hint:
+                self._log(
+                    "warn", f'functions["{id}"] answers for an id that no entry has: {hint}', {"at": "test.start"}
+                )
 
     def _pass(self, number: int) -> dict[str, Any]:
         run, until = self._runs[number - 1], self._until.get(number)

@@ -7,6 +7,7 @@ clock is the world's. It stands still while anybody can do something, also while
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from runtime import limits
@@ -17,7 +18,8 @@ from runtime.modules.calls import waits
 from runtime.modules.options import workflow_options
 from runtime.modules.security.module import ANSWERS
 from runtime.modules.security.rules import refuse
-from runtime.payload import NOTHING, Payload
+from runtime.modules.stream.record import Published, Publisher
+from runtime.payload import NOTHING, NULL, Payload
 from runtime.principal import ANYBODY, Caller
 from runtime.process.authorization import UPGRADE, check, of_pid
 from runtime.process.host_port import LogPort, log_line
@@ -45,6 +47,8 @@ class RegistryHost(VirtualHost):
         self._registry, self._programs = world.registry, world.programs
         self._calls = Calls(world, self)
         self._updates: dict[str, Callable[[Outcome], None]] = {}
+        self._published: dict[str, int] = {}
+        self._sleeps: set[int] = set()
         self._sender, self._depth = caller.sender, caller.depth
         own = Pid.parse(pid) or Pid(self._worker() or PLACE, "virtual")
         self._id, self.place = own.id, own.place
@@ -204,6 +208,7 @@ class RegistryHost(VirtualHost):
         self._session.close()
         self.entry_id, self._program = entry_id, self._programs.get(entry_id)
         self._timers.clear()
+        self._sleeps.clear()
         self._children = Children(self)
         self._calls = Calls(self.world, self)
         self._boot |= {"ctx": continuation.get("ctx") or {}, "info": self._info(), **self._words()}
@@ -214,11 +219,44 @@ class RegistryHost(VirtualHost):
     def _carry_out(self, command: protocol.Command) -> None:
         if command.op == "log":
             self._write(command)
+        elif command.op == "publish":
+            self._publish(str(command.data["name"]), command.data["value"])
         elif command.op == "update_done" and command.data["id"] in self._updates:
             told = self._updates.pop(command.data["id"])
             told(self._update_outcome(command))
+        elif command.op == "timer" and command.seq is not None:
+            self._sleep(command.data["ns"], command.seq)
         else:
             super()._carry_out(command)
+
+    def _sleep(self, nanoseconds: int, seq: int) -> None:
+        try:
+            self._make_room("timers", len(self._sleeps))
+        except Error as error:
+            self.hear(protocol.failure(seq, error))
+            return
+        self._sleeps.add(seq)
+        self.later(nanoseconds, seq, partial(self._wake, seq))
+
+    def _wake(self, seq: int) -> None:
+        self._sleeps.discard(seq)
+        self.hear(protocol.result(seq, NOTHING))
+
+    def _make_room(self, what: str, count: int) -> None:
+        """Raises `Error` for one more of them than a run of this entry, or of any, may have under way."""
+        entry = self._registry.get(self.entry_id)
+        most: int | None = getattr(entry.limits, what) if isinstance(entry, WorkflowLua) else None
+        if most is not None and count >= most:
+            raise limits.reached(what, most, self.entry_id)
+        if what != "timers" and count >= limits.MAX_PENDING:
+            raise limits.too_many(what)
+
+    def _publish(self, name: str, value: Payload) -> None:
+        place = self._published[name] = self._published.get(name, 0) + 1
+        data = b"null" if value.encoding == NULL else value.data
+        publisher = Publisher(self._id, entry=self.entry_id)
+        event = Published(publisher, name, data, place, True, self.now // 1_000_000)
+        self.world.begin(self.world.publish(self._id, event))
 
     def _update_outcome(self, command: protocol.Command) -> Outcome:
         if "error" in command.data:
@@ -243,14 +281,18 @@ class RegistryHost(VirtualHost):
 
     def _give_up(self, seq: int) -> None:
         super()._give_up(seq)
+        self._sleeps.discard(seq)
         self._calls.give_up(seq)
 
     def _answer(self, command: protocol.Command, seq: int) -> None:
         try:
             check(self._registry, self.principal, command, of_pid)
             if command.op == "call":
+                self._make_room("activities", self._calls.under_way)
                 self._calls.begin(command, seq)
                 return
+            if command.op in ("exec", "spawn"):
+                self._make_room("children", self._children.under_way)
         except Error as error:
             self.hear(protocol.failure(seq, error))
             return

@@ -9,10 +9,12 @@ from random import Random
 from typing import Any, Protocol
 from uuid import UUID
 
-from runtime.contracts import StartRequest
+from runtime.contracts import RunEvent, StartRequest
 from runtime.errors import Error, invalid
 from runtime.lua import protocol
 from runtime.lua.program import Programs
+from runtime.modules.stream.queue import Target
+from runtime.modules.stream.record import Published
 from runtime.payload import Payload
 from runtime.principal import Caller
 from runtime.process.host_port import LogPort
@@ -29,6 +31,7 @@ from runtime.testing.workflows import Answering, VirtualWorkflows
 StandIn = Callable[..., Any]
 
 _FOR_EVER = 1 << 63
+_ALL = 1 << 31
 #: How often everybody may have something to do at one moment, before that is taken for something that never ends.
 _MOST_ROUNDS = 100_000
 
@@ -136,6 +139,14 @@ class World:
         task = self.loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def publish(self, run: str, event: Published) -> None:
+        """What a run publishes; what its functions do is there, too."""
+        await self.functions.streams.add(Target(run, run, chain=run), [event])
+
+    def published(self, run: str) -> list[RunEvent]:
+        """What has been published to a run."""
+        return self.functions.published.events(run, limit=_ALL) if self._loop is not None else []
 
     @property
     def endless(self) -> list[Activity]:

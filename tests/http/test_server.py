@@ -44,14 +44,15 @@ class Functions:
         return Payload.of(entry_id)
 
 
-def registry(directory: Path, addr: str = "127.0.0.1:0", more: str = "") -> Registry:
+def registry(directory: Path, addr: str = "127.0.0.1:0", more: str = "", service: str = "") -> Registry:
+    """`service`: further fields of the service, each with a comma before it."""
     (directory / "h.lua").write_text("return function() end")
     path = directory / "registry.yaml"
     path.write_text(f"""
 version: "1.0"
 namespace: web
 entries:
-  - {{name: server, kind: http.service, addr: "{addr}"}}
+  - {{name: server, kind: http.service, addr: "{addr}"{service}}}
   - {{name: router, kind: http.router, server: server}}
   - {{name: handler, kind: function.lua, source: file://h.lua, method: main}}
   - {{name: a, kind: http.endpoint, router: router, path: /a, func: handler}}
@@ -112,6 +113,19 @@ async def test_stopping_lets_requests_under_way_end_and_takes_no_more(tmp_path: 
         functions.go_on.set()
         assert await under_way == (200, '"web:handler"')
         await stopping
+
+
+async def test_requests_under_way_get_the_stop_timeout_of_their_service(tmp_path: Path) -> None:
+    """What the server has for all others is longer than any test."""
+    functions = Functions()
+    draining = server(registry(tmp_path, service=", lifecycle: {stop_timeout: 1ms}"), functions, grace=3600)
+    await draining.start()
+    async with aiohttp.ClientSession() as session:
+        under_way = asyncio.create_task(_get(session, draining.urls["web:server"] + "/a"))
+        await functions.called.wait()
+        await draining.stop()
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await under_way
 
 
 async def _ask_for_ever(session: aiohttp.ClientSession, url: str) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runtime.testing import VirtualHost
 from tests.support import fail, host, main
 
 TOPICS = ("a", "b", "c")
 
 #: Does what it is told: each message of topic "do" is an action, and all that any channel gives is logged.
 PLAYER = """
-local inbox, ears, log, both = process.inbox(), {}, {}, channel.new(1000)
+local inbox, log, both = process.inbox(), {}, channel.new(1000)
 local function drain(ch, name)
   while true do
     local r = channel.select{ch:case_receive(), default = true}
@@ -31,12 +33,13 @@ while true do
     log[#log + 1] = 'inbox ' .. (r.default and 'nothing' or tostring(r.value:payload():data()))
   end
   if what == 'e' then drain(both, 'both ') return log end
+  if what == 'n' then process.upgrade() end
 end
 """
 
 
-def expected(steps: list[str]) -> list[str]:
-    """What the player logs: plain lists, walked from the beginning each time."""
+def expected(steps: list[str]) -> tuple[list[str], list[int]]:
+    """What the player logs, and what nobody has received when it has not emptied its channel: plain lists, walked from the beginning each time."""
     log: list[str] = []
     kept: list[tuple[str, int]] = []
     heard: set[str] = set()
@@ -58,7 +61,7 @@ def expected(steps: list[str]) -> list[str]:
                 kept.remove(first)
         buffer += [value for topic, value in kept if topic in heard]
         kept = [item for item in kept if item[0] not in heard]
-    return log + [f"both {value}" for value in buffer]
+    return log + [f"both {value}" for value in buffer], sorted(buffer + [value for _, value in kept])
 
 
 steps = st.one_of(
@@ -69,6 +72,38 @@ steps = st.one_of(
 @settings(max_examples=40, deadline=None)
 @given(st.lists(steps, max_size=30))
 def test_messages_go_where_somebody_listens_in_their_order(steps: list[str]) -> None:
+    virtual = played([*steps, "e"])
+    assert virtual.outcome() == expected(steps)[0]
+    virtual.close()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(steps, max_size=30))
+def test_the_next_program_gets_every_message_that_nobody_has_received(steps: list[str]) -> None:
+    virtual = played([*steps, "n"])
+    assert virtual.final is not None
+    messages = (virtual.final.continuation or {})["messages"]
+    assert [message["args"][0].value() for message in messages] == expected(steps)[1]
+    virtual.close()
+
+
+@pytest.mark.parametrize("listen", ["process.listen('a')", "subscribe('a', channel.new(3))"])
+@pytest.mark.parametrize("received", [0, 1, 2, 3])
+@pytest.mark.parametrize("closed", ["", "process.unlisten(ch)"])
+def test_what_a_channel_has_room_for_is_unread_until_it_is_received(listen: str, received: int, closed: str) -> None:
+    body = f"local ch = {listen} or nil for _ = 1, {received} do ch:receive() end process.listen('go'):receive() {closed} process.upgrade()"
+    virtual = host(main(body.replace("subscribe('a', channel.new(3)) or nil", "channel.new(3) subscribe('a', ch)")))
+    virtual.start()
+    for n in range(1, 5):
+        virtual.send("a", n)
+    virtual.send("go")
+    assert virtual.final is not None
+    messages = (virtual.final.continuation or {})["messages"]
+    assert [message["args"][0].value() for message in messages] == list(range(received + 1, 5))
+    virtual.close()
+
+
+def played(steps: list[str]) -> VirtualHost:
     virtual = host(main(PLAYER))
     virtual.start()
     for n, step in enumerate(steps):
@@ -76,9 +111,7 @@ def test_messages_go_where_somebody_listens_in_their_order(steps: list[str]) -> 
             virtual.send(step[1:], n)
         else:
             virtual.send("do", step)
-    virtual.send("do", "e")
-    assert virtual.outcome() == expected(steps)
-    virtual.close()
+    return virtual
 
 
 def test_a_message_costs_the_same_whatever_else_is_unread() -> None:

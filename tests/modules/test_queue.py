@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from runtime.errors import INTERNAL, INVALID, NOT_FOUND, PERMISSION_DENIED, RATE_LIMITED, UNAVAILABLE, Error
-from runtime.modules.queue.memory import MemoryQueue, QueueMessage, queues_of
+from runtime.modules.queue.memory import MemoryQueue
+from runtime.modules.queue.message import QueueMessage
+from runtime.modules.queue.queues import queues_of
 from runtime.payload import Payload
 from runtime.principal import Actor, Principal
 from runtime.process.host import ProcessHost
@@ -59,8 +61,8 @@ async def serving(made: Registry, lines: Lines) -> AsyncIterator[ProcessHost]:
 
 
 async def the_queue(target: ProcessHost, name: str = "q") -> MemoryQueue:
-    found = (await queues_of(target.resources)).of(target.registry, f"app:{name}")
-    assert found is not None
+    found = await (await queues_of(target.resources)).of(target.registry, f"app:{name}")
+    assert isinstance(found, MemoryQueue)
     return found
 
 
@@ -474,16 +476,20 @@ async def test_two_consumers_share_a_queue(tmp_path: Path) -> None:
 async def test_a_message_given_back_is_first_in_line_and_no_attempt(tmp_path: Path) -> None:
     entry = registry(tmp_path, queue())["app:q"]
     assert isinstance(entry, QueueEntry)
-    found = MemoryQueue(entry, lambda *_: None)
+
+    async def unburied(*_: object) -> None:
+        raise AssertionError("nothing is given up here")
+
+    found = MemoryQueue(entry, unburied)
     for n in (1, 2):
-        found.put(QueueMessage(Payload.of(n)))
+        await found.put(QueueMessage(Payload.of(n)))
     first = await found.take()
-    found.untake(first)
+    await found.untake(first)
     again = await found.take()
     assert (again.id, again.attempt, again.body.value()) == (first.id, 1, 1)
     waiting = asyncio.create_task(found.quiet())
-    found.ack(again)
-    found.nack(await found.take(), Error(UNAVAILABLE, "busy"))
+    await found.ack(again)
+    await found.nack(await found.take(), Error(UNAVAILABLE, "busy"))
     await waiting
     assert (len(found), found.is_busy) == (1, False)
 
@@ -497,7 +503,10 @@ def test_dead_letters_that_go_round_are_refused_at_load(tmp_path: Path) -> None:
     ("entry", "problem"),
     [
         (queue(max_lenght=3), 'did you mean "max_length"'),
-        ({**queue(), "driver": "processes"}, "is a process.host, not a queue.driver.memory"),
+        (
+            {**queue(), "driver": "processes"},
+            "is a process.host, not a queue.driver.memory or queue.driver.sql or queue.driver.redis",
+        ),
         (queue(codec="xml"), "codec: expects 'json' or 'bytes'"),
         (consumer(of="none"), "no entry"),
         (consumer("processes"), "is a process.host, not a function.lua or function.py"),

@@ -159,6 +159,17 @@ async def test_who_waits_hears_of_a_change(
         await other.close()
 
 
+async def test_who_waits_and_is_cancelled_ends_at_whatever_moment_that_is(store: StreamStore) -> None:
+    await store.append([Batch("log", 1, words("a"))])
+    for turns in range(60):  # of the loop, so that each moment of a question to the store is one of them
+        waiting = asyncio.create_task(store.changed("log", 1))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        waiting.cancel()
+        _, still = await asyncio.wait([waiting], timeout=5)
+        assert not still, f"still waits when cancelled after {turns} turns"
+
+
 async def test_many_who_add_at_once_lose_and_double_nothing(
     kind: str, store: StreamStore, directory: Path, request: pytest.FixtureRequest
 ) -> None:

@@ -232,3 +232,31 @@ def test_an_update_may_take_time_and_have_its_calls_answered(tmp_path: Path) -> 
     end)
     """
     project(tmp_path, test).passes()
+
+
+def test_what_is_meant_for_a_run_that_has_ended_is_refused(tmp_path: Path) -> None:
+    test = """
+    test.it("x", function()
+      local run = test.start({ entry = "app:waits" })
+      test.equal(run:send("go", 5).value, 5)
+      test.fails({ errors.NOT_FOUND, "it has ended: its state is done" }, run:send("go", 6))
+      test.fails({ errors.NOT_FOUND, "it has ended" }, run:cancel("late"))
+      local function_run = test.start({ entry = "app:plain" })
+      function_run:result()
+      test.fails({ errors.NOT_FOUND, "it has ended" }, function_run:cancel())
+    end)
+    """
+    project(tmp_path, test).passes()
+
+
+def test_an_answer_for_an_id_that_is_mistyped_is_told(tmp_path: Path) -> None:
+    test = """
+    test.it("x", function()
+      test.start({ entry = "app:harbour", args = { "call", { berth = 1 } }, functions = { ["app:clark"] = function() return true end, ["app:invoice_archive_of_old"] = print } }):result()
+    end)
+    """
+    made = project(tmp_path, test)
+    made.outcomes()
+    assert made.lines == [
+        'test.start: functions["app:clark"] answers for an id that no entry has: did you mean "app:clerk"?'
+    ]

@@ -1,13 +1,8 @@
--- events: what happens on this host. A subscription asks the host for the next events whenever its channel has none left.
+-- events: what happens on this host.
 return function(K)
   local events = {}
   local Subscription
   local methods = {}
-
-  local function finish(state)
-    state.over = true
-    K.channel.close(state.channel)
-  end
 
   local function event_of(fields)
     if fields.base64 then
@@ -16,43 +11,10 @@ return function(K)
     return fields
   end
 
-  local function ask(state)
-    if state.asking or state.over then return end
-    local pending = K.command("events.next", { sub = state.number, at = state.at })
-    state.asking = pending
-    K.on_done(pending, function(found, err)
-      state.asking = nil
-      if state.over then return end
-      if err then return finish(state) end
-      for i = 1, #found do K.list.add(state.unread, event_of(found[i])) end
-      K.channel.poke_state(K.channel.state(state.channel))
-      if K.list.size(state.unread) == 0 then ask(state) end
-    end)
-  end
-
-  local function feed(state)
-    local ch = K.channel.state(state.channel)
-    ch.pull = function()
-      if K.list.size(state.unread) == 0 then return false end
-      local event = K.list.take(state.unread)
-      if K.list.size(state.unread) == 0 then ask(state) end
-      return true, event
-    end
-    ch.ready = function() return K.list.size(state.unread) > 0 end
-  end
-
   function methods:channel() return Subscription.self(self, "channel").channel end
 
   function methods:close()
-    local state = Subscription.self(self, "close")
-    if state.closed then return true end
-    state.closed = true
-    local ch = K.channel.state(state.channel)
-    ch.pull, ch.ready = nil, nil
-    local asking = state.asking
-    if not state.over then finish(state) end
-    if asking then K.cancel(asking) end
-    K.command("events.unsubscribe", { sub = state.number })
+    K.close_feed(Subscription.self(self, "close"))
     return true
   end
 
@@ -73,10 +35,9 @@ return function(K)
     local number
     number, err = K.request("events.subscribe", { system = system, kind = kind })
     if err then return nil, err end
-    local state = { number = number, at = at, channel = K.channel.new(0), unread = K.list.new() }
-    feed(state)
-    ask(state)
-    return Subscription.new(state)
+    return Subscription.new(K.feed({
+      number = number, next = "events.next", close = "events.unsubscribe", item = event_of, at = at,
+    }))
   end
 
   function events.send(system, kind, path, ...)

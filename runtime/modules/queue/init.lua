@@ -8,9 +8,23 @@ return function(K)
     return true
   end
 
-  function queue.publish(id, body, headers)
+  -- How a message is published: `id`, by which the queue knows one that it has had; `delay`, until it is given to anybody.
+  local function publish_options(options)
+    for name in pairs(options or {}) do
+      if name ~= "id" and name ~= "delay" then return K.invalid("publish: there is no option '%s'", tostring(name)) end
+    end
+    local id, delay = options and options.id, options and options.delay
+    if id ~= nil and (type(id) ~= "string" or id == "" or #id > 255) then return K.invalid("publish: the id is 1 to 255 bytes of text") end
+    if delay == nil then return { id = id } end
+    local ns, problem = K.parse_duration(delay)
+    if not ns then return K.invalid("publish: delay: %s", problem) end
+    return { id = id, delay = ns }
+  end
+
+  function queue.publish(id, body, headers, options)
     K.check(id, 1, "publish", "string")
     K.check(headers, 3, "publish", "table", true)
+    K.check(options, 4, "publish", "table", true)
     if body == nil then return K.invalid("the body of the message is nil") end
     if K.type(body) == "table" and next(body) == nil then return K.invalid("the body of the message is an empty table") end
     local ok, err = check_id(id, "publish")
@@ -18,7 +32,11 @@ return function(K)
     for name in pairs(headers or {}) do
       if type(name) ~= "string" or name == "" then return K.invalid("a header is named by text, not by '%s'", tostring(name)) end
     end
-    return K.request("queue.publish", { id = id, headers = K.merged(headers), args = { body, n = 1 } })
+    local how, problem = publish_options(options)
+    if not how then return nil, problem end
+    return K.request("queue.publish", {
+      id = id, headers = K.merged(headers), message_id = how.id, delay_ns = how.delay, args = { body, n = 1 },
+    })
   end
 
   function queue.info(id)

@@ -19,6 +19,9 @@ else:
     asyncio = late("asyncio")
 
 
+_START = Cursor(0)
+
+
 @dataclass(slots=True)
 class _Log:
     rows: deque[Row] = field(default_factory=deque)
@@ -40,13 +43,17 @@ class MemoryStreams:
 
     async def append(self, batches: Sequence[Batch]) -> None:
         for batch in batches:
-            self._append(self._log(batch.log), batch)
+            if batch.log in self._logs or not batch.is_live:
+                self._append(self._log(batch.log), batch)
 
     async def mark(self, log: str, event: int) -> None:
         found = self._log(log)
         found.mark = max(found.mark, event)
 
     async def read(self, log: str, after: Cursor, limit: int = 1000) -> list[RunEvent]:
+        return self.events(log, after, limit)
+
+    def events(self, log: str, after: Cursor = _START, limit: int = 1000) -> list[RunEvent]:
         events: list[RunEvent] = []
         for row in self._logs[log].rows if log in self._logs else ():
             if row.mark >= after.event and row.last > after.seq:

@@ -10,7 +10,7 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from runtime.contracts import RunPosition
 from runtime.errors import NOT_FOUND, Error
@@ -35,15 +35,18 @@ MAX_WAITING = 32 * 1024**2
 _OVERHEAD = 200
 #: Seconds for which it is taken as known where a run is, for those who publish to it from outside.
 _KNOWN = 5.0
+_MOST_BASES = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """The run that is published to. `attempt` is the activity's that does so, "" for others."""
+class Target(NamedTuple):
+    """The run that is published to. `attempt` is the activity's that does so, "" for others. Who knows says which chain it is of, and how many
+    events its own history has; 0 where that makes no difference."""
 
     run: str
     run_id: str | None = None
     attempt: str = ""
+    chain: str = ""
+    event: int = 0
 
 
 @dataclass(slots=True)
@@ -73,6 +76,8 @@ class PublishQueue:
         self._waiting: dict[Target, _Waiting] = {}
         self._bytes = 0
         self._known: dict[Target, tuple[RunPosition, float]] = {}
+        self._bases: dict[str, int] = {}
+        """Of runs that go on after others: how many events those had."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._hurry: asyncio.Event
@@ -88,7 +93,7 @@ class PublishQueue:
             self._loop = asyncio.get_running_loop()
             self._hurry, self._written, self._wanted = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
-    def publish(self, target: Target, event: Published) -> None:
+    def publish(self, target: Target, event: Published, *, counts: bool = True) -> None:
         size = len(event.data) + _OVERHEAD
         with self._lock:
             if self._bytes + size > MAX_WAITING:
@@ -97,7 +102,7 @@ class PublishQueue:
                 if is_first:
                     _log.warning("more is published than the stream store takes: events are lost")
                 return
-            self.counts.published += 1
+            self.counts.published += counts
             waiting = self._waiting.get(target)
             if waiting is None:
                 waiting = self._waiting[target] = _Waiting()
@@ -129,7 +134,7 @@ class PublishQueue:
         self._known.pop(target, None)
 
     async def close(self, timeout: float = 2.0) -> None:
-        """As long as the store takes something every `timeout` seconds, it is given all that waits."""
+        """As long as the store takes something every `timeout` seconds, it is given all that waits; the rest is lost, which is said."""
         if self._task is None:
             return
         while self._waiting:
@@ -139,7 +144,13 @@ class PublishQueue:
                 break
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+        before = self.counts.lost
         self._lose(list(self._waiting))
+        if self.counts.lost > before:
+            _log.warning(
+                "%d published events are lost: the stream store did not answer before the host closed",
+                self.counts.lost - before,
+            )
 
     def _wake(self) -> None:
         if self._loop is not None and not self._loop.is_closed():
@@ -211,7 +222,23 @@ class PublishQueue:
         return list(found.values())
 
     async def _position(self, target: Target) -> RunPosition | None:
-        """Of an attempt it is asked once, so that its first event comes after all that had happened then. None: there is no such run."""
+        """None: there is no such run."""
+        if not target.chain or target.run_id is None:
+            return await self._located(target)
+        if not target.event:
+            return RunPosition(target.chain, 0)
+        base = 0 if target.chain == target.run_id else self._bases.get(target.run_id)
+        if base is None:
+            found = await self._located(target)
+            if found is None:
+                return None
+            base = self._bases[target.run_id] = found.base
+            if len(self._bases) > _MOST_BASES:
+                del self._bases[next(iter(self._bases))]
+        return RunPosition(target.chain, base + target.event, base)
+
+    async def _located(self, target: Target) -> RunPosition | None:
+        """Of an attempt it is asked once, so that its first event comes after all that had happened then."""
         now = asyncio.get_running_loop().time()
         known = self._known.get(target)
         if known is not None and (target.attempt or now - known[1] < _KNOWN):

@@ -9,23 +9,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from redis.asyncio import Redis
 from redis.exceptions import RedisError, WatchError
 
 from runtime.contracts import Cursor, RunEvent
-from runtime.errors import invalid, unavailable
+from runtime.errors import Error
+from runtime.modules.redis_client import asked, redis_client
 from runtime.modules.stream.record import Batch, Row, Source, Sources, admitted
 from runtime.modules.stream.store import DEFAULT, REMEMBERED, Bounds, Edges
 from runtime.registry.kinds.stream import StreamRedis
 
 _log = logging.getLogger("evermoon.stream")
 
-#: Seconds until a server that does not answer is given up, and until a log is looked at without being told of a change.
-_TIMEOUT, _LOOK = 5.0, 1.0
+#: Seconds until a log is looked at without being told of a change.
+_LOOK = 1.0
 #: Rows that are read at once, and logs that are written to at once.
 _ROWS, _AT_ONCE = 200, 16
 
@@ -49,23 +48,20 @@ class RedisStreams:
     def __init__(self, id: str, url: str, prefix: str = "evermoon", bounds: Bounds = DEFAULT) -> None:
         """Raises `Error` INVALID, without the URL, which may hold a password."""
         self._id, self._prefix, self._bounds = id, f"{prefix}:stream", bounds
-        try:
-            self._redis: Any = Redis.from_url(url, socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT)
-        except ValueError as error:
-            raise invalid(f"{id}: not the URL of a Redis server ({type(error).__name__})") from None
+        self._redis = redis_client(id, url)
         self._turn = asyncio.Semaphore(_AT_ONCE)
         self._changed: dict[str, asyncio.Event] = {}
         self._hearing: asyncio.Task[None] | None = None
 
     async def append(self, batches: Sequence[Batch]) -> None:
-        async with self._told():
+        async with asked(self._id):
             outcomes = await asyncio.gather(*map(self._append, batches), return_exceptions=True)
             for outcome in outcomes:
                 if isinstance(outcome, BaseException):
                     raise outcome
 
     async def mark(self, log: str, event: int) -> None:
-        async with self._told():
+        async with asked(self._id):
             found = await self._state(self._redis, log)
             if found.mark >= event:
                 return
@@ -83,7 +79,7 @@ class RedisStreams:
     async def read(self, log: str, after: Cursor, limit: int = 1000) -> list[RunEvent]:
         events: list[RunEvent] = []
         since = after.seq
-        async with self._told():
+        async with asked(self._id):
             while True:
                 rows = [
                     _row(*found) for found in await self._redis.xrange(self._keys(log).rows, f"({since}-0", count=_ROWS)
@@ -98,7 +94,7 @@ class RedisStreams:
 
     async def edges(self, log: str) -> Edges:
         rows = self._keys(log).rows
-        async with self._told():
+        async with asked(self._id):
             state = await self._state(self._redis, log)
             first = [_row(*found) for found in await self._redis.xrange(rows, count=1)]
             last = [_row(*found) for found in await self._redis.xrevrange(rows, count=1)]
@@ -111,7 +107,7 @@ class RedisStreams:
             self._hearing = asyncio.create_task(self._hear(), name=f"{self._id} changes")
         while True:
             changed = self._changed.setdefault(log, asyncio.Event())
-            async with self._told():
+            async with asked(self._id):
                 if (await self._state(self._redis, log)).last > seq:
                     return
             try:
@@ -122,7 +118,7 @@ class RedisStreams:
 
     async def sweep(self) -> None:
         before = int((time.time() - self._bounds.keep) * 1000)
-        async with self._told(), self._redis.pipeline() as pipe:
+        async with asked(self._id), self._redis.pipeline() as pipe:
             for name in await self._redis.zrangebyscore(f"{self._prefix}:touched", 0, before):
                 try:
                     await self._sweep(pipe, name.decode())
@@ -160,6 +156,8 @@ class RedisStreams:
     async def _add(self, pipe: Any, batch: Batch) -> bool:
         """Whether anything was new."""
         keys = self._keys(batch.log)
+        if batch.is_live and not await self._redis.exists(keys.log):
+            return False
         log = await self._watched(pipe, batch.log)
         log = log._replace(mark=max(log.mark, batch.mark))
         sources = await self._sources(pipe, keys, batch)
@@ -222,20 +220,15 @@ class RedisStreams:
         while True:
             try:
                 async with self._redis.pubsub(ignore_subscribe_messages=True) as heard:
-                    await heard.subscribe(f"{self._prefix}:changed")
+                    async with asked(self._id):
+                        await heard.subscribe(f"{self._prefix}:changed")
                     while True:
-                        message = await heard.get_message(timeout=_LOOK)
+                        async with asked(self._id):
+                            message = await heard.get_message(timeout=_LOOK)
                         if message is not None and (changed := self._changed.pop(message["data"].decode(), None)):
                             changed.set()
-            except (RedisError, OSError):
+            except (Error, RedisError, OSError):
                 await asyncio.sleep(_LOOK)
-
-    @asynccontextmanager
-    async def _told(self) -> AsyncIterator[None]:
-        try:
-            yield
-        except (RedisError, OSError) as error:
-            raise unavailable(f"{self._id}: Redis does not answer: {error}", entry=self._id) from None
 
 
 def _row(id: bytes, fields: dict[bytes, bytes]) -> Row:

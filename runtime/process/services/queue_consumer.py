@@ -11,7 +11,8 @@ from typing import Any
 from runtime.contracts import Trigger
 from runtime.errors import Error
 from runtime.modules.queue.delivery import QueueDelivery
-from runtime.modules.queue.memory import MemoryQueue, QueueMessage, queues_of
+from runtime.modules.queue.message import MessageQueue, QueueMessage
+from runtime.modules.queue.queues import queues_of
 from runtime.principal import Caller
 from runtime.process.host_port import HostPort
 from runtime.process.services.base import ServiceKeeper
@@ -37,7 +38,7 @@ class QueueConsumerKeeper(ServiceKeeper):
         self._concurrency = entry.concurrency
         self._room = asyncio.Semaphore(max(entry.prefetch, entry.concurrency))
         self._ahead: asyncio.Queue[QueueMessage] = asyncio.Queue()
-        self._queue: MemoryQueue | None = None
+        self._queue: MessageQueue | None = None
         self._handlers: set[asyncio.Task[None]] = set()
         self.stop_by: float | None = None
         """When it is to have stopped, by the monotonic clock."""
@@ -61,7 +62,7 @@ class QueueConsumerKeeper(ServiceKeeper):
         """Begins with no further message, and waits for those it has begun with until `stop_timeout` has passed, counted from
         when `drained` began if it did; then others may have them."""
         await self._cancel()
-        self._give_back()
+        await self._give_back()
         if self._handlers:
             left = self.stop_timeout if self.stop_by is None else max(0.0, self.stop_by - time.monotonic())
             await asyncio.wait(self._handlers, timeout=left)
@@ -72,12 +73,12 @@ class QueueConsumerKeeper(ServiceKeeper):
             self._queue.consumers -= 1
         self.state.has_ended()
 
-    def _give_back(self) -> None:
+    async def _give_back(self) -> None:
         """What it has taken ahead, the last one first: each goes to the front of the queue."""
         ahead = [self._ahead.get_nowait() for _ in range(self._ahead.qsize())]
         for message in reversed(ahead):
             assert self._queue is not None
-            self._queue.untake(message)
+            await self._queue.untake(message)
 
     async def _end_handlers(self) -> None:
         """The first cancellation asks a handler to end, the second does not ask."""
@@ -90,8 +91,8 @@ class QueueConsumerKeeper(ServiceKeeper):
     async def _keep_up(self) -> None:
         await self._wait_for_needed()
         try:
-            queue = (await queues_of(self._host.resources)).of(self._host.registry, self._queue_id)
-        except Error as error:  # a placeholder of the queue's
+            queue = await (await queues_of(self._host.resources)).of(self._host.registry, self._queue_id)
+        except Error as error:  # a placeholder of the queue's, or a store that does not answer
             _log.error("%s does not start: %s", self.entry.id, error)
             self.state.tried.set()
             return
@@ -108,7 +109,7 @@ class QueueConsumerKeeper(ServiceKeeper):
             fetching.cancel()
             await asyncio.wait({fetching})
 
-    async def _fetch(self, queue: MemoryQueue) -> None:
+    async def _fetch(self, queue: MessageQueue) -> None:
         while True:
             await self._room.acquire()
             self._ahead.put_nowait(await queue.take())
@@ -118,7 +119,7 @@ class QueueConsumerKeeper(ServiceKeeper):
         while len(self._handlers) >= self._concurrency:
             await asyncio.wait(self._handlers, return_when=asyncio.FIRST_COMPLETED)
 
-    def _handle(self, queue: MemoryQueue, message: QueueMessage) -> None:
+    def _handle(self, queue: MessageQueue, message: QueueMessage) -> None:
         task = asyncio.create_task(self._handled(QueueDelivery(queue, message), message), name=f"message {message.id}")
         self._handlers.add(task)
         task.add_done_callback(self._done)
@@ -140,9 +141,14 @@ class QueueConsumerKeeper(ServiceKeeper):
             problem = error
             _log.warning("%s: message %s, attempt %d: %s", self.entry.id, message.id, message.attempt, error)
         except asyncio.CancelledError:
-            delivery.abandon()
+            await delivery.abandon()
             raise
-        delivery.ended(problem)
+        try:
+            await delivery.ended(problem)
+        except Error as error:
+            _log.error(
+                "%s: message %s is handled again, since its queue did not answer: %s", self.entry.id, message.id, error
+            )
 
 
 async def drained(consumers: Sequence[QueueConsumerKeeper]) -> None:

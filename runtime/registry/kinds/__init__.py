@@ -9,9 +9,16 @@ from runtime.registry.kinds.env import EnvStorageFile, EnvStorageMemory, EnvStor
 from runtime.registry.kinds.foreign import Foreign, TemporalActivity, TemporalWorkflow
 from runtime.registry.kinds.http import HttpEndpoint, HttpRouter, HttpService, HttpStatic
 from runtime.registry.kinds.lua import FunctionLua, LibraryLua, ProcessLua, WorkflowLua
+from runtime.registry.kinds.outbox import OutboxRelay
 from runtime.registry.kinds.process import ProcessHostEntry, ProcessService
 from runtime.registry.kinds.python import FunctionPy
-from runtime.registry.kinds.queue import QueueConsumer, QueueDriverMemory, QueueEntry
+from runtime.registry.kinds.queue import (
+    QueueConsumer,
+    QueueDriverMemory,
+    QueueDriverRedis,
+    QueueDriverSql,
+    QueueEntry,
+)
 from runtime.registry.kinds.schedule import TemporalSchedule
 from runtime.registry.kinds.security import SecurityPolicy
 from runtime.registry.kinds.storage import SqlMysql, SqlPostgres, SqlSqlite, StoreMemory, StoreSql
@@ -50,8 +57,11 @@ MODELS: tuple[type[Entry], ...] = (
     EnvStorageFile,
     EnvStorageRouter,
     QueueDriverMemory,
+    QueueDriverSql,
+    QueueDriverRedis,
     QueueEntry,
     QueueConsumer,
+    OutboxRelay,
     SecurityPolicy,
     RegistryEntry,
 )

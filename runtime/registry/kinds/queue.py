@@ -7,10 +7,11 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from runtime.registry.kinds.storage import Table
 from runtime.registry.models import Model, Reference, ServiceEntry
 from runtime.registry.units import Duration, Size
 
-DRIVERS = ("queue.driver.memory",)
+DRIVERS = ("queue.driver.memory", "queue.driver.sql", "queue.driver.redis")
 FUNCTIONS = ("function.lua", "function.py")
 
 
@@ -33,6 +34,42 @@ class QueueDriverMemory(ServiceEntry):
     KIND = "queue.driver.memory"
 
     kind: Literal["queue.driver.memory"]
+
+
+class DurableDriver(ServiceEntry):
+    """The base of drivers whose messages outlive the host. `lease`: for how long a message is its consumer's when the consumer's host has died;
+    `remember`: for how long the id of a message is known that has been handled."""
+
+    lease: Duration = Field(default=timedelta(seconds=30), gt=timedelta(0))
+    remember: Duration = timedelta(hours=1)
+
+
+class QueueDriverSql(DurableDriver):
+    """A driver that keeps messages in a table of a database, which is made at its first use; without `database` in a SQLite file in the state directory."""
+
+    KIND = "queue.driver.sql"
+    REFERENCES: ClassVar[tuple[Reference, ...]] = (
+        *ServiceEntry.REFERENCES,
+        Reference(("database",), ("db.sql.sqlite", "db.sql.postgres")),
+    )
+
+    kind: Literal["queue.driver.sql"]
+    database: str | None = None
+    table: Table = "queue_messages"
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return (*([self.database] if self.database else []), *super().needs)
+
+
+class QueueDriverRedis(DurableDriver):
+    """A driver that keeps messages in a Redis server, under keys that begin with `prefix`."""
+
+    KIND = "queue.driver.redis"
+
+    kind: Literal["queue.driver.redis"]
+    url: str = Field(min_length=1, repr=False)
+    prefix: str = Field(default="evermoon", min_length=1)
 
 
 class DriverOptions(Model):

@@ -16,6 +16,7 @@ from runtime.contracts import RunPosition
 from runtime.errors import Error
 from runtime.temporal.client import rpc
 from runtime.temporal.history.history_events import successor_of
+from runtime.temporal.history.live_steps import LiveStep, live_steps
 from runtime.temporal.payloads import opened
 
 
@@ -56,6 +57,9 @@ class Histories:
             described = await handle.describe(rpc_timeout=rpc.TIMEOUT)
         return Now(described.run_id, int(described.history_length), described.close_time is not None)
 
+    async def live_steps(self) -> list[LiveStep]:
+        return await live_steps(self._client, self.workflow_id)
+
     async def position(self, run_id: str | None = None) -> RunPosition:
         """The chain of a run, of the latest without `run_id`, and how many events it has had."""
         handle = self._client.get_workflow_handle(self.workflow_id, run_id=run_id)
@@ -63,7 +67,7 @@ class Histories:
             described = await handle.describe(rpc_timeout=rpc.TIMEOUT)
         first = described.raw_description.workflow_execution_info.first_run_id or described.run_id
         base = 0 if first == described.run_id else await self._base(described.run_id)
-        return RunPosition(first, base + int(described.history_length))
+        return RunPosition(first, base + int(described.history_length), base)
 
     async def _base(self, run_id: str) -> int:
         links = (await self.chain(run_id)).links

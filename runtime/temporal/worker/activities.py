@@ -28,6 +28,8 @@ from runtime.process.host import ProcessHost
 from runtime.process.pids import Pid
 from runtime.temporal import failures, wire
 from runtime.temporal.worker.interceptor import activity_headers
+from runtime.temporal.worker.live_attempt import LiveAttempt
+from runtime.temporal.worker.publishing import publish_activity
 
 #: How often a waiting system activity says that it is alive; well under its heartbeat timeout.
 _HEARTBEAT = 10.0
@@ -36,7 +38,8 @@ _HEARTBEAT = 10.0
 class ActivityContext:
     """The `runtime.contracts.Activity` of one attempt. It may be used from any thread while the attempt runs."""
 
-    def __init__(self) -> None:
+    def __init__(self, live: LiveAttempt) -> None:
+        self._live = live
         self._context = contextvars.copy_context()  # the SDK keeps the attempt in a context variable
         self._attempt = activity.info()
         self._headers = activity_headers()
@@ -59,6 +62,7 @@ class ActivityContext:
 
     def heartbeat(self, details: Any) -> None:
         limits.check_size("the details of a heartbeat", [Payload.of(details)])
+        self._live.heartbeat(details)
         if threading.get_ident() == self._thread:
             self._call(activity.heartbeat, details)
         else:  # the SDK sends the heartbeats of an activity in the loop from there
@@ -107,7 +111,7 @@ def lua_activities(
     async def function(args: Sequence[RawValue]) -> RawValue:
         return await _function(host, args, stored)
 
-    return [function] if workflows is None else [function, *_system(workflows)]
+    return [function] if workflows is None else [function, publish_activity(host), *_system(workflows)]
 
 
 def _caller(headers: Mapping[str, Proto]) -> Caller:
@@ -115,7 +119,9 @@ def _caller(headers: Mapping[str, Proto]) -> Caller:
 
 
 async def _function(host: ProcessHost, args: Sequence[RawValue], stored: int | None) -> RawValue:
-    headers, surroundings = activity_headers(), ActivityContext()
+    headers = activity_headers()
+    live = LiveAttempt(host.streams, headers)
+    surroundings = ActivityContext(live)
     entry = surroundings.type
     try:
         value = await host.call(
@@ -126,11 +132,15 @@ async def _function(host: ProcessHost, args: Sequence[RawValue], stored: int | N
         )
         limits.check_size(f"the result of {entry}", [value], stored)
     except Error as error:
-        raise _raised(error) from None
+        raised = _raised(error)
+        live.failed(error, raised)
+        raise raised from None
     except asyncio.CancelledError:
         if _only_shutting_down():
             raise _elsewhere() from None
         raise
+    finally:
+        live.end()
     return wire.raw(value)
 
 

@@ -21,6 +21,8 @@ Then = Callable[[Outcome], None]
 _QUICK, _LONG, SEND_GRACE = 30, 3650 * 24 * 3600, 30
 #: Seconds between two heartbeats, and of an attempt at a node, which is there or is not.
 _HEARTBEAT, _AT_NODE = 60, 10
+#: Seconds of an attempt to publish, which waits for the store for one of them.
+_PUBLISHING = 10
 
 
 def terminate(run: Run, target: str, reason: str, then: Then) -> Activity:
@@ -67,6 +69,24 @@ def deliver(run: Run, node: str, payloads: Sequence[Payload], at: str | None, th
 def end_process(run: Run, node: str, activity: str, wanted: Mapping[str, str], at: str | None, then: Then) -> Activity:
     """Cancels or terminates a process of that node, on the node's own queue."""
     return _at_node(run, node, activity, _texts(wanted), at, then)
+
+
+def publish(run: Run, batch: Payload, then: Then) -> Activity:
+    """Inside the workflow task: history has its marker only, and that it is tried again costs nothing."""
+    run.system_activities += 1
+    id = f"{wire.SYSTEM}{run.system_activities}"
+
+    def write(number: int, backoff: DoBackoff | None) -> None:
+        schedule = run.emit().schedule_local_activity
+        schedule.seq, schedule.activity_id, schedule.activity_type = number, id, wire.PUBLISH
+        schedule.start_to_close_timeout.seconds = _PUBLISHING
+        schedule.schedule_to_close_timeout.seconds = SEND_GRACE
+        wire.put([batch], schedule.arguments)
+        if backoff is not None:
+            schedule.attempt = backoff.attempt
+            schedule.original_schedule_time.CopyFrom(backoff.original_schedule_time)
+
+    return Activity(run, wire.PUBLISH, id, write, then, size=0, is_local=True)
 
 
 def _at_node(run: Run, node: str, activity: str, args: Sequence[Payload], at: str | None, then: Then) -> Activity:

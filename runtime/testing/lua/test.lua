@@ -258,9 +258,20 @@ function Run:advance(duration)
   if not span then broken("%s", tostring(err)) end
   return settle(self, ask("advance", self.number, span:nanoseconds()))
 end
-function Run:send(topic, ...) return settle(self, ask("send", self.number, topic, json.array({ ... }))) end
-function Run:cancel(reason) return settle(self, ask("cancel", self.number, reason or "")) end
+-- Nil and an error of a run that has ended, as `process.send` and `process.cancel` give it.
+local function tell(run, name, ...)
+  local standing, err = funcs.call("evermoon.test:" .. name, run.number, ...)
+  if err then return nil, err end
+  return settle(run, standing)
+end
+function Run:send(topic, ...) return tell(self, "send", topic, json.array({ ... })) end
+function Run:cancel(reason) return tell(self, "cancel", reason or "") end
 function Run:query(name, ...) return funcs.call("evermoon.test:query", self.number, name, json.array({ ... })) end
+-- What was published under that name, in order.
+function Run:published(name)
+  if type(name) ~= "string" then broken("run:published wants the name of a stream") end
+  return ask("published", self.number, name)
+end
 -- Lets time pass until the run has answered.
 function Run:update(name, ...)
   local standing, err = funcs.call("evermoon.test:update", self.number, name, json.array({ ... }))

@@ -28,12 +28,13 @@ from runtime.lua.program import Programs
 from runtime.modules.catalogue import FUNCTIONS
 from runtime.payload import Payload
 from runtime.process.host import ProcessHost
+from runtime.registry import TemporalWorker
 from runtime.temporal.client.clients import Clients
 from runtime.temporal.client.runs import Runs
 from runtime.temporal.dev_server import DevServer
 from runtime.temporal.replay.replayer import replay
 from runtime.temporal.worker.plugin import LuaPlugin
-from runtime.temporal.worker.workers import Workers
+from runtime.temporal.worker.workers import Workers, worker_options
 from tests.temporal.stage import Files, staged
 from tests.waiting import eventually
 
@@ -283,6 +284,24 @@ async def test_a_stopping_worker_hands_its_activities_on(files: Files, temporal_
         )
     async with staged(files, temporal_server.address) as stage:
         assert await stage.result(run) == "second attempt"
+
+
+@pytest.mark.parametrize(
+    ("fields", "seconds"),
+    [
+        ({}, 10),
+        ({"lifecycle": {"stop_timeout": "3s"}}, 3),
+        ({"lifecycle": {"stop_timeout": "90s"}}, 90),
+        ({"worker_options": {"graceful_shutdown_timeout": "5s"}, "lifecycle": {"stop_timeout": "3s"}}, 3),
+        ({"worker_options": {"graceful_shutdown_timeout": "2s"}, "lifecycle": {"stop_timeout": "3s"}}, 2),
+    ],
+)
+def test_activities_get_the_stop_timeout_of_their_worker(files: Files, fields: dict[str, Any], seconds: int) -> None:
+    worker = {"name": "worker", "kind": "temporal.worker", "client": "temporal", "task_queue": files.queue, **fields}
+    registry = files.without("worker").entry(**worker).load()
+    entry = registry.resolve(registry["t:worker"])
+    assert isinstance(entry, TemporalWorker)
+    assert worker_options(registry, entry)["graceful_shutdown_timeout"].total_seconds() == seconds
 
 
 async def test_workers_outlive_their_server(files: Files, tmp_path: Path) -> None:

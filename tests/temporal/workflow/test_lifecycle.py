@@ -98,11 +98,15 @@ async def test_a_cancellation_before_the_first_task_is_not_lost(files: Files, te
         assert await stage.result(run) == "pid.cancel"
 
 
-async def test_a_continued_run_keeps_context_and_unread_messages(files: Files, temporal_server: DevServer) -> None:
+@pytest.mark.parametrize("listens", ["", "process.listen('note')"])
+async def test_a_continued_run_keeps_context_and_unread_messages(
+    files: Files, temporal_server: DevServer, listens: str
+) -> None:
     files.workflow(
         "main",
         """return { main = function(round)
              if round == 1 then
+               LISTENS
                process.listen('go'):receive()
                process.upgrade(nil, 2)
              end
@@ -112,7 +116,7 @@ async def test_a_continued_run_keeps_context_and_unread_messages(files: Files, t
                round = round, tenant = ctx.get('tenant'), continued = info.continued_run_id ~= nil,
                notes = { first:payload():data(), second:payload():data() }, from = first:from(),
              }
-           end }""",
+           end }""".replace("LISTENS", listens),
     )
     async with staged(files, temporal_server.address) as stage:
         run = await stage.start("main", 1, context={"tenant": "acme"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runtime.temporal.workflow.commands import activities, children, messages, metadata, timers
+from runtime.temporal.workflow.publishing import publish
 from runtime.temporal.workflow.run import Handler
 
 HANDLERS: dict[str, Handler] = {
@@ -16,6 +17,7 @@ HANDLERS: dict[str, Handler] = {
     "terminate": messages.terminate,
     "attrs": metadata.attrs,
     "status": metadata.status,
+    "publish": publish,
     "handler": metadata.handler,
     "log": metadata.log,
     "update_accepted": metadata.update_accepted,
