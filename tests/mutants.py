@@ -1,13 +1,15 @@
 """Mutation tests: `python -m tests.mutants [source ...]` changes sources in small ways and says which changes no test notices.
 
 A file's mutants are tried on the tests that mirror it: its own test file or folder, else those of the folder it is in. `--tests` names
-others. All of it happens in copies, in `.evermoon/mutants`.
+others. `--sample 40` tries no more than 40 of a file, the same ones each time. All of it happens in copies, in `.evermoon/mutants`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import random
 import shutil
 import subprocess
 import sys
@@ -20,6 +22,17 @@ PLACE = ROOT / ".evermoon" / "mutants"
 ROOMS = ("runtime/process", "runtime/lua", "runtime/temporal/workflow")
 #: A mutant that a test ends by its time limit would have hung somebody: it counts as noticed.
 NOTICED = ("killed", "timeout")
+
+#: Prints the mutants of the files that are its arguments: `mutmut` itself lists only those that it has tried.
+NAMES = """
+import sys
+from pathlib import Path
+from mutmut.mutation.file_mutation import mutate_file_contents
+from mutmut.utils.format_utils import get_mutant_name
+for file in map(Path, sys.argv[1:]):
+    for name in mutate_file_contents(str(file), file.read_text()).mutant_names:
+        print(get_mutant_name(file, name))
+"""
 
 Tests = tuple[str, ...]
 
@@ -56,6 +69,7 @@ def prepare(files: Sequence[Path], tests: Tests) -> None:
         "pytest_add_cli_args_test_selection": list(tests),
         "do_not_mutate_patterns": [r"_log\.\w+\("],
         "process_isolation": "forkserver",
+        "timeout_multiplier": 4,  # one that hangs is waited for so many times as long as its tests took
     }
     lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
     (PLACE / "pyproject.toml").write_text(
@@ -63,18 +77,31 @@ def prepare(files: Sequence[Path], tests: Tests) -> None:
     )
 
 
-def mutmut(*arguments: str) -> str:
-    """What it prints. Raises `CalledProcessError`."""
-    command = [str(Path(sys.executable).with_name("mutmut")), *arguments]
+def printed(*command: str) -> str:
+    """What a command prints that runs in the place. Raises `CalledProcessError`."""
     return subprocess.run(command, cwd=PLACE, check=True, capture_output=True, text=True).stdout
 
 
-def tried(files: Sequence[Path], tests: Tests) -> dict[str, str]:
-    """What became of each mutant of these files, by its name."""
+def mutmut(*arguments: str) -> str:
+    return printed(str(Path(sys.executable).with_name("mutmut")), *arguments)
+
+
+def sampled(files: Sequence[Path], size: int) -> list[str]:
+    """The names of so many mutants of each file, the same ones each time."""
+    names: list[str] = []
+    for file in files:
+        every = printed(sys.executable, "-c", NAMES, str(file)).split()
+        names += random.Random(str(file)).sample(every, min(size, len(every)))
+    return names
+
+
+def tried(files: Sequence[Path], tests: Tests, size: int | None, jobs: int) -> dict[str, str]:
+    """What became of each mutant of these files, or of a sample of them, by its name."""
     prepare(files, tests)
-    mutmut("run")
+    names = sampled(files, size) if size is not None else []
+    mutmut("run", "--max-children", str(jobs), *names)
     pairs = (line.strip().rpartition(": ") for line in mutmut("results", "--all", "true").splitlines())
-    return {name: outcome for name, _, outcome in pairs}
+    return {name: outcome for name, _, outcome in pairs if not names or name in names}
 
 
 def tell(outcomes: Mapping[str, str]) -> None:
@@ -93,6 +120,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Says which small changes of sources no test notices.")
     parser.add_argument("sources", nargs="*", default=ROOMS, help="files or folders below runtime/")
     parser.add_argument("--tests", nargs="+", help="test files or folders, instead of those that mirror the sources")
+    parser.add_argument("--sample", type=int, metavar="COUNT", help="try so many mutants of each file, not all")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many to try at once")
     options = parser.parse_args()
     groups: defaultdict[Tests, list[Path]] = defaultdict(list)
     for file in sources(options.sources):
@@ -100,7 +129,7 @@ def main() -> int:
     failed = False
     for tests, files in groups.items():
         try:
-            tell(tried(files, tests))
+            tell(tried(files, tests, options.sample, options.jobs))
         except subprocess.CalledProcessError as error:
             print(f"{' '.join(map(str, files))}: not tried: {error.stdout}{error.stderr}", file=sys.stderr)
             failed = True

@@ -11,6 +11,7 @@ from runtime import Error, Registry, Runtime
 from runtime.errors import ALREADY_EXISTS, CONFLICT, INVALID, NOT_FOUND, TIMEOUT, UNAVAILABLE
 from runtime.registry import RegistryError
 from runtime.temporal.dev_server import DevServer
+from tests.definitions import with_worker, write
 from tests.waiting import eventually
 
 WAITING = """
@@ -38,12 +39,8 @@ function F.who() return require("ctx").get("who") end
 function F.refuse() return nil, errors.new({ message = "taken", kind = errors.CONFLICT, details = { by = "me" } }) end
 return F
 """
-REGISTRY = """
-version: "1.0"
-namespace: app
-entries:
-  - {name: temporal, kind: temporal.client, address: "${env:TEMPORAL_ADDRESS|localhost:1}"}
-  - {name: worker, kind: temporal.worker, client: temporal, task_queue: QUEUE}
+REGISTRY = with_worker(
+    """
   - {name: http, kind: http.service, addr: "127.0.0.1:0"}
   - {name: waiting, kind: workflow.lua, source: file://waiting.lua, modules: [workflow],
      meta: {temporal: {workflow: {worker: worker}}}}
@@ -51,7 +48,9 @@ entries:
   - {name: who, kind: function.lua, source: file://functions.lua, method: who, modules: [ctx]}
   - {name: refuse, kind: function.lua, source: file://functions.lua, method: refuse}
   - {name: py, kind: function.py, source: "py://app_functions:double"}
-"""
+""",
+    address="${env:TEMPORAL_ADDRESS|localhost:1}",
+)
 
 
 @pytest.fixture
@@ -59,9 +58,7 @@ def registry(tmp_path: Path) -> Path:
     (tmp_path / "waiting.lua").write_text(WAITING)
     (tmp_path / "functions.lua").write_text(FUNCTIONS)
     (tmp_path / "app_functions.py").write_text("def double(n: int) -> int:\n    return 2 * n\n")
-    path = tmp_path / "registry.yaml"
-    path.write_text(REGISTRY.replace("QUEUE", f"app-{uuid.uuid4().hex[:8]}"))
-    return path
+    return write(tmp_path, REGISTRY)
 
 
 def fresh() -> str:

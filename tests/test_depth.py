@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,9 @@ from runtime import Error
 from runtime.app.runtime import Runtime
 from runtime.errors import LIMIT_EXCEEDED
 from runtime.temporal.dev_server import DevServer
+from tests.definitions import with_worker, write
 
-REGISTRY = """
-version: "1.0"
-namespace: app
-entries:
-  - {name: temporal, kind: temporal.client, address: "localhost:1"}
-  - {name: worker, kind: temporal.worker, client: temporal, task_queue: QUEUE}
+REGISTRY = with_worker("""
   - {name: processes, kind: process.host}
   - {name: child, kind: workflow.lua, source: file://child.lua, modules: [workflow], limits: {depth: 3}, meta: &runs {temporal: {workflow: {worker: worker}}}}
   - {name: again, kind: workflow.lua, source: file://again.lua, modules: [workflow, process], limits: {depth: 2}, meta: *runs}
@@ -28,7 +23,7 @@ entries:
   - {name: process, kind: process.lua, source: file://process.lua, modules: [process], limits: {depth: 3}, meta: {default_host: processes}}
   - {name: begins, kind: function.lua, source: file://begins.lua, modules: [process]}
   - {name: free, kind: workflow.lua, source: file://free.lua, modules: [workflow], meta: *runs}
-"""
+""")
 #: What each comes to: how many of its own kind it could start in a row, and the error of the last.
 SCRIPTS = {
     "child": """
@@ -83,7 +78,7 @@ async def runtime(temporal_server: DevServer, tmp_path_factory: pytest.TempPathF
     directory: Path = tmp_path_factory.mktemp("depth")
     for name, text in SCRIPTS.items():
         (directory / f"{name}.lua").write_text(text)
-    (directory / "registry.yaml").write_text(REGISTRY.replace("QUEUE", f"depth-{uuid.uuid4()}"))
+    write(directory, REGISTRY)
     async with Runtime.open(directory / "registry.yaml", temporal=temporal_server.address, environ={}) as runtime:
         yield runtime
 

@@ -12,18 +12,14 @@ from urllib.parse import quote
 import pytest
 
 from tests.cli.shell import evermoon, running
+from tests.definitions import with_worker
 
-REGISTRY = """
-version: "1.0"
-namespace: app
-entries:
-  - {name: temporal, kind: temporal.client, address: "127.0.0.1:1"}
-  - {name: worker, kind: temporal.worker, client: temporal, task_queue: processes}
+REGISTRY = with_worker("""
   - {name: http, kind: http.service, addr: "127.0.0.1:0"}
   - {name: processes, kind: process.host}
   - {name: keeper, kind: process.lua, source: "file://keeper.lua", modules: [logger]}
   - {name: keeping, kind: process.service, process: keeper, host: processes, input: [the-keeper]}
-"""
+""")
 KEEPER = """
 return function(name)
   process.registry.register(name)

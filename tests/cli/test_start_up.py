@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.definitions import with_worker
+
 #: Libraries that take their time. A command may load those it is listed with, and no other.
 HEAVY = frozenset(
     {
@@ -37,12 +39,7 @@ CLIENT = frozenset({"asyncio", "lupa", "temporalio.client"})
 CHECK = frozenset({"lupa", "runtime.lua.check"})
 NOWHERE = ("--state", "none")
 
-REGISTRY = """\
-version: "1.0"
-namespace: app
-entries:
-  - {name: temporal, kind: temporal.client, address: "127.0.0.1:1"}
-  - {name: worker, kind: temporal.worker, client: temporal, task_queue: app}
+REGISTRY = with_worker("""
   - name: hello
     kind: workflow.lua
     source: file://hello.lua
@@ -52,7 +49,7 @@ entries:
     kind: function.lua
     source: file://hello.lua
     modules: [http_client, sql, store, env]
-"""
+""")
 
 SERVED = (
     REGISTRY

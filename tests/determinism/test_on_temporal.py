@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from runtime import Runtime
 from runtime.errors import Error
@@ -22,6 +21,7 @@ from runtime.lua.program import Programs
 from runtime.registry import DirectoryStore, Registry
 from runtime.temporal.dev_server import DevServer
 from runtime.temporal.replay.replayer import replay
+from tests.definitions import worker_entries, write_entries
 from tests.determinism.programs import FOLDER, MODULES, PROGRAMS
 
 ROOT = FOLDER.parent.parent.parent
@@ -36,8 +36,7 @@ def write_site(directory: Path) -> Path:
     """The corpus as a registry: every program a workflow, and the one activity that they call."""
     (directory / "act.lua").write_text('return { main = function(...) return select("#", ...) end }')
     entries: list[dict[str, Any]] = [
-        {"name": "temporal", "kind": "temporal.client", "address": "127.0.0.1:1"},
-        {"name": "worker", "kind": "temporal.worker", "client": "temporal", "task_queue": f"corpus-{uuid.uuid4()}"},
+        *worker_entries("QUEUE"),
         {
             "name": "act",
             "kind": "function.lua",
@@ -59,9 +58,7 @@ def write_site(directory: Path) -> Path:
                 "meta": {"temporal": {"workflow": {"worker": "worker"}}},
             }
         )
-    path = directory / "registry.yaml"
-    path.write_text(yaml.safe_dump({"namespace": "app", "entries": entries}))
-    return path
+    return write_entries(directory, entries)
 
 
 async def record(runtime: Runtime, name: str, to: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import aiohttp
 from yarl import URL
 
 from runtime.app.runtime import Runtime
+from tests import definitions
 
 SCRIPTS = {
     "echo.lua": "return function(...) return ... end",
@@ -77,12 +77,8 @@ return H
 """,
 }
 
-REGISTRY = """
-version: "1.0"
-namespace: web
-entries:
-  - {name: temporal, kind: temporal.client, address: "${env:SECRET_ADDRESS|localhost:1}"}
-  - {name: worker, kind: temporal.worker, client: temporal, task_queue: QUEUE}
+REGISTRY = definitions.with_worker(
+    """
   - {name: server, kind: http.service, addr: "127.0.0.1:0", max_body: 64KiB}
   - {name: api, kind: http.router, server: server, prefix: /shop}
   - {name: root, kind: http.router, server: server, prefix: /}
@@ -94,7 +90,10 @@ HANDLERS
   - {name: e_refuse, kind: http.endpoint, router: root, method: GET, path: /refuse, func: refuse}
   - {name: e_raise, kind: http.endpoint, router: root, method: GET, path: /raise, func: raise}
   - {name: e_rest, kind: http.endpoint, router: root, method: GET, path: "/files/{rest...}", func: rest}
-"""
+""",
+    namespace="web",
+    address="${env:SECRET_ADDRESS|localhost:1}",
+)
 
 SCHEMA = {
     "type": "object",
@@ -122,11 +121,8 @@ def write(directory: Path) -> Path:
         f"  - {{name: {name}, kind: function.lua, source: file://handlers.lua, method: {name}, modules: [http, json]}}"
         for name in HANDLERS
     ]
-    text = REGISTRY.replace("QUEUE", f"web-{uuid.uuid4().hex[:8]}")
-    text = text.replace("WORKFLOWS", "\n".join(workflows)).replace("HANDLERS", "\n".join(handlers))
-    registry = directory / "registry.yaml"
-    registry.write_text(text)
-    return registry
+    text = REGISTRY.replace("WORKFLOWS", "\n".join(workflows)).replace("HANDLERS", "\n".join(handlers))
+    return definitions.write(directory, text)
 
 
 @dataclass

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import uuid
 from pathlib import Path
 
 import aiohttp
 
 from runtime import Runtime
 from runtime.temporal.dev_server import DevServer
+from tests.definitions import write
 from tests.waiting import eventually
 
 REGISTRY = """
@@ -28,7 +28,7 @@ entries:
 
 async def test_how_many_runs_are_awake_and_asleep(tmp_path: Path, temporal_server: DevServer) -> None:
     (tmp_path / "waits.lua").write_text("return function() return process.inbox():receive():payload():data() end")
-    (tmp_path / "registry.yaml").write_text(REGISTRY.replace("QUEUE", f"asleep-{uuid.uuid4()}"))
+    write(tmp_path, REGISTRY)
     async with (
         Runtime.open(tmp_path, temporal=temporal_server.address, http=True, environ={}) as runtime,
         aiohttp.ClientSession() as session,

@@ -13,6 +13,7 @@ import pytest
 
 from runtime.app.runtime import Runtime
 from runtime.temporal.dev_server import DevServer
+from tests.definitions import with_worker, write
 from tests.http.site import Site
 from tests.waiting import eventually
 
@@ -92,12 +93,8 @@ async def test_what_is_no_workflow_is_404(web: Site) -> None:
     assert (await web.post("/api/v1/operations/web:nothing", command())).status == 404
 
 
-REGISTRY = """
-version: "1.0"
-namespace: web
-entries:
-  - {name: temporal, kind: temporal.client, address: "localhost:1"}
-  - {name: worker, kind: temporal.worker, client: temporal, task_queue: QUEUE}
+REGISTRY = with_worker(
+    """
   - {name: server, kind: http.service, addr: "127.0.0.1:0"}
   - name: executing
     kind: workflow.lua
@@ -109,7 +106,9 @@ entries:
     source: file://charge.lua
     modules: [outcome, activity]
     meta: {temporal: {activity: {worker: worker}}}
-"""
+""",
+    namespace="web",
+)
 CHARGE = """
 local outcome, activity = require("outcome"), require("activity")
 return function(payload)
@@ -131,7 +130,7 @@ end
 @pytest.fixture(scope="module")
 async def bank(temporal_server: DevServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     directory = tmp_path_factory.mktemp("bank")
-    (directory / "registry.yaml").write_text(REGISTRY.replace("QUEUE", f"bank-{uuid.uuid4().hex[:8]}"))
+    write(directory, REGISTRY)
     (directory / "charge.lua").write_text(CHARGE)
     (directory / "executing.lua").write_text(EXECUTING)
     async with (

@@ -29,6 +29,7 @@ from runtime.temporal.replay.replayer import replay
 from runtime.temporal.worker.workers import Workers
 from runtime.testing.lua_files import LuaFile, with_tests
 from runtime.testing.suite import Case, Outcome, Suite, failure_of, outcomes, request
+from tests.definitions import worker_entries
 from tests.lua import outside
 from tests.workers import Watch, WorkerEnded
 
@@ -57,9 +58,7 @@ def write_registry(
 
     `options` are those of the worker. A file's own comments say its methods, modules and options (``-- methods:``, ``-- modules:``, ``-- local:``, …).
     """
-    queue = f"conformance-{uuid.uuid4()}"
-    client = {"name": "temporal", "kind": "temporal.client", "address": "127.0.0.1:1"}
-    worker = {"name": "worker", "kind": "temporal.worker", "client": "temporal", "task_queue": queue}
+    client, worker = worker_entries(f"conformance-{uuid.uuid4()}")
     run = {"name": "run", "kind": "library.lua", "source": "file://lib/run.lua", "modules": ["funcs", "workflow"]}
     somebody = {"name": "outside", "kind": "function.py", "source": "py://tests.lua.outside:act", "meta": _OUTSIDE}
     processes = {"name": "processes", "kind": "process.host"}

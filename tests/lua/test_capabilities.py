@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
-import yaml
 
 from runtime.lua.check import lua_checks
 from runtime.registry import Registry, RegistryError
+from tests.definitions import write_entries
 
-VARIABLES = [
+VARIABLES: list[dict[str, Any]] = [
     {"name": "url", "kind": "env.variable", "variable": "SHOP_URL"},
     {"name": "key", "kind": "env.variable", "variable": "API_KEY", "secret": True},
 ]
@@ -19,7 +20,7 @@ VARIABLES = [
 def found(folder: Path, source: str, meta: object = None, *, library: str | None = None) -> list[str]:
     """What a load says of a function with that source: mistakes, or notes when there are none."""
     (folder / "f.lua").write_text(source)
-    script = {
+    script: dict[str, Any] = {
         "name": "f",
         "kind": "function.lua",
         "source": "file://f.lua",
@@ -32,10 +33,8 @@ def found(folder: Path, source: str, meta: object = None, *, library: str | None
         script["imports"] = {"lib": "lib"}
         lib = {"name": "lib", "kind": "library.lua", "source": "file://lib.lua", "modules": ["env", "http_client"]}
         entries.append(lib)
-    path = folder / "registry.yaml"
-    path.write_text(yaml.safe_dump({"namespace": "app", "entries": entries}))
     try:
-        registry = Registry.load(path, environ={}, checks=[lua_checks])
+        registry = Registry.load(write_entries(folder, entries), environ={}, checks=[lua_checks])
     except RegistryError as error:
         return [str(problem).replace(f"{folder}/", "") for problem in error.problems]
     return [str(note).replace(f"{folder}/", "") for note in registry.notes]

@@ -8,12 +8,9 @@ import pytest
 
 from runtime.lua.check import lua_checks
 from runtime.registry import Registry, RegistryError
+from tests.definitions import with_worker
 
-REGISTRY = """\
-namespace: app
-entries:
-  - {name: temporal, kind: temporal.client, address: "localhost:7233"}
-  - {name: worker, kind: temporal.worker, client: temporal, task_queue: q}
+REGISTRY = with_worker("""
   - name: broken
     kind: workflow.lua
     source: file://broken.lua
@@ -33,7 +30,7 @@ entries:
     kind: function.lua
     source: file://good.lua
     meta: {options: {activity.start_to_close_timeout: soon}}
-"""
+""")
 
 
 def problems(folder: Path, text: str) -> list[str]:
@@ -68,11 +65,7 @@ entries:
     ]
 
 
-NOTED = """\
-namespace: app
-entries:
-  - {name: temporal, kind: temporal.client, address: "localhost:7233"}
-  - {name: worker, kind: temporal.worker, client: temporal, task_queue: q}
+NOTED = with_worker("""
   - name: order
     kind: workflow.lua
     source: file://order.lua
@@ -83,7 +76,7 @@ entries:
   - {name: charge, kind: function.lua, source: "file://charge.lua"}
   - {name: sums, kind: library.lua, source: "file://sums.lua"}
   - {name: computed, kind: function.lua, source: "file://computed.lua", method: handle}
-"""
+""")
 ORDER = """\
 local funcs = require("funcs")
 total = 0

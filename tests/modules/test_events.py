@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runtime.errors import INVALID, LIMIT_EXCEEDED, PERMISSION_DENIED, Error
+from runtime.errors import INTERNAL, INVALID, LIMIT_EXCEEDED, PERMISSION_DENIED, Error
 from runtime.modules.events import bus as events_bus
 from runtime.modules.events.bus import EventBus, pattern
 from runtime.payload import Payload
@@ -189,7 +189,7 @@ async def test_the_runtime_tells_of_processes(tmp_path: Path) -> None:
           process.registry.register("up")
           for i = 1, 3 do
             local event = ch:receive()
-            out[i] = {event.kind, event.path, event.data.entry, event.data.error and event.data.error.message or ""}
+            out[i] = {event.kind, event.path, event.data.entry, event.data.host or "", event.data.sender or "", event.data.error or ""}
           end
           return out
         end""",
@@ -199,13 +199,20 @@ async def test_the_runtime_tells_of_processes(tmp_path: Path) -> None:
     async with host(load(tmp_path, sources, entries)) as target:
         watcher = spawn(target, "watcher")
         await eventually(lambda: target.names.get("up"))
-        short = spawn(target, "short")
+        short = spawn(target, "short", sender="{app:desk@n|1}")
         await eventually(lambda: target.find(short) is None)
         target.events.tell("process.other", "p", {"entry": "e"})
         assert await result(target, watcher) == [
-            ["process.started", short, "app:short", ""],
-            ["process.exited", short, "app:short", "short.lua:1: oh"],
-            ["process.other", "p", "e", ""],
+            ["process.started", short, "app:short", "app:processes", "{app:desk@n|1}", ""],
+            [
+                "process.exited",
+                short,
+                "app:short",
+                "app:processes",
+                "",
+                {"kind": INTERNAL, "message": "short.lua:1: oh"},
+            ],
+            ["process.other", "p", "e", "", "", ""],
         ]
 
 
@@ -226,6 +233,20 @@ async def test_the_runtime_tells_of_services_and_reloads(tmp_path: Path) -> None
         target.use(registry, target.programs)
         [reload] = (await reloads.next()).value()
         assert reload["data"] == {"entries": 3}
+
+
+async def test_the_runtime_tells_why_a_service_failed(tmp_path: Path) -> None:
+    patient = {"start_timeout": "10m", "restart": {"max_attempts": 1}}
+    service = {"name": "s", "kind": "process.service", "process": "fails", "host": "processes", "lifecycle": patient}
+    sources = {"fails.lua": "return function() return nil, errors.new('Declined', 'no funds') end"}
+    async with host(load(tmp_path, sources, [PROCESSES, process("fails"), service])) as target:
+        heard = target.events.subscribe("evermoon", "service.*")
+        await target.services.start()
+        [told] = (await heard.next()).value()
+    pid = told["data"].pop("pid")
+    assert pid.startswith("{app:processes@")
+    assert (told["kind"], told["path"]) == ("service.failed", "app:s")
+    assert told["data"] == {"error": {"kind": "Declined", "message": "no funds"}}
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from runtime.contracts import StartRequest, Trigger
 from runtime.lua.program import Programs
 from runtime.payload import Payload
 from runtime.principal import Caller
 from runtime.process.host import ProcessHost
+from runtime.process.lua_run import LuaRun
 from runtime.registry import Registry
+from tests.definitions import write_entries
 from tests.waiting import eventually
 
 MODULES = [
@@ -44,6 +44,22 @@ class Lines:
         self.seen.append((level, message, about))
 
 
+class Recorded:
+    """An activity's surroundings."""
+
+    info: Mapping[str, Any] = {"attempt": 2}
+    idempotency_key = "w/r/1"
+
+    def __init__(self) -> None:
+        self.beats: list[Any] = []
+
+    def heartbeat(self, details: Any) -> None:
+        self.beats.append(details)
+
+    def is_canceled(self) -> bool:
+        return False
+
+
 def function(name: str, **fields: Any) -> dict[str, Any]:
     """A `function.lua` entry whose source is `<name>.lua`."""
     return {"name": name, "kind": "function.lua", "source": f"file://{name}.lua", "modules": MODULES, **fields}
@@ -65,8 +81,7 @@ def load(
         (directory / name).write_text(textwrap.dedent(text))
     named = {entry["name"] for entry in entries}
     plain = [function(Path(name).stem) for name in sources if name.endswith(".lua") and Path(name).stem not in named]
-    (directory / "registry.yaml").write_text(yaml.safe_dump({"namespace": "app", "entries": [*entries, *plain]}))
-    return Registry.load(directory / "registry.yaml", environ=environ or {})
+    return Registry.load(write_entries(directory, [*entries, *plain]), environ=environ or {})
 
 
 @asynccontextmanager
@@ -106,6 +121,12 @@ def spawn(target: ProcessHost, name: str, *args: Any, **options: Any) -> str:
     """Starts the process `app:<name>` on `app:processes`; its PID."""
     request = StartRequest(f"app:{name}", [Payload.of(arg) for arg in args], worker="app:processes", **by(options))
     return target.spawn(request).pid
+
+
+def has_settled(target: ProcessHost, pid: str) -> bool:
+    """Whether its main waits, or has ended."""
+    run = target.find(pid)
+    return isinstance(run, LuaRun) and run.settled.is_set()
 
 
 async def result(target: ProcessHost, pid: str) -> Any:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,20 @@ from runtime.lua.program import Programs
 from runtime.payload import Payload
 from runtime.process import lua_run
 from runtime.process.lua_run import MAX_LINES
-from tests.process.support import PROCESSES, Lines, call, function, host, load, pids, process, result, spawn
+from tests.process.support import (
+    PROCESSES,
+    Lines,
+    Recorded,
+    call,
+    function,
+    has_settled,
+    host,
+    load,
+    pids,
+    process,
+    result,
+    spawn,
+)
 from tests.waiting import eventually
 
 WAITS = "return function() return process.inbox():receive():payload():data() end"
@@ -95,6 +109,36 @@ async def test_a_pool_limits_executions(tmp_path: Path) -> None:
         done, _ = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
         assert [task.result() for task in done] == ["first"]
         assert await calls[1] == "second"
+
+
+async def test_a_full_pool_holds_up_no_other_function(tmp_path: Path) -> None:
+    entries = [function(name, pool={"size": 1}) for name in ("wait", "add")]
+    async with host(
+        load(tmp_path, {"wait.lua": WAITS, "add.lua": "return function(a, b) return a + b end"}, entries)
+    ) as h:
+        waiting = asyncio.create_task(call(h, "wait"))
+        [pid] = await pids(h)
+        assert await call(h, "add", 1, 2) == 3
+        h.send(pid, "go", [Payload.of(1)])
+        assert await waiting == 1
+
+
+async def test_activities_are_limited_by_their_worker_unless_their_entry_says_how_many(tmp_path: Path) -> None:
+    """The worker has slots for as many as it takes. A pool that is not written has eight."""
+    sources = {"free.lua": WAITS, "one.lua": WAITS}
+    async with host(load(tmp_path, sources, [function("free"), function("one", pool={"size": 1})])) as h:
+        free = [asyncio.create_task(call(h, "free", activity=Recorded())) for _ in range(9)]
+        for pid in await pids(h, 9):
+            await eventually(partial(has_settled, h, pid))
+            h.send(pid, "go", [Payload.of(1)])
+        assert await asyncio.gather(*free) == [1] * 9
+        ones = [asyncio.create_task(call(h, "one", activity=Recorded())) for _ in range(2)]
+        first, second = await pids(h, 2)
+        h.send(second, "go", [Payload.of("second")])
+        h.send(first, "go", [Payload.of("first")])
+        done, _ = await asyncio.wait(ones, return_when=asyncio.FIRST_COMPLETED)
+        assert [task.result() for task in done] == ["first"]
+        assert await ones[1] == "second"
 
 
 async def test_who_waits_for_a_turn_can_be_cancelled_at_once(tmp_path: Path) -> None:
@@ -398,6 +442,21 @@ async def test_another_registry_serves_the_next_call(tmp_path: Path) -> None:
         assert await call(h, "f") == 2
 
 
+async def test_a_call_that_was_on_its_way_finds_the_function_that_a_release_took_away(tmp_path: Path) -> None:
+    """The newest code of one that is still there, and of one that is gone the code that the caller knew."""
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+    old = load(tmp_path / "old", {f"{f}.lua": f"return function() return 'old {f}' end" for f in ("gone", "kept")}, [])
+    new = load(tmp_path / "new", {"kept.lua": "return function() return 'new kept' end"}, [])
+    async with host(old) as h:
+        h.use(new, Programs(new))
+        assert await call(h, "gone", former=old) == "old gone"
+        assert await call(h, "kept", former=old) == "new kept"
+        with pytest.raises(Error) as caught:
+            await call(h, "gone")
+        assert (caught.value.kind, caught.value.retryable) == (NOT_FOUND, True)
+
+
 async def test_a_name_stands_for_a_pid_until_its_process_ends(tmp_path: Path) -> None:
     sources = {
         "wait.lua": """
@@ -435,14 +494,20 @@ async def test_a_function_that_ends_at_once_leaves_nothing_behind(tmp_path: Path
     }
     entries = [function(name, pool={"size": 1}) for name in ("says", "fails")]
     lines = Lines()
-    async with host(load(tmp_path, sources, entries), log=lines) as h:
+    tasks: list[set[asyncio.Task[Any]]] = []
+
+    def log(*line: Any) -> None:
+        lines(*line)
+        tasks.append(asyncio.all_tasks())
+
+    async with host(load(tmp_path, sources, entries), log=log) as h:
         before = asyncio.all_tasks()
         assert [await call(h, "says", n) for n in range(3)] == [0, 1, 2]
         with pytest.raises(Error, match="no"):
             await call(h, "fails")
         with pytest.raises(Error, match="no"):
             await call(h, "fails")
-        assert asyncio.all_tasks() == before
+        assert [*tasks, asyncio.all_tasks()] == [before] * 6
         assert h.running == []
     assert [about["fields"] for _, _, about in lines.seen[:3]] == [{"n": 0}, {"n": 1}, {"n": 2}]
     assert [message for _, message, _ in lines.seen[3:]] == ["about to fail", "about to fail"]
@@ -497,6 +562,10 @@ async def test_an_unknown_id_says_which_one_was_meant(tmp_path: Path) -> None:
         process("counter"),
         PROCESSES,
         {"name": "currency", "kind": "env.variable", "variable": "CURRENCY", "default": "EUR"},
+        # Nearer, but nothing that could be called, spawned, or spawned on.
+        {"name": "chrages", "kind": "library.lua", "source": "file://charge.lua"},
+        function("countrs", source="file://charge.lua"),
+        process("procesess", source="file://charge.lua"),
     ]
     async with host(load(tmp_path, sources, entries)) as h:
         said = await call(h, "asks")

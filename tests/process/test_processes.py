@@ -9,15 +9,27 @@ from typing import Any
 import pytest
 
 from runtime.contracts import Message
-from runtime.errors import ALREADY_EXISTS, CANCELED, INVALID, LIMIT_EXCEEDED, NOT_FOUND, RATE_LIMITED, Error
+from runtime.errors import ALREADY_EXISTS, CANCELED, INVALID, LIMIT_EXCEEDED, NOT_FOUND, RATE_LIMITED, TIMEOUT, Error
 from runtime.lua.program import Programs
 from runtime.payload import Payload
 from runtime.process import event_queue, watches
 from runtime.process.command_runner import CommandRunner
-from runtime.process.host import ProcessHost
+from runtime.process.exit_records import ExitRecords
 from runtime.process.lua_run import LuaRun
 from runtime.registry import Registry
-from tests.process.support import PROCESSES, Lines, call, function, host, load, process, result, spawn
+from tests.process.support import (
+    PROCESSES,
+    Lines,
+    call,
+    function,
+    has_settled,
+    host,
+    load,
+    pids,
+    process,
+    result,
+    spawn,
+)
 from tests.waiting import eventually
 
 #: Answers "get" with what it has counted, ends at "stop" with the same.
@@ -56,11 +68,6 @@ def registry(directory: Path, body: str = "", more: dict[str, str] | None = None
 
 def send(target: Any, pid: str, topic: str, *args: Any) -> None:
     target.send(pid, topic, [Payload.of(arg) for arg in args])
-
-
-def has_settled(target: ProcessHost, pid: str) -> bool:
-    run = target.find(pid)
-    return isinstance(run, LuaRun) and run.settled.is_set()
 
 
 async def test_a_process_lives_on_when_its_spawner_has_ended(tmp_path: Path) -> None:
@@ -120,7 +127,7 @@ async def test_giving_up_an_exec_cancels_the_process(tmp_path: Path) -> None:
     waits = """
         return function()
           local event = process.events():receive()
-          print(event.kind, event.reason)
+          print(event.kind, event.reason, event.from)
           return nil, errors.new(errors.CANCELED, "as asked")
         end
     """
@@ -128,11 +135,12 @@ async def test_giving_up_an_exec_cancels_the_process(tmp_path: Path) -> None:
     async with host(registry(tmp_path, body, {"waits.lua": waits}), log=lines) as h:
         running = asyncio.create_task(call(h, "calls"))
         await eventually(lambda: len(h.running) == 2)
+        caller, _ = h.running
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
         await eventually(lambda: not h.running)
-    assert [message for _, message, _ in lines.seen] == ["pid.cancel\tcanceled by its caller"]
+    assert [message for _, message, _ in lines.seen] == [f"pid.cancel\tcanceled by its caller\t{caller}"]
 
 
 async def test_a_name_is_spawned_once_and_messaged_after(tmp_path: Path) -> None:
@@ -199,6 +207,23 @@ async def test_what_has_ended_cannot_be_addressed(tmp_path: Path) -> None:
         assert await call(h, "calls", pid) == [[NOT_FOUND, False, True, True]] * 3
 
 
+async def test_an_end_that_is_forgotten_is_told_from_one_that_never_was(tmp_path: Path) -> None:
+    async with host(registry(tmp_path, "return 1")) as h:
+        before, pid, after = (spawn(h, "counter") for _ in range(3))
+        for each in (before, pid, after):
+            send(h, each, "stop")
+            await h.result(each)
+        h._ends = ExitRecords()
+        for each in (before, pid, after):
+            end = h.end_of(each)
+            assert end is not None
+            assert end.error is not None
+            assert end.error.message.endswith("it is no longer known")
+        first, last = (int(each.rpartition("|")[2].rstrip("}")) for each in (before, after))
+        assert h.end_of(before.replace(str(first), str(first - 1))) is None
+        assert h.end_of(after.replace(str(last), str(last + 1))) is None
+
+
 async def test_a_closing_host_waits_for_its_processes_as_its_entry_says(tmp_path: Path) -> None:
     """What it is closed with is longer than any test."""
     deaf = "return function() process.events() while true do time.sleep('1h') end end"
@@ -227,6 +252,24 @@ async def test_an_upgrade_keeps_pid_names_and_unread_messages(tmp_path: Path) ->
         send(h, pid, "kept")
         send(h, h.names.lookup("c"), "stop")
         assert await result(h, pid) == [2, "app:after", "kept"]
+
+
+async def test_an_upgrade_keeps_the_context(tmp_path: Path) -> None:
+    more = {
+        "before.lua": "return function() process.upgrade('app:after') end",
+        "after.lua": "return function() return ctx.all() end",
+    }
+    async with host(registry(tmp_path, more=more)) as h:
+        assert await result(h, spawn(h, "before", context={"tenant": "acme"})) == {"tenant": "acme"}
+
+
+async def test_a_description_says_where_each_coroutine_waits(tmp_path: Path) -> None:
+    async with host(registry(tmp_path)) as h:
+        pid = spawn(h, "counter")
+        await eventually(lambda: has_settled(h, pid))
+        [main] = (await h.describe(pid, stack=True)).stack
+        assert [frame for frame in main["frames"] if frame.startswith("counter.lua:6 ")]
+        assert (await h.describe(pid)).stack == []
 
 
 async def test_an_upgrade_keeps_what_a_listener_has_not_received(tmp_path: Path) -> None:
@@ -477,6 +520,29 @@ async def test_closing_cancels_processes_and_leaves_none(tmp_path: Path) -> None
         with pytest.raises(Error, match="shutting down"):
             spawn(h, "tidy")
     assert [message for _, message, _ in lines.seen] == ["tidied"]
+
+
+async def test_closing_asks_processes_to_end_and_waits_for_functions(tmp_path: Path) -> None:
+    tidy = "return function() return process.events():receive().reason end"
+    async with host(registry(tmp_path, "return process.inbox():receive():topic()", {"tidy.lua": tidy})) as h:
+        pid, calling = spawn(h, "tidy"), asyncio.create_task(call(h, "calls"))
+        _, function = await pids(h, 2)
+        closing = asyncio.create_task(h.close(3600))
+        assert await result(h, pid) == "host shutdown"
+        send(h, function, "the last one")
+        assert await calling == "the last one"
+        await closing
+
+
+async def test_whoever_waits_too_short_for_a_process_is_told_that_it_still_runs(tmp_path: Path) -> None:
+    async with host(registry(tmp_path)) as h:
+        pid = spawn(h, "counter")
+        with pytest.raises(Error, match="still runs") as late:
+            await h.result(pid, 0)
+        assert (late.value.kind, late.value.details) == (TIMEOUT, {"waiting": True})
+        send(h, pid, "fail")
+        with pytest.raises(Error, match="no funds"):
+            await h.result(pid, 3600)
 
 
 async def test_a_process_of_another_host_is_not_found_and_says_where_it_is(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import re
 import textwrap
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from runtime.contracts import HttpRequest, HttpResponse
 from runtime.errors import INTERNAL, INVALID, TIMEOUT, Error
 from runtime.payload import Payload
 from runtime.registry import Registry
-from tests.process.support import call, host, load, pids
+from tests.process.support import Recorded, call, host, load, pids
 from tests.waiting import eventually
 
 SOURCE = """
@@ -98,22 +97,6 @@ ORDER = {
     "total": "10.5",
     "placed": "2026-01-02T03:04:05Z",
 }
-
-
-class Recorded:
-    """An activity's surroundings."""
-
-    info: Mapping[str, Any] = {"attempt": 2}
-    idempotency_key = "w/r/1"
-
-    def __init__(self) -> None:
-        self.beats: list[Any] = []
-
-    def heartbeat(self, details: Any) -> None:
-        self.beats.append(details)
-
-    def is_canceled(self) -> bool:
-        return False
 
 
 def registry(directory: Path, name: str, *functions: str) -> Registry:

@@ -13,8 +13,10 @@ import pytest
 from runtime.contracts import End, RunDescription, Started, StartRequest
 from runtime.errors import ALREADY_EXISTS, CANCELED, INVALID, NOT_FOUND, UNAVAILABLE, Error, not_found
 from runtime.payload import Payload
+from runtime.process import command_runner
 from runtime.registry import Registry
-from tests.process.support import call, host, load, pids
+from tests.definitions import worker_entries
+from tests.process.support import Lines, call, host, load, pids
 from tests.waiting import eventually
 
 ORDER_PID = "{app:worker|o|1}"
@@ -28,6 +30,7 @@ class Played:
         self.said: list[tuple[Any, ...]] = []
         self.ending: asyncio.Future[Payload] = asyncio.get_running_loop().create_future()
         self.refuses: Error | None = None
+        self.is_deaf = False
 
     def _known(self, run: str) -> None:
         if run != "o|1":
@@ -41,7 +44,7 @@ class Played:
 
     async def signal(self, run: str, topic: str, args: Sequence[Payload], sender: str = "", request: str = "") -> None:
         self._known(run)
-        await asyncio.sleep(0)
+        await asyncio.sleep(3600 if self.is_deaf else 0)
         self.said.append((topic, [arg.value() for arg in args], sender))
 
     async def tell_end(self, run: str, kind: str, pid: str, end: End) -> None:
@@ -82,8 +85,7 @@ class Played:
 def registry(directory: Path, body: str) -> Registry:
     """`app:calls` is a function of that body; `app:order` a workflow on `app:worker`."""
     entries: list[dict[str, Any]] = [
-        {"name": "client", "kind": "temporal.client", "address": "127.0.0.1:1"},
-        {"name": "worker", "kind": "temporal.worker", "client": "client", "task_queue": "q"},
+        *worker_entries("q"),
         {
             "name": "order",
             "kind": "workflow.lua",
@@ -140,14 +142,35 @@ async def test_messages_to_one_run_keep_their_order(tmp_path: Path) -> None:
     assert [said[:2] for said in played.said] == [("n", [i]) for i in range(1, 6)]
 
 
+async def test_what_a_function_sent_before_its_end_is_given_up_in_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a run that does not answer, which is told and fails nobody."""
+    monkeypatch.setattr(command_runner, "LINGER", 0.0)
+    lines, played = Lines(), Played()
+    played.is_deaf = True
+    body = (
+        """coroutine.spawn(function() process.send("{app:worker|o|1}", "late") end) time.sleep("1ms") return 'sent'"""
+    )
+    async with host(registry(tmp_path, body), workflows=played, log=lines) as h:
+        assert await call(h, "calls") == "sent"
+    [(level, message, about)] = lines.seen
+    assert (level, message, about["entry"]) == ("warn", "1 messages were not delivered", "app:calls")
+
+
 async def test_exec_waits_for_the_result(tmp_path: Path) -> None:
-    body = 'local v, err = process.exec("app:order", "app:worker") return { v, err and err:kind() }'
+    body = """
+        local executor = process.with_options({ ["workflow.id_conflict_policy"] = "fail" })
+        local v, err = executor:exec("app:order", "app:worker")
+        return { v, err and err:kind() }
+    """
     played = Played()
     async with host(registry(tmp_path, body), workflows=played) as h:
         running = asyncio.create_task(call(h, "calls"))
         await eventually(lambda: played.starts)
         played.ending.set_result(Payload.of({"success": True}))
         assert await running == [{"success": True}]
+    assert played.starts[0].options == {"id_conflict_policy": "fail"}
 
 
 async def test_calling_a_workflow_spawns_it_on_its_default_host(tmp_path: Path) -> None:
@@ -187,6 +210,22 @@ async def test_a_monitored_run_s_end_is_an_event(tmp_path: Path) -> None:
         assert await running == [True, True, "done"]
 
 
+async def test_the_end_of_a_run_that_is_watched_later_is_an_event_too(tmp_path: Path) -> None:
+    body = """
+        local events = process.events()
+        process.monitor("{app:worker|o|1}")
+        process.registry.register("watches")
+        local e = events:receive()
+        return { e.kind, e.from, e.result.value }
+    """
+    played = Played()
+    async with host(registry(tmp_path, body), workflows=played) as h:
+        running = asyncio.create_task(call(h, "calls"))
+        await eventually(lambda: h.names.get("watches"))
+        played.ending.set_result(Payload.of("done"))
+        assert await running == ["pid.exit", ORDER_PID, "done"]
+
+
 async def test_a_linked_run_that_fails_takes_the_function_down_unless_it_traps_links(tmp_path: Path) -> None:
     body = """
         process.set_options({ trap_links = ... })
@@ -208,17 +247,18 @@ async def test_cancel_and_terminate_reach_runs_and_functions(tmp_path: Path) -> 
         local pid = ...
         if pid == nil then
           local e = process.events():receive()
-          return { e.kind, e.reason }
+          return { e.kind, e.reason, e.from }
         end
         local _, gone = process.terminate("{app:worker|other}")
-        return { process.cancel(pid, "late"), process.cancel("{app:worker|o|1}", "r"), process.terminate("{app:worker|o|1}"), gone:kind() }
+        return { process.cancel(pid, "late"), process.cancel("{app:worker|o|1}", "r"), process.terminate("{app:worker|o|1}"), gone:kind(), process.pid() }
     """
     played = Played()
     async with host(registry(tmp_path, body), workflows=played) as h:
         waiting = asyncio.create_task(call(h, "calls"))
         [pid] = await pids(h)
-        assert await call(h, "calls", pid) == [True, True, True, NOT_FOUND]
-        assert await waiting == ["pid.cancel", "late"]
+        *said, canceler = await call(h, "calls", pid)
+        assert said == [True, True, True, NOT_FOUND]
+        assert await waiting == ["pid.cancel", "late", canceler]
     assert [said[:2] for said in played.said] == [("cancel", "r"), ("terminate", "")]
     assert all(by.startswith("{app:") for _, _, by in played.said)
 

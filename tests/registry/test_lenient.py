@@ -7,13 +7,9 @@ from pathlib import Path
 import pytest
 
 from runtime.registry import Registry, RegistryError
+from tests.definitions import with_worker
 
-GOOD = """
-namespace: app
-entries:
-  - {name: temporal, kind: temporal.client, address: "localhost:7233"}
-  - {name: worker, kind: temporal.worker, client: temporal, task_queue: orders}
-"""
+GOOD = with_worker()
 ELSEWHERE = [
     "- {name: f, kind: function.lua, sauce: x}",
     "- {name: f, kind: function.lua, source: 'file://missing.lua'}",

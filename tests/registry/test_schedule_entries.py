@@ -10,16 +10,13 @@ import pytest
 from runtime.registry import Problem, Registry, RegistryError, TemporalSchedule
 from runtime.registry.kinds.schedule import Calendar, Range
 from runtime.temporal.schedules.checks import schedule_checks
+from tests.definitions import with_worker
 from tests.registry.support import Files
 
-HEAD = """
-namespace: app
-entries:
-  - {name: temporal, kind: temporal.client, address: "localhost:7233"}
-  - {name: worker, kind: temporal.worker, client: temporal, task_queue: q}
+HEAD = with_worker("""
   - {name: report, kind: workflow.lua, source: "file://r.lua", input_schema: {type: object, required: [day]}}
   - {name: bare, kind: workflow.lua, source: "file://r.lua"}
-"""
+""")
 SCRIPTS = {"r.lua": "return {}"}
 
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from tests.definitions import with_worker
 from tests.registry.support import Files
 
-HEAD = """namespace: app
-entries:
-  - {name: temporal, kind: temporal.client, address: "localhost:1"}
-  - {name: worker, kind: temporal.worker, client: temporal, task_queue: q}
+HEAD = with_worker("""
   - {name: web, kind: http.service}
   - {name: api, kind: http.router, server: web, prefix: /api}
   - {name: fn, kind: function.lua, source: "file://a.lua"}
   - {name: lib, kind: library.lua, source: "file://a.lua"}
-"""
+""")
 LUA = {"a.lua": "return 1"}
 
 

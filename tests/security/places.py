@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import yaml
 
 from runtime.contracts import Started, StartRequest
 from runtime.errors import LIMIT_EXCEEDED, Error
@@ -20,6 +19,7 @@ from runtime.lua.program import Programs
 from runtime.payload import Payload
 from runtime.process.host import ProcessHost
 from runtime.registry import Registry
+from tests.definitions import write_entries
 from tests.http.serving import NO_WORKFLOWS
 from tests.security.corpus import MODULES, Attack
 from tests.temporal.stage import Files, Stage, staged
@@ -130,7 +130,7 @@ async def host(folder: Path, attacks: Sequence[Attack]) -> AsyncIterator[Host]:
     script("canary", CANARY, {}, {})
     for attack in attacks:
         script(attack.name, attack.source, {"limits": _limits(attack)}, {"limits": _limits(light(attack))})
-    (folder / "registry.yaml").write_text(yaml.safe_dump({"namespace": "attack", "entries": entries}))
+    write_entries(folder, entries, "attack")
     registry = Registry.load(folder, environ={}, checks=[http_checks])
     made = ProcessHost(registry, Programs(registry), log=lambda *_: None)
     server = HttpServer(Backend(registry, made, NO_WORKFLOWS), HttpOptions(grace=1))

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from temporalio.client import Client
 
 from runtime.contracts import Message, RunDescription, Started, StartRequest
@@ -24,6 +23,7 @@ from runtime.temporal.client.runs import Runs
 from runtime.temporal.replay.replayer import ReplayResult, replay
 from runtime.temporal.worker.process_queue import ProcessQueues
 from runtime.temporal.worker.workers import Workers
+from tests.definitions import worker_entries, write_entries
 from tests.waiting import eventually
 from tests.workers import Watch
 
@@ -39,10 +39,7 @@ class Files:
         self.store = directory / "bundles"
         self.bundles: BundleStore = DirectoryStore(self.store)
         self.queue = f"test-{uuid.uuid4()}"
-        self._entries: list[dict[str, Any]] = [
-            {"name": "temporal", "kind": "temporal.client", "address": "127.0.0.1:1"},
-            {"name": "worker", "kind": "temporal.worker", "client": "temporal", "task_queue": self.queue},
-        ]
+        self._entries = worker_entries(self.queue)
 
     def workflow(self, name: str, source: str, **fields: Any) -> Files:
         meta = fields.pop("meta", {"temporal": {"workflow": {"worker": "worker"}}})
@@ -73,9 +70,7 @@ class Files:
         return self
 
     def load(self) -> Registry:
-        path = self.directory / "registry.yaml"
-        path.write_text(yaml.safe_dump({"namespace": "t", "entries": self._entries}))
-        return Registry.load(path, environ={})
+        return Registry.load(write_entries(self.directory, self._entries, "t"), environ={})
 
     def _script(self, kind: str, name: str, source: str, fields: Mapping[str, Any]) -> Files:
         (self.directory / f"{name}.lua").write_text(source)

@@ -12,6 +12,7 @@ from runtime import Error, Runtime
 from runtime.errors import INVALID, NOT_FOUND
 from runtime.registry import RegistryError
 from runtime.temporal.dev_server import DevServer
+from tests.definitions import with_worker, write
 
 SOURCES = {
     # Asks for the work by way of a queue, and waits for whoever did it to say so.
@@ -37,11 +38,7 @@ SOURCES = {
       return {done = ch:receive().path}
     end""",
 }
-REGISTRY = """
-namespace: app
-entries:
-  - {name: temporal, kind: temporal.client, address: "localhost:1"}
-  - {name: worker, kind: temporal.worker, client: temporal, task_queue: QUEUE}
+REGISTRY = with_worker("""
   - {name: web, kind: http.service, addr: "127.0.0.1:0"}
   - {name: api, kind: http.router, server: web}
   - {name: jobs, kind: http.endpoint, router: api, method: POST, path: /jobs, func: post}
@@ -60,16 +57,14 @@ entries:
     meta: {temporal: {activity: {worker: worker}}}
   - {name: do_work, kind: function.lua, source: "file://work.lua", modules: [queue, events, ctx]}
   - {name: post, kind: function.lua, source: "file://post.lua", modules: [queue, events, http]}
-"""
+""")
 
 
 @pytest.fixture
 def registry(tmp_path: Path) -> Path:
     for name, text in SOURCES.items():
         (tmp_path / name).write_text(text)
-    path = tmp_path / "registry.yaml"
-    path.write_text(REGISTRY.replace("QUEUE", f"queues-{uuid.uuid4().hex[:8]}"))
-    return path
+    return write(tmp_path, REGISTRY)
 
 
 def change(path: Path, old: str, new: str) -> None:

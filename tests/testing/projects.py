@@ -9,13 +9,9 @@ from typing import Any
 
 from runtime.registry import Registry
 from runtime.testing import Outcome, Suite, find
+from tests.definitions import with_worker
 
-HEAD = """\
-namespace: app
-entries:
-  - {name: temporal, kind: temporal.client, address: "127.0.0.1:1"}
-  - {name: worker, kind: temporal.worker, client: temporal, task_queue: depot}
-"""
+HEAD = with_worker(queue="depot")
 
 
 class Project:

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from runtime.app.runtime import Runtime
 from runtime.errors import INVALID, Error
 from runtime.temporal.dev_server import DevServer
+from tests.definitions import with_worker, write
 from tests.http.serving import entries, serving
 from tests.http.site import Site
 from tests.waiting import eventually
@@ -194,12 +195,8 @@ async def test_a_handler_and_what_it_calls_are_held_to_the_scope(tmp_path: Path)
 
 # With Temporal
 
-APPLICATION = """
-version: "1.0"
-namespace: web
-entries:
-  - {name: temporal, kind: temporal.client, address: "localhost:1"}
-  - {name: worker, kind: temporal.worker, client: temporal, task_queue: QUEUE}
+APPLICATION = with_worker(
+    """
   - {name: server, kind: http.service, addr: "127.0.0.1:0"}
   - name: api
     kind: http.router
@@ -219,7 +216,9 @@ entries:
       actions: [funcs.call, process.spawn, process.exec, process.send, process.read, registry.read]
       resources: ["web:who", "web:inner", "web:order", "web:part", "mine-*"]
       effect: allow
-"""
+""",
+    namespace="web",
+)
 SCRIPTS = {
     "start.lua": 'return function() return process.with_name("mine-" .. http_id()):exec("web:order", "web:worker") end',
     "order.lua": """
@@ -242,8 +241,7 @@ async def shop(temporal_server: DevServer, tmp_path_factory: pytest.TempPathFact
     directory = tmp_path_factory.mktemp("shop")
     for name, text in SCRIPTS.items():
         (directory / name).write_text(text.replace("http_id()", f'"{uuid.uuid4()}"'))
-    text = APPLICATION.replace("QUEUE", f"shop-{uuid.uuid4()}").replace("KEY", f'"{KEY}"')
-    (directory / "registry.yaml").write_text(text)
+    write(directory, APPLICATION.replace("KEY", f'"{KEY}"'))
     async with (
         Runtime.open(directory, temporal=temporal_server.address, http=True, environ={}) as runtime,
         aiohttp.ClientSession() as session,

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from temporalio.client import (
     Client,
     Schedule,
@@ -30,6 +29,7 @@ from runtime.temporal.dev_server import DevServer
 from runtime.temporal.schedules.operations import Schedules, ScheduleView
 from runtime.temporal.schedules.reconciler import ScheduleReconciler
 from runtime.temporal.schedules.sync import match
+from tests.definitions import worker_entries, write_entries
 from tests.waiting import eventually
 
 ECHO = "return function(...) return { input = { ... } } end"
@@ -51,15 +51,13 @@ class Project:
     def write(self, *schedules: dict[str, Any]) -> Path:
         """Schedules are of `echo`, and named `name`, unless they say otherwise."""
         entries: list[dict[str, Any]] = [
-            {"name": "temporal", "kind": "temporal.client", "address": "127.0.0.1:1"},
-            {"name": "worker", "kind": "temporal.worker", "client": "temporal", "task_queue": self.queue},
+            *worker_entries(self.queue),
             {"name": "echo", "kind": "workflow.lua", "source": "file://echo.lua"},
             {"name": "wait", "kind": "workflow.lua", "source": "file://wait.lua", "modules": ["process"]},
         ]
         common = {"name": self.name, "kind": "temporal.schedule", "workflow": "echo"}
         entries += [{**common, **schedule} for schedule in schedules]
-        self.path.write_text(yaml.safe_dump({"namespace": "t", "entries": entries}))
-        return self.path
+        return write_entries(self.path.parent, entries, "t")
 
 
 @pytest.fixture
