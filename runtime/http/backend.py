@@ -38,6 +38,17 @@ class Processes(Protocol):
     async def describe(self, pid: str, *, stack: bool = False) -> ProcessDescription: ...
 
 
+class Codec(Protocol):
+    """How payloads of Temporal clients are written and read. A body is the JSON of `temporal.api.common.v1.Payloads`."""
+
+    def client(self, namespace: str) -> str:
+        """The id of the client of a namespace, "" for the first of all. Raises `Error` NOT_FOUND."""
+        ...
+
+    async def decode(self, client: str, body: bytes) -> bytes: ...
+    async def encode(self, client: str, body: bytes) -> bytes: ...
+
+
 #: What is missing before requests can be served, as sentences; empty when all is well.
 Readiness = Callable[[], Awaitable[Sequence[str]]]
 
@@ -57,6 +68,7 @@ class Backend:
     processes: Processes | None = None
     hibernation: Hibernation = no_hibernation
     publishing: Publishing = no_publishing
+    codec: Callable[[Registry], Codec] | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     def workflows_for(self, principal: Principal) -> Workflows:

@@ -75,6 +75,9 @@ def _whole(default: int, most: int) -> Json:
     return {"type": "integer", "minimum": 1, "maximum": most, "default": default}
 
 
+_NAMESPACE = Parameter(
+    "X-Namespace", "The Temporal namespace whose client is meant; default: that of the first.", place="header"
+)
 _WAIT = Parameter("wait", "How long to wait for the result: seconds or a Go duration, at most 300 s.")
 _PREFER = Parameter("Prefer", "`wait=5`: the same, where no parameter says it (RFC 7240).", place="header")
 
@@ -120,6 +123,20 @@ OWN: Mapping[str, Operation] = {
             )
         },
     ),
+    f"POST {API}/codec/decode": Operation(
+        "Payloads as they were before they were encrypted or stored: a codec server of Temporal's UI and CLI",
+        {200: ("The payloads; stored ones of more than 8 MiB as they are.", ref("Payloads"))},
+        (_NAMESPACE,),
+        ref("Payloads"),
+        needs_body=True,
+    ),
+    f"POST {API}/codec/encode": Operation(
+        "Payloads as the clients of the namespace would send them",
+        {200: ("The payloads.", ref("Payloads"))},
+        (_NAMESPACE,),
+        ref("Payloads"),
+        needs_body=True,
+    ),
     f"GET {API}/runs": Operation(
         "The runs, newest first",
         {
@@ -159,6 +176,8 @@ OWN: Mapping[str, Operation] = {
         (
             Parameter("Last-Event-ID", "The id of the last event that was heard.", place="header"),
             Parameter("last_event_id", "The same, where no header can be set."),
+            Parameter("only", "`stream`: what is published, and the run's end."),
+            Parameter("names", "Of what is published only these streams, with commas between."),
         ),
     ),
     f"GET {_RUN}/history": Operation("The run's history, as evermoon replay reads it", {200: ("The history.", OBJECT)}),
@@ -219,6 +238,7 @@ SCHEMAS: Mapping[str, Json] = {
         ]
     },
     "Started": table(*_STARTED, **_STARTED),
+    "Payloads": table("payloads", payloads={"type": "array", "items": table(metadata={"type": "object", "additionalProperties": TEXT}, data=TEXT)}),
     "Command": table(*_COMMAND, "payload", **_COMMAND, payload=ANY),
     "Operation": table(
         "op_id", "state", *_COMMAND, *_STARTED,
@@ -227,7 +247,7 @@ SCHEMAS: Mapping[str, Json] = {
     "Run": table(
         *_STARTED, "entry", "state",
         **_STARTED, entry=TEXT, state={"enum": ["pending", "in_progress", "completed", "failed", "wedged", "unknown"]}, task_queue=TEXT,
-        started_at=_MAYBE_TEXT, closed_at=_MAYBE_TEXT, history_length={"type": "integer"}, bundle=_MAYBE_TEXT, details=ANY, progress=OBJECT,
+        started_at=_MAYBE_TEXT, closed_at=_MAYBE_TEXT, history_length={"type": "integer"}, continue_as_new_suggested={"type": "boolean"}, bundle=_MAYBE_TEXT, details=ANY, progress=OBJECT,
         failure={"type": ["object", "null"]}, cancel={"type": ["object", "null"]}, pending={"type": "array", "items": OBJECT}, stack={"type": "array", "items": OBJECT},
         warnings={"type": "array", "items": TEXT},
     ),

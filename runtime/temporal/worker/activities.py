@@ -29,6 +29,7 @@ from runtime.process.pids import Pid
 from runtime.temporal import failures, wire
 from runtime.temporal.worker import outcomes
 from runtime.temporal.worker.interceptor import activity_headers
+from runtime.temporal.worker.live_attempt import LiveAttempt
 from runtime.temporal.worker.publishing import publish_activity
 
 #: How often a waiting system activity says that it is alive; well under its heartbeat timeout.
@@ -38,7 +39,8 @@ _HEARTBEAT = 10.0
 class ActivityContext:
     """The `runtime.contracts.Activity` of one attempt. It may be used from any thread while the attempt runs."""
 
-    def __init__(self) -> None:
+    def __init__(self, live: LiveAttempt) -> None:
+        self._live = live
         self._context = contextvars.copy_context()  # the SDK keeps the attempt in a context variable
         self._attempt = activity.info()
         self._headers = activity_headers()
@@ -63,6 +65,7 @@ class ActivityContext:
 
     def heartbeat(self, details: Any) -> None:
         limits.check_size("the details of a heartbeat", [Payload.of(details)])
+        self._live.heartbeat(details)
         self._said = details
         told = (details, self._earlier) if self._earlier else (details,)
         if threading.get_ident() == self._thread:
@@ -128,7 +131,9 @@ def _caller(headers: Mapping[str, Proto]) -> Caller:
 
 
 async def _function(host: ProcessHost, args: Sequence[RawValue], stored: int | None) -> RawValue:
-    headers, surroundings = activity_headers(), ActivityContext()
+    headers = activity_headers()
+    live = LiveAttempt(host.streams, headers)
+    surroundings = ActivityContext(live)
     entry = surroundings.type
     try:
         value = await host.call(
@@ -139,11 +144,15 @@ async def _function(host: ProcessHost, args: Sequence[RawValue], stored: int | N
         )
         limits.check_size(f"the result of {entry}", [value], stored)
     except Error as error:
-        raise _raised(error, surroundings) from None
+        raised = _raised(error, surroundings)
+        live.failed(error, raised)
+        raise raised from None
     except asyncio.CancelledError:
         if _only_shutting_down():
             raise _elsewhere() from None
         raise
+    finally:
+        live.end()
     return wire.raw(value)
 
 
