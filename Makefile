@@ -5,7 +5,7 @@ PYTHON ?= python3
 PIP := -m pip --quiet --disable-pip-version-check
 LOCK := requirements.lock
 
-.PHONY: setup update newest demo demo-approvals demo-inference dev check test mutants test-servers fuzz soak bench bench-quick clean
+.PHONY: setup update newest demo demo-approvals demo-operations demo-inference dev check test mutants test-servers fuzz soak bench bench-quick clean
 
 setup: $(VENV)/.ready
 
@@ -38,6 +38,9 @@ demo: setup
 demo-approvals: setup
 	@$(BIN)/python -m entries.approvals.demo
 
+demo-operations: setup
+	@$(BIN)/python -m entries.operations.demo
+
 demo-inference: setup
 	@$(BIN)/python -m entries.inference.demo
 
@@ -51,6 +54,7 @@ check: setup
 	$(BIN)/vulture
 	$(BIN)/evermoon check
 	$(BIN)/evermoon check --registry entries/approvals
+	$(BIN)/evermoon check --registry entries/operations
 	$(BIN)/evermoon check --registry entries/inference
 
 test: setup

@@ -90,7 +90,7 @@ async def _run(asked: Asked) -> int:
             for note in plan.notes:
                 out.print(note, markup=False)
             err.print(f"seed {asked.seed}; ending what was started ...")
-    return 1 if failed else 0
+    return 1 if failed or plan.failed else 0
 
 
 async def _contestants(asked: Asked, err: Console) -> tuple[list[str], dict[str, str]]:

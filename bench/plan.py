@@ -40,6 +40,8 @@ class Plan:
     stack: AsyncExitStack
     rounds: int | None = None
     notes: list[str] = field(default_factory=list)
+    failed: bool = False
+    """Whether something was measured that may not be."""
     _workers: list[Worker] = field(default_factory=list)
     _alone: dict[str, Process] = field(default_factory=dict)
     _histories: dict[tuple[str, ...], str] = field(default_factory=dict)
@@ -47,6 +49,10 @@ class Plan:
 
     def size(self, full: int, quick: int) -> int:
         return quick if self.quick else full
+
+    def fail(self, why: str) -> None:
+        self.failed = True
+        self.notes.append(why)
 
     def among(self, *names: str) -> list[str]:
         """Those of these contestants that there are."""

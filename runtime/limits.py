@@ -118,6 +118,16 @@ def reached(what: str, most: int, entry: str) -> Error:
     return limit_exceeded(text, limit=what)
 
 
+def too_many_signals(run: str) -> Error:
+    """Of one more message to a run than the server lets it have (`history.maximumSignalsPerExecution`)."""
+    return limit_exceeded(
+        f"workflow {run} has been sent as many messages as Temporal lets one run have (10,000, unless the server says otherwise): "
+        "let it begin anew in time, with process.upgrade",
+        limit="signals",
+        workflow_id=run,
+    )
+
+
 def too_many(what: str) -> Error:
     """Of one more activity, child or signal than a run may have under way."""
     return invalid(

@@ -17,6 +17,10 @@ BINARY = "binary/plain"
 NULL = "binary/null"
 
 
+#: Made once: `json.dumps` would make another one for each value.
+_TEXT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
 @dataclass(frozen=True, slots=True)
 class Payload:
     """`encoding` is Temporal's metadata name (`json/plain`, `binary/plain`, `binary/null`); `data` its bytes."""
@@ -30,8 +34,7 @@ class Payload:
         if isinstance(value, bytes):
             return cls(BINARY, value)
         try:
-            text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-            return cls(JSON, text.encode())
+            return cls(JSON, _TEXT(value).encode())
         except (TypeError, ValueError, RecursionError) as error:
             raise invalid(f"value has no JSON form: {error}") from error
 

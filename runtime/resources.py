@@ -75,6 +75,10 @@ class Handles:
             raise invalid("closed already")
         return self._open[number][0]
 
+    def every(self, kind: type[T]) -> list[T]:
+        """What is open of a kind, oldest first."""
+        return [resource for resource, _ in self._open.values() if isinstance(resource, kind)]
+
     def close(self, number: object) -> None:
         """Closing twice, or nothing, is no mistake."""
         if isinstance(number, int) and number in self._open:

@@ -1,4 +1,4 @@
-"""Calls to the shop's services from an activity written in Python: idempotent, and with the service's own errors."""
+"""Calls to the shop's services from Python, from an activity or from the consumer of a queue: idempotent, and with the service's own errors."""
 
 from __future__ import annotations
 
@@ -19,16 +19,14 @@ HEARTBEAT = 1.0  # seconds
 async def post(variable: str, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
     """Posts `body` to `path` of the service whose URL the environment variable `variable` holds; its answer.
 
-    All attempts of one activity carry the same key, so the service acts once however often it is asked. Raises the
+    All attempts of one activity, or at one message, carry the same key, so the service acts once however often it is asked. Raises the
     error the service answers with, whose `details.attempt` says which attempt met it.
     """
-    activity = current().activity
-    if activity is None:
-        raise Error(INTERNAL, "this function runs as an activity only", retryable=False)
+    key, attempt = _attempt()
     url = current().environ.get(variable)
     if not url:
         raise Error(NOT_FOUND, f"the environment variable {variable} has no value", retryable=False)
-    headers = {"X-Idempotency-Key": activity.idempotency_key}
+    headers = {"X-Idempotency-Key": key}
     try:
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT)) as client,
@@ -38,8 +36,18 @@ async def post(variable: str, path: str, body: Mapping[str, Any]) -> dict[str, A
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
         raise Error(UNAVAILABLE, f"{path}: {error or type(error).__name__}") from error
     if response.status >= 300:
-        raise _refusal(response.status, answer, activity.info["attempt"])
+        raise _refusal(response.status, answer, attempt)
     return dict(answer)
+
+
+def _attempt() -> tuple[str, int]:
+    """What all attempts share, and which of them this is."""
+    activity, message = current().activity, current().message
+    if activity is not None:
+        return activity.idempotency_key, activity.info["attempt"]
+    if message is not None:
+        return message.id, message.attempt
+    raise Error(INTERNAL, "this function runs as an activity or for a message only", retryable=False)
 
 
 @asynccontextmanager

@@ -30,7 +30,9 @@ async def stage(state: Path) -> AsyncIterator[tuple[Shop, Worker]]:
         say(f"Temporal {server.address}, its UI {server.ui_url}")
         say(f"services {', '.join(f'{service.name} (process {service.process.pid})' for service in running.values())}")
         environ = {VARIABLES[service.name]: service.url for service in running.values()}
-        worker = Worker({**environ, "TEMPORAL_ADDRESS": server.address}, state / "worker.log")
+        worker = Worker(
+            {**environ, "TEMPORAL_ADDRESS": server.address, "SHOP_DB": str(state / "shop.db")}, state / "worker.log"
+        )
         try:
             await worker.start()
             say(f"worker {worker.url} (process {worker.pid})")

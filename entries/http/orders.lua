@@ -2,10 +2,12 @@
 
 local env = require("env")
 local errors = require("errors")
+local hash = require("hash")
 local http = require("http")
 local http_client = require("http_client")
 local json = require("json")
 local process = require("process")
+local sql = require("sql")
 local uuid = require("uuid")
 
 local order_input = require("order_input")
@@ -40,7 +42,42 @@ local function body()
   return request:body_json()
 end
 
---- POST /orders: 202 at once; the order goes on by itself.
+local function key_reused()
+  local response = http.response()
+  response:set_status(422)
+  response:set_content_type("application/problem+json")
+  response:write(json.encode({ status = 422, title = "Conflict", detail = "the Idempotency-Key was used for another order" }))
+end
+
+--- The order that a key stands for: the one whose request had it first. → its id | nil, error
+local function ordered_by(key, order)
+  local db, unavailable = sql.get("app:shop_db")
+  if unavailable then
+    return nil, unavailable
+  end
+  local said = hash.sha256(json.encode(order))
+  assert(db:execute("CREATE TABLE IF NOT EXISTS keys (key TEXT PRIMARY KEY, said TEXT NOT NULL, id TEXT NOT NULL)"))
+  assert(db:execute("INSERT INTO keys VALUES (?, ?, ?) ON CONFLICT DO NOTHING", { key, said, order.id or uuid.v7() }))
+  local rows = assert(db:query("SELECT said, id FROM keys WHERE key = ?", { key }))
+  return rows[1].said == said and rows[1].id
+end
+
+--- An order is placed once: neither while it runs nor after it ended may the same id start another.
+-- → pid, whether it was placed before | nil, false, error
+local function place(order, key)
+  local spawner = process.with_options({
+    ["workflow.id"] = order.id,
+    ["workflow.id_conflict_policy"] = "fail",
+    ["workflow.id_reuse_policy"] = "reject_duplicate",
+  })
+  local pid, refused = spawner:spawn("app:order_workflow", "app:worker", order)
+  if refused and key and errors.is(refused, errors.ALREADY_EXISTS) then
+    return pid_of(order.id), true
+  end
+  return pid, false, refused
+end
+
+--- POST /orders: 202 at once; the order goes on by itself. A repeat with the same Idempotency-Key is the same order.
 function M.create()
   local input, unreadable = body()
   if unreadable then
@@ -50,16 +87,23 @@ function M.create()
   if invalid then
     return nil, invalid
   end
-  order.id = order.id or uuid.v7()
-  -- An order is placed once: neither while it runs nor after it ended may the same id start another.
-  local spawner = process.with_options({
-    ["workflow.id"] = order.id,
-    ["workflow.id_conflict_policy"] = "fail",
-    ["workflow.id_reuse_policy"] = "reject_duplicate",
-  })
-  local pid, refused = spawner:spawn("app:order_workflow", "app:worker", order)
+  local key = http.request():header("Idempotency-Key")
+  local id, unavailable = order.id or uuid.v7(), nil
+  if key then
+    id, unavailable = ordered_by(key, order)
+  end
+  if unavailable then
+    return nil, unavailable
+  elseif not id then
+    return key_reused()
+  end
+  order.id = id
+  local pid, is_repeat, refused = place(order, key)
   if refused then
     return nil, refused
+  end
+  if is_repeat then
+    http.response():set_header("Idempotency-Replayed", "true")
   end
   http.response():set_header("Location", "/orders/" .. order.id)
   accepted({ id = order.id, pid = pid, amount = order.amount, run = "/api/v1/runs/" .. order.id })

@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
 from runtime.app.held_http import HeldHttp
 from runtime.app.options import EMBEDDED, RuntimeOptions
 from runtime.app.remote import Remote, load_for
 from runtime.errors import Error, unavailable
-from runtime.http import Backend, HttpOptions, HttpServer
+from runtime.http import Backend, HttpOptions, HttpServer, codec_url
 from runtime.loading import load_registry, say_problems
 from runtime.lua.hibernation import Counts
 from runtime.lua.program import Programs
@@ -28,6 +29,7 @@ from runtime.registry import (
     TemporalWorker,
 )
 from runtime.settings import Settings
+from runtime.temporal.client.payload_codec import NamespaceCodec
 from runtime.temporal.dev_server import DevServer
 from runtime.temporal.schedules.reconciler import ScheduleReconciler
 from runtime.temporal.worker.process_queue import ProcessQueues
@@ -111,6 +113,8 @@ class Lifecycle(Remote):
         self._clients.use(registry)
         self._runs.use(registry, self._pinning(programs))
         self._host.use(registry, programs)
+        if self._streams.use(registry):
+            self._runs.follow_anew()
         if self._schedules is not None:
             self._schedules.use(registry)
 
@@ -119,7 +123,8 @@ class Lifecycle(Remote):
         registry = self._registry = load_for(self._settings, options)
         if options.temporal == EMBEDDED:
             port, ui_port = options.ports
-            server = DevServer(options.state, namespaces=_namespaces(registry), port=port, ui_port=ui_port)
+            codec = codec_url(registry, options.http) if options.http is not None else None
+            server = DevServer(options.state, namespaces=_namespaces(registry), port=port, ui_port=ui_port, codec=codec)
             self._embedded = await stack.enter_async_context(server)
         self._connect(stack)
         programs = self._programs
@@ -170,6 +175,10 @@ class Lifecycle(Remote):
     async def _start_http(self, stack: AsyncExitStack, options: HttpOptions) -> None:
         backend = Backend(self._registry, self._host, self._runs, self.missing, self._host, self._hibernation)
         backend.publishing = lambda: self._streams.queue.counts
+        backend.schedules = lambda: self.schedules
+        backend.codec = NamespaceCodec
+        if self._embedded is not None:
+            options = replace(options, ui=self._embedded.ui_url)
         self._http = HttpServer(backend, options, self._held.holds)
         stack.push_async_callback(self._http.stop)
         await self._http.start()

@@ -88,7 +88,8 @@ def _print(cli: Cli, run: RunDescription, unserved: str | None) -> None:
         line("waiting", f"for a worker: none polls the task queue {unserved}")
     line("started", run.started_at)
     line("closed", run.closed_at)
-    line("events", run.history_length)
+    begin_anew = ", and the server suggests to continue as new" if run.continue_as_new_suggested else ""
+    line("events", f"{run.history_length}{begin_anew}")
     line("bundle", run.bundle)
     line("details", run.details if isinstance(run.details, str | None) else to_json(run.details))
     if run.cancel:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from runtime.http.backend import Backend, Functions, Readiness
     from runtime.http.checks import http_checks
-    from runtime.http.server import HttpOptions, HttpServer
+    from runtime.http.server import HttpOptions, HttpServer, codec_url
 
-__all__ = ["Backend", "Functions", "HttpOptions", "HttpServer", "Readiness", "http_checks"]
+__all__ = ["Backend", "Functions", "HttpOptions", "HttpServer", "Readiness", "codec_url", "http_checks"]
 
 _HOMES = {
     "Backend": "backend",
@@ -19,6 +19,7 @@ _HOMES = {
     "HttpOptions": "server",
     "HttpServer": "server",
     "Readiness": "backend",
+    "codec_url": "server",
     "http_checks": "checks",
 }
 

@@ -39,9 +39,9 @@ class Guarded:
         self._ask("process.spawn", request.entry)
         return await self._workflows.start(request)
 
-    async def signal(self, run: str, topic: str, args: Sequence[Payload], sender: str = "") -> None:
+    async def signal(self, run: str, topic: str, args: Sequence[Payload], sender: str = "", request: str = "") -> None:
         self._ask("process.send", run, topic=topic)
-        await self._workflows.signal(run, topic, args, sender)
+        await self._workflows.signal(run, topic, args, sender, request)
 
     async def query(self, run: str, name: str, args: Sequence[Payload]) -> Payload:
         self._ask("process.query", run, name=name)

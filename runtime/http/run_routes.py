@@ -155,7 +155,16 @@ def run_document(run: RunDescription) -> dict[str, Any]:
 
 def _summary(run: RunDescription) -> dict[str, Any]:
     document = run_document(run)
-    for detail in ("stack", "warnings", "pending", "details", "failure", "cancel", "progress"):
+    for detail in (
+        "stack",
+        "warnings",
+        "pending",
+        "details",
+        "failure",
+        "cancel",
+        "progress",
+        "continue_as_new_suggested",
+    ):
         del document[detail]
     return document
 

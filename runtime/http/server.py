@@ -10,6 +10,7 @@ from pathlib import Path
 from runtime.contracts import Workflows
 from runtime.errors import invalid, permission_denied
 from runtime.http.backend import Backend
+from runtime.http.codec import CODEC, CodecRoutes, mount_of
 from runtime.http.dispatch import Dispatch
 from runtime.http.docs.serving import Docs
 from runtime.http.endpoints import Times, endpoint_routes
@@ -21,9 +22,11 @@ from runtime.http.listener import Address, Listener, tls_context
 from runtime.http.middleware.metrics import Meters
 from runtime.http.mount import Mounts
 from runtime.http.operations import Operations
+from runtime.http.page.serving import WatchPage, without_taken
 from runtime.http.processes import ProcessRoutes
 from runtime.http.routes import Route, Routes
 from runtime.http.run_routes import RunRoutes
+from runtime.http.schedules import ScheduleRoutes
 from runtime.http.starting import Starting
 from runtime.http.static import static_routes
 from runtime.registry import HttpEndpoint, HttpRouter, HttpService, Registry
@@ -38,7 +41,7 @@ DEFAULT_ID = "evermoon:http"
 class HttpOptions:
     """The options of the server. `move_ports`: take the next free port when the wanted one is taken. `insecure`: other addresses than loopback are
     allowed without authentication. `default_service`: serve 127.0.0.1:8080 when the registry has no `http.service`.
-    `port`: that of the first service, whatever its entry says.
+    `port`: that of the first service, whatever its entry says. `ui`: the URL of a Temporal UI on this machine, whose pages may use the codec.
     `grace`: seconds that requests under way get when the server stops.
     """
 
@@ -47,6 +50,7 @@ class HttpOptions:
     default_service: bool = False
     port: int | None = None
     grace: float = 10.0
+    ui: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +207,8 @@ class HttpServer:
     def _dispatch(self, entry: HttpService, address: Address, registry: Registry) -> Dispatch:
         routers = [registry.resolve(router) for router in _routers(entry, registry)]
         mounts = [self._mounts.of(router, registry) for router in routers]
+        if self._options.ui is not None:
+            mounts.append(mount_of(self._options.ui))
         return Dispatch(
             self._routes(entry, registry, routers), mounts, exposed=not address.is_loopback, hosts=entry.hosts
         )
@@ -215,9 +221,8 @@ class HttpServer:
         files = [registry.resolve(static) for static in registry.of_kind(HttpStatic) if static.server == entry.id]
         served: list[Route] = []
         own = own_routes(self._backend, self._mounts.meters, times, served)
-        routes = Routes(
-            [*own, *endpoint_routes(self._backend, registry, routers, endpoints, times), *static_routes(files)]
-        )
+        others = [*endpoint_routes(self._backend, registry, routers, endpoints, times), *static_routes(files)]
+        routes = Routes([*without_taken(own, others), *others])
         served.extend(routes)
         return routes
 
@@ -243,6 +248,9 @@ def own_routes(backend: Backend, meters: Meters, times: Times, served: Sequence[
         *RunRoutes(backend, times.read).routes(),
         *RunEvents(backend, times.idle).routes(),
         *ProcessRoutes(backend).routes(),
+        *ScheduleRoutes(backend).routes(),
+        *WatchPage().routes(),
+        *CodecRoutes(backend, times.read).routes(),
     ]
 
 
@@ -273,6 +281,15 @@ def _services(registry: Registry, options: HttpOptions) -> Sequence[HttpService]
         host = Address.parse(found[0].addr).host
         found[0] = found[0].model_copy(update={"addr": f"{f'[{host}]' if ':' in host else host}:{options.port}"})
     return found
+
+
+def codec_url(registry: Registry, options: HttpOptions) -> str | None:
+    """Where the codec of a registry's first service will be; None where that is known only when it listens."""
+    for entry in _services(registry, options)[:1]:
+        address = Address.parse(entry.addr)
+        if address.port:
+            return address.url("https" if entry.tls else "http") + CODEC
+    return None
 
 
 def default_service() -> HttpService:

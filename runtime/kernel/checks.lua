@@ -13,6 +13,7 @@ return function(K)
   end
 
   -- The script's frames, innermost first: {source, line, name}. `co` for another coroutine's.
+  local LEVEL = 20 -- instructions for a level that is looked at, which is done in C
   function K.frames(co, limit)
     local frames, level = {}, co and 0 or 2
     limit = limit or 32
@@ -27,6 +28,7 @@ return function(K)
       end
       level = level + 1
     end
+    K.limits.note(level * LEVEL)
     return frames
   end
 

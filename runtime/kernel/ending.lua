@@ -38,7 +38,8 @@ return function(K)
   -- `asked`: by a question, of which a run knows nothing.
   function K.spent(asked)
     local less = asked and "do less in a query handler or validator" or "do less between two waits"
-    local limit, at = limits.spent, limits.at and " at " .. K.plain(limits.at) or ""
+    local limit, place = limits.spent, limits.at and K.plain(limits.at)
+    local at = place and " at " .. place or ""
     local message
     if limit == "values" then
       message = "the values of a step are more than 32 MiB" .. at .. ": hand over less at once, or where it is kept"
@@ -52,7 +53,7 @@ return function(K)
         raw.tostring(K.boot.limits[limit]), at, limit, K.boot.entry, less)
     end
     return ended("failed", { spent = limit, error = {
-      kind = kinds.LIMIT_EXCEEDED, message = message, retryable = false, details = { limit = limit },
+      kind = kinds.LIMIT_EXCEEDED, message = message, retryable = false, details = { limit = limit, at = place },
     } })
   end
 

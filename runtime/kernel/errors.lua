@@ -85,9 +85,11 @@ return function(K)
     })
   end
 
-  -- One that a function of the API returns to its caller.
+  -- One that a function of the API returns to its caller, who is looked for.
+  local REFUSED = 500 -- instructions, of which most are spent in C
   function K.refusal(fields)
     local err = K.error(fields)
+    K.limits.note(REFUSED)
     K.unheard(err)
     return err
   end

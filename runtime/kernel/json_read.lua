@@ -7,6 +7,7 @@ return function(K)
   local byte, find, sub, match, concat = string.byte, string.find, string.sub, string.match, raw.table.concat
   local marks, null = K.json_marks, K.null
   local MAX_DEPTH = 128
+  local SHORT = 256 -- bytes that are not charged
 
   local Fault = {}
   local function bad(position, text)
@@ -223,6 +224,7 @@ return function(K)
     -- What many events bring, and what no reader could make anything else of.
     if text == "null" then return nil end
     if #text < 20 and find(text, "^-?[1-9]%d*$") then return tonumber(text) end
+    if #text > SHORT then K.limits.note(#text // 5) end -- what looking for the ends of its strings takes in C
     local ok, value = pcall(read_all, text)
     likely = nil
     if ok then return value end

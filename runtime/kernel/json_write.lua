@@ -5,6 +5,7 @@
 return function(K)
   local raw = K.raw
   local type, mathtype, next, getmetatable = raw.type, raw.math.type, raw.next, raw.getmetatable
+  local SHORT = 256 -- bytes that are not charged
   local string, utf8, concat, sort = raw.string, raw.utf8, raw.table.concat, raw.table.sort
   local byte, find, format, gsub, sub = string.byte, string.find, string.format, string.gsub, string.sub
   local tonumber = raw.tonumber
@@ -242,14 +243,20 @@ return function(K)
   -- The text of `value`, or nil and what is wrong with it, naming the path inside it ("" for the value itself).
   function K.json_text(value, path)
     if mathtype(value) == "integer" then return format("%d", value) end
-    if type(value) == "string" and find(value, PLAIN) then return '"' .. value .. '"' end
+    if type(value) == "string" and find(value, PLAIN) then
+      if #value > SHORT then K.limits.note(#value // 5) end
+      return '"' .. value .. '"'
+    end
     local before = out and { out, root, keys, depth, levels, seen, likely } -- within the encoding of another
     out, root, keys, depth, levels, seen, likely = {}, path or "", {}, 0, 0, {}, {}
     local ok, err = raw.pcall(write, value, "", 0)
     local text = ok and concat(out)
     out, keys, seen, likely = nil, nil, nil, nil
     if before then out, root, keys, depth, levels, seen, likely = raw.table.unpack(before) end
-    if ok then return text end
+    if ok then
+      if #text > SHORT then K.limits.note(#text // 5) end -- what quoting and joining take in C
+      return text
+    end
     if type(err) == "table" and getmetatable(err) == Fault then return nil, err.message end
     raw.error(err, 0)
   end

@@ -4,7 +4,8 @@
 return function(K)
   local raw = K.raw
   local type, select, rawset, setmetatable = raw.type, raw.select, raw.rawset, raw.setmetatable
-  local string, mathtype, charge = raw.string, raw.math.type, K.limits.charge
+  local limits = K.limits
+  local string, mathtype, charge = raw.string, raw.math.type, limits.charge
   local find, match, gmatch, gsub, sub, byte = string.find, string.match, string.gmatch, string.gsub, string.sub, string.byte
   local text = K.use("kernel/argument").text
   local unseen = K.use("kernel/unseen")
@@ -15,21 +16,27 @@ return function(K)
   local TINY = 8192 -- steps that are not charged: what the call of a function takes is charged already
   local EACH = 64 -- steps for each byte of the text up to which Lua's own matcher is taken
   local MOST = 50000000 -- steps of it at most where RE2 cannot be taken, about a third of a second
-  local STEPS = 64 -- of it are as long as one instruction, roughly
+  local STEPS = 7 -- of it are as long as one instruction, roughly
+  local PLACES = 2 -- of a text at which it begins, likewise; rather more than steps
   local LITTLE = 1024 -- steps
+  local NEW, READ, LOOKED_AT = 100, 16, 250 -- instructions for a pattern that is new; for a byte of one that is long; of one whose form is made
+  local MADE, FEW = 1, 8 -- instructions for a replacement; how many are not charged
+  local COMPARED = 1024 -- bytes of text times bytes of plain text that are as long as one instruction
   local LOOK = 256 -- bytes that an anchored search is taken to look at when it finds nothing
   local MAX_PLAIN = 1000000000
 
   -- The bytes up to which a text is free to match, by how many repetitions the pattern has: seen without looking closer.
   local SAFE = { [0] = 1024, 96, 24, 12, 8 }
+  -- Of those, what is charged for a byte of a text that is longer than some; per half an instruction.
+  local FREE, PRICE = { [0] = 48, 16, 8 }, { [0] = 1, 4, 8 }
   local function safe(pattern)
-    if #pattern > 64 or find(pattern, "%%[b%d]") then return -1 end
+    if #pattern > 64 or find(pattern, "%%[b%d]") then return -1, 0, 0 end
     local _, repeats = gsub(gsub(pattern, "%%%p", ""), "[*+?-]", "")
-    return SAFE[repeats] or -1
+    return SAFE[repeats] or -1, FREE[repeats] or 1024, PRICE[repeats] or 0
   end
 
   -- The form of a pattern, by which its cost is known: read as a table, made when first read.
-  local NONE = { safe = -1, tiny = -1, linear = false, plain = false, native = false, anchored = false, lua_only = true, prefix = false }
+  local NONE = { safe = -1, free = 0, price = 0, captures = 0, each = 0, tiny = -1, linear = false, plain = false, native = false, anchored = false, lua_only = true, prefix = false }
   local Form = {}
   local form_of
   Form.__index = unseen(function(form, key)
@@ -38,9 +45,12 @@ return function(K)
     local many = work.worst(shape, 1000000) / 1000000
     form.linear = many <= EACH and raw.math.ceil(many)
     form.tiny = -1
+    form.each = 0
     for length = 4, 10 do
-      if work.worst(shape, 1 << length) <= TINY then form.tiny = 1 << length end
+      local most = work.worst(shape, 1 << length)
+      if most <= TINY then form.tiny, form.each = 1 << length, raw.math.ceil(most / (1 << length)) end
     end
+    limits.note(raw.math.min(#form.pattern, LONG) * LOOKED_AT)
     setmetatable(form, nil)
     return form[key]
   end)
@@ -52,7 +62,9 @@ return function(K)
   end)
   setmetatable(FORMS, { __index = unseen(function(forms, pattern)
     if type(pattern) ~= "string" then return NONE end
-    local form = setmetatable({ pattern = pattern, safe = safe(pattern) }, Form)
+    local most, free, price = safe(pattern)
+    local form = setmetatable({ pattern = pattern, safe = most, free = free, price = price }, Form)
+    limits.note(NEW + #pattern)
     if #pattern > LONG then return form end
     if count >= KEPT then
       for key in raw.next, forms do forms[key] = nil end
@@ -95,11 +107,11 @@ return function(K)
 
   -- The form of `pattern`, what a byte of `s` costs, and whether that is too much for Lua's own matcher.
   local function admit(s, pattern)
-    if #pattern > LONG then charge(#pattern) end
+    if #pattern > LONG then charge(#pattern * READ) end
     local form = FORMS[pattern]
     local tiny, each = form.tiny, form.linear
     if not tiny then K.misuse("stack overflow") end -- so deep that not even the form could be looked at
-    if #s <= tiny then return form, 0, false end
+    if #s <= tiny then return form, form.each, false end
     if each then return form, each, each * #s > MOST end
     local slow
     each, slow = judge(s, form)
@@ -126,8 +138,8 @@ return function(K)
     if init < 1 then init = 1 end
     local reach = found and last or length
     if not found and form.anchored and init + LOOK < length then reach = init + LOOK end
-    local work = (reach - init + 1) * each
-    if work > LITTLE then charge(work // STEPS) end
+    local places = reach - init + 1
+    if places * each > LITTLE then charge(places * each // STEPS + (form.anchored and 0 or places // PLACES)) end
   end
   local function found(form, each, s, init, first, last, ...)
     if not first or init < 1 or (last - init) * each > LITTLE then pay(form, each, s, init, first, last) end
@@ -152,7 +164,11 @@ return function(K)
 
   local function find_plain(s, pattern, init)
     if #s * #pattern > MAX_PLAIN then return use("kernel/pattern").find_plain(s, pattern, init) end
-    return found(NONE, 2, s, init, find(s, pattern, init, true))
+    local first, last = find(s, pattern, init, true)
+    local bytes = (last or #s) - (init > 0 and init or 1)
+    if bytes > LITTLE then charge(bytes * #pattern // COMPARED) end
+    if not first then return nil end
+    return first, last
   end
 
   local function find_any(s, pattern, init)
@@ -166,7 +182,7 @@ return function(K)
     local form, each, slow = admit(s, pattern)
     if slow then return use("kernel/matches").match(source(form, s, init, true)) end
     if form.plain then -- string.find would take what is malformed for text
-      charge(#s * each // STEPS)
+      charge(#s * each // STEPS + #s // PLACES)
       return match(s, form.native, init)
     end
     return matched(form, each, s, init, find(s, form.native, init))
@@ -178,7 +194,7 @@ return function(K)
     if byte(pattern, 1) == 94 then pattern = "%" .. pattern end -- a character here, and no anchor
     local form, each, slow = admit(s, pattern)
     if slow then return use("kernel/matches").gmatch(source(form, s, init)) end
-    charge((#s + 1) * each // STEPS)
+    charge((#s + 1) * each // STEPS + #s // PLACES)
     return gmatch(s, form.native, init)
   end
 
@@ -187,7 +203,7 @@ return function(K)
     local form, each, slow = admit(s, pattern)
     if slow then return use("kernel/matches").gsub(source(form, s, 1), s, replacement, n) end
     local result, count = string.gsub(s, form.native, replacement, n) -- a field, which names it in a message
-    charge(#s * each // STEPS + #result // 32)
+    charge(#s * each // STEPS + #s // PLACES + count * (MADE + form.captures) + #result // 32)
     return result, count
   end
 
@@ -197,23 +213,38 @@ return function(K)
     if type(s) ~= "string" or type(pattern) ~= "string" then s, pattern = text(s, 1, "find"), text(pattern, 2, "find") end
     if init == nil then init = 1 elseif mathtype(init) ~= "integer" then init = start(init, "find") end
     if plain then return find_plain(s, pattern, init) end
-    if #s <= FORMS[pattern].safe then return find(s, pattern, init) end
+    local form, n = FORMS[pattern], #s
+    if n <= form.safe then
+      if n > form.free then charge(n * form.price // 2) end
+      return find(s, pattern, init)
+    end
     return find_any(s, pattern, init)
   end
   function strings.match(s, pattern, init)
     if type(s) ~= "string" or type(pattern) ~= "string" then s, pattern = text(s, 1, "match"), text(pattern, 2, "match") end
     if init == nil then init = 1 elseif mathtype(init) ~= "integer" then init = start(init, "match") end
-    if #s <= FORMS[pattern].safe then return match(s, pattern, init) end
+    local form, n = FORMS[pattern], #s
+    if n <= form.safe then
+      if n > form.free then charge(n * form.price // 2) end
+      return match(s, pattern, init)
+    end
     return match_any(s, pattern, init)
   end
   function strings.gmatch(s, pattern, init)
-    if init == nil and type(s) == "string" and #s <= FORMS[pattern].safe then return gmatch(s, pattern) end
+    if init == nil and type(s) == "string" then
+      local form, n = FORMS[pattern], #s
+      if n <= form.safe then
+        if n > form.free then charge(n * form.price // 2) end
+        return gmatch(s, pattern)
+      end
+    end
     return gmatch_any(s, pattern, init)
   end
   function strings.gsub(s, pattern, replacement, n)
     if n == nil and type(replacement) == "string" and type(s) == "string" and #s <= FORMS[pattern].safe then
+      if #s > FORMS[pattern].free then charge(#s * FORMS[pattern].price // 2) end
       local result, count = gsub(s, pattern, replacement)
-      if #result > 1024 then charge(#result // 32) end
+      if count > FEW then charge(count * MADE + #result // 32) end
       return result, count
     end
     return gsub_any(s, pattern, replacement, n)

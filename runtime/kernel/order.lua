@@ -9,7 +9,9 @@ return function(K)
 
   -- Numbers and strings are sorted apart, by Lua's own order: a comparator would run more or less often by the luck of the hash,
   -- and be charged so.
+  local FEW = 16 -- keys whose sorting is not charged
   local function sorted(keys, count)
+    if count > FEW then K.limits.note(K.sorting_cost(keys, count)) end
     if count > 1 then sort(keys) end
     return keys
   end
@@ -76,8 +78,7 @@ return function(K)
       count = count + 1
       keys[count] = k
     end
-    if count > 1 then sort(keys) end
-    return keys, count
+    return sorted(keys, count), count
   end
 
   -- `next` by hand: the keys of the table walked last are kept, so that a walk costs one sort, not one a step. Those of other

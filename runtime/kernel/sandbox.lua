@@ -9,9 +9,25 @@ return function(K)
   local getmetatable, setmetatable = raw.getmetatable, raw.setmetatable
 
   local base = {
-    assert = raw.assert, error = raw.error, ipairs = raw.ipairs, select = raw.select, tonumber = raw.tonumber,
-    tostring = K.tostring, pairs = K.pairs, next = K.next, rawequal = raw.rawequal, _VERSION = "Lua 5.4",
+    assert = raw.assert, error = raw.error, ipairs = raw.ipairs, select = raw.select,
+    tostring = K.tostring, pairs = K.pairs, next = K.next, _VERSION = "Lua 5.4",
   }
+
+  -- Reading and comparing long text is done in C.
+  local tonumber, rawequal = raw.tonumber, raw.rawequal
+  local LONG, DIGITS = 24, 400 -- bytes of text that is not charged; which a number may need
+  function base.tonumber(...)
+    local value = ...
+    if type(value) == "string" and #value > LONG then limits.charge(#value > DIGITS and DIGITS + #value // 16 or #value // 2) end
+    local number = tonumber(...)
+    return number
+  end
+  function base.rawequal(...)
+    local value = ...
+    if type(value) == "string" and #value > LONG then limits.charge(#value // 128) end
+    local is = rawequal(...)
+    return is
+  end
 
   -- Tables without a metatable are no objects, which is seen at once.
   function K.no_objects(t, fname)
@@ -189,7 +205,7 @@ return function(K)
   -- Arithmetic on numeric strings goes through the metatable that was just emptied; keep Lua's own rule for it.
   local function arithmetic(name, apply)
     string_meta[name] = function(a, b)
-      local x, y = raw.tonumber(a), raw.tonumber(b)
+      local x, y = base.tonumber(a), base.tonumber(b)
       if x == nil or y == nil then
         local culprit = x == nil and a or b
         K.misuse("attempt to perform arithmetic on a %s value", K.type(culprit))

@@ -4,6 +4,7 @@
 return function(K)
   local raw = K.raw
   local type, mathtype, sort = raw.type, raw.math.type, raw.table.sort
+  local charge = K.limits.charge
   local SMALL = 100 -- up to here Lua's own sort never rolls its die (RANLIMIT in ltablib.c)
   local RUN = 8
 
@@ -62,6 +63,7 @@ return function(K)
   end
 
   return function(t, n, before)
+    if not before and raw.getmetatable(t) == nil then charge(K.sorting_cost(t, n)) end
     if n <= SMALL or (not before and raw.getmetatable(t) == nil and is_plain(t, n)) then
       return sort(t, before)
     end

@@ -8,6 +8,8 @@ return function(K)
   function K.now() return K.time end
 
   function K.log(level, message, fields, name)
+    local size = type(message) == "string" and #message or 0
+    K.limits.charge(150 + size // 5)
     if K.readonly then return end
     K.emit_line({ op = "log", level = level, message = K.plain(message), fields = K.plain_fields(fields), logger = K.plain(name) })
   end

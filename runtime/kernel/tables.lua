@@ -35,13 +35,13 @@ return function(K)
   local function moves(t, at, beyond)
     local n = #t
     if mathtype(at) ~= "integer" or at < 1 or at > n + beyond then return false end
-    if n - at >= 8 then charge((n - at) // 8) end
+    if n - at >= 8 then charge((n - at) // 3) end
     return true
   end
 
   local tables = {}
   function tables.pack(...)
-    charge(select("#", ...) // 4)
+    charge(select("#", ...) // 2)
     return table.pack(...)
   end
 
@@ -49,6 +49,7 @@ return function(K)
     K.no_objects(t, "concat")
     if sep ~= nil then sep = text(sep) end
     i, j = i and whole(i, 3, "concat") or 1, j and whole(j, 4, "concat") or length(t)
+    local numbers = 0
     local copy, bytes = is_lying(t) and {} or nil, (type(sep) == "string" and j > i) and #sep * (j - i) or 0
     if bytes > MAX_STRING then K.misuse("resulting string too large") end
     for k = i, j do
@@ -57,12 +58,13 @@ return function(K)
       if kind == "string" then
         bytes = bytes + #v
         if bytes > MAX_STRING then K.misuse("resulting string too large") end
-      elseif not copy and (kind == "table" or v ~= v) then -- an error's text; NaN in one form
-        copy = table.move(t, i, k - 1, i, {})
+      else
+        numbers = numbers + 1
+        if not copy and (kind == "table" or v ~= v) then copy = table.move(t, i, k - 1, i, {}) end -- an error's text; NaN in one form
       end
       if copy then copy[k] = v ~= v and "nan" or text(v) end
     end
-    charge(bytes // 32)
+    charge(bytes // 32 + numbers * 10)
     return table.concat(copy or t, sep, i, j)
   end
 
@@ -87,7 +89,7 @@ return function(K)
       for k = n + 1, at + 1, -1 do t[k] = t[k - 1] end
       t[at] = value
     else
-      charge((n - at + 1) // 8)
+      charge((n - at + 1) // 3)
       table.insert(t, at, value)
     end
   end
@@ -100,7 +102,7 @@ return function(K)
     local n = open(t, "remove")
     local at = select("#", ...) > 0 and whole((...), 2, "remove") or n
     if not is_lying(t) then
-      if at >= 1 and at < n then charge((n - at) // 8) end
+      if at >= 1 and at < n then charge((n - at) // 3) end
       return table.remove(t, ...)
     end
     if select("#", ...) > 0 and n + 1 ~= at and (at < 1 or at > n + 1) and not (n == 0 and at == 0) then
@@ -129,7 +131,7 @@ return function(K)
     if f <= 0 and e >= raw.math.maxinteger + f then K.misuse("bad argument #3 to 'move' (too many elements to move)") end
     if t > raw.math.maxinteger - (e - f) then K.misuse("bad argument #4 to 'move' (destination wrap around)") end
     if not is_lying(a) and not is_lying(b) then
-      charge((e - f) // 4)
+      charge((e - f) * 3 // 4)
       return table.move(a, f, e, t, b)
     end
     if t > e or t <= f or a ~= b then

@@ -13,12 +13,17 @@ return function(K)
 
   -- Called as a field where an argument may be refused: the name in the message is that of the field.
   local len, byte, rep = string.len, string.byte, string.rep
-  local SHORT = 256 -- bytes that are not charged: what the call of a function takes is charged already
+  local SHORT = 128 -- bytes that are not charged: what the call of a function takes is charged already
+  local WIDE = 64 -- bytes of a formatted text that are not charged either
 
   -- NaN keeps its sign on some machines, so it is written as one NaN everywhere.
   local NAN = string.unpack("<d", "\0\0\0\0\0\0\xf8\x7f")
 
-  local strings = { packsize = string.packsize }
+  local strings = {}
+  function strings.packsize(format)
+    if type(format) == "string" and #format > SHORT then charge(#format // 4) end
+    return string.packsize(format)
+  end
 
   function strings.len(s)
     if type(s) ~= "string" then s = text(s, 1, "len") end
@@ -36,7 +41,7 @@ return function(K)
     if type(s) ~= "string" then s = text(s, 1, "sub") end
     if mathtype(i) ~= "integer" then number(i, 2, "sub") end
     local result = string.sub(s, i, j)
-    if #result > SHORT then charge(#result // 32) end
+    if #result > SHORT then charge(#result // 64) end
     return result
   end
   function strings.byte(s, i, j)
@@ -66,7 +71,7 @@ return function(K)
   function strings.pack(...)
     local result
     if has_nan(...) then result = string.pack(one_nan(...)) else result = string.pack(...) end
-    charge(#result // 8 + #(...) // 8)
+    charge(#result // 32 + #(...) // 4)
     return result
   end
   local function charged_strings(...)
@@ -75,7 +80,7 @@ return function(K)
       local v = select(i, ...)
       if type(v) == "string" then bytes = bytes + #v end
     end
-    charge(bytes // 32)
+    charge(bytes // 64)
     return ...
   end
   function strings.unpack(format, ...)
@@ -100,12 +105,13 @@ return function(K)
     return rep(s, n, sep)
   end
 
-  local function formatted(ok, result)
+  local function formatted(texts, ok, result)
     if not ok then
       if result == "not enough memory" then raw.error(result, 0) end
       K.misuse((string.gsub(result, "'string%.format'", "'format'")))
     end
-    if #result > SHORT then charge(#result // 32) end
+    -- What is no text of the arguments is written digit by digit.
+    if #result > WIDE then charge(#result // 64 + (#result > texts + WIDE and (#result - texts) * 3 // 2 or 0)) end
     return result
   end
   local OBJECT = { table = true, ["function"] = true, thread = true }
@@ -113,12 +119,19 @@ return function(K)
     if type(fmt) ~= "string" then fmt = text(fmt, 1, "format") end
     local n = select("#", ...)
     if n > 32 then charge(n) end
-    local plain = not string.find(fmt, "%%[^%a%%]*p")
+    if #fmt > SHORT then charge(#fmt) end
+    local plain, texts = not string.find(fmt, "%%[^%a%%]*p"), #fmt
     for i = 1, n > 32 and 0 or n do
       local v = select(i, ...)
-      if OBJECT[type(v)] or v ~= v then plain = false end
+      local kind = type(v)
+      if kind == "string" then
+        texts = texts + #v
+      elseif OBJECT[kind] or v ~= v then
+        plain = false
+      end
     end
-    if plain and n <= 32 then return formatted(raw.pcall(string.format, fmt, ...)) end
+    if texts > SHORT and string.find(fmt, "q", 1, true) then charge(texts // 2) end
+    if plain and n <= 32 then return formatted(texts, raw.pcall(string.format, fmt, ...)) end
     local args, i = table.pack(...), 0
     for k = 1, n do
       if args[k] ~= args[k] then args[k] = NAN end
@@ -138,7 +151,7 @@ return function(K)
       return nil
     end)
     charge(16)
-    return formatted(raw.pcall(string.format, fmt, table.unpack(args, 1, n)))
+    return formatted(texts, raw.pcall(string.format, fmt, table.unpack(args, 1, n)))
   end
 
   -- utf8 -----------------------------------------------------------------------------------------------------------------
@@ -157,8 +170,13 @@ return function(K)
     return utf8.codepoint(s, i, j, lax)
   end
   function utf8s.offset(s, n, ...)
-    if mathtype(n) == "integer" and type(s) == "string" then charge(raw.math.min(#s, n < 0 and -(n + 1) or n) // 8) end
-    return utf8.offset(s, n, ...)
+    local at, from = utf8.offset(s, n, ...), ...
+    if type(s) == "string" and #s > SHORT then
+      from = raw.math.tointeger(raw.tonumber(from)) or (raw.tonumber(n) > 0 and 1 or #s + 1)
+      if from < 0 then from = #s + from + 1 end
+      charge((at and raw.math.abs(at - from) or #s) // 32) -- it goes over every byte in between
+    end
+    return at
   end
 
   for name, fn in raw.next, K.use("kernel/matching") do strings[name] = fn end

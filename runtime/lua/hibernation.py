@@ -156,10 +156,11 @@ class HibernatingSession:
         """Bytes that Lua holds for it."""
         return self._session.memory_used() if self._session is not None else 0
 
-    def step(self, events: Sequence[protocol.Event], clock: protocol.Clock) -> protocol.Batch:
-        """As `Session.step`; raises `WokenDiffers` as well."""
+    def step(self, events: Sequence[protocol.Event], clock: protocol.Clock, *, patience: float = 1) -> protocol.Batch:
+        """As `Session.step`; raises `WokenDiffers` as well. The step may take `patience` times as long as others."""
         with self._lock:
             session = self._awake()
+            session.patience = patience
             self._answers = []
             try:
                 batch = session.step(events, clock)
@@ -171,6 +172,10 @@ class HibernatingSession:
             elif self._log.kept:
                 self._log.add(events, clock, self._answers, batch, session.taken())
             return batch
+
+    def taken(self) -> float:
+        """Seconds of processor time that the last step took, at most."""
+        return self._session.taken() if self._session is not None else 0.0
 
     def query(self, name: str, args: Sequence[Payload]) -> Payload:
         """As `Session.query`; raises `WokenDiffers` as well."""
@@ -253,15 +258,15 @@ class HibernatingSession:
 
     def _tell_again(self, session: Session) -> None:
         """With the budget of a replay, which is twice the usual one: what passed passes. Raises `WokenDiffers`."""
-        seconds, digest = session.seconds, Digest()
-        session.limit_time(seconds * _PATIENCE)
+        digest = Digest()
+        session.patience = _PATIENCE
         for told in self._log.told():
             self._heard = deque(told.answers)
             batch = session.step(told.events, told.clock)
             if self._heard and self._astray is None:
                 self._astray = f"It did not ask {self._heard[0].name} again."
             digest.add(batch)
-        session.limit_time(seconds)
+        session.patience = 1
         if self._astray is not None or digest.value() != self._log.digest.value():
             self._pool.differed(self._program.bundle)
             raise WokenDiffers(self._difference())

@@ -102,6 +102,7 @@ class Session:
         self._is_asked = False
         self._step_since: tuple[float, float] | None = None
         self.seconds = MAX_SECONDS_OF_A_WORKFLOW if boot.get("class") == "workflow" else MAX_SECONDS
+        self.patience = 1.0  # times as long may an event take
         self._waits_long = boot.get("class") == "process"
         self._interrupt: BaseException | None = None
         self._interpreter: Interpreter | None = None
@@ -227,8 +228,10 @@ class Session:
         cpu, wall = self._since
         if self._is_asked and time.monotonic() - wall > _QUESTION_SECONDS:
             return True
-        taken = time.thread_time() - cpu
-        if taken > self.seconds or (taken > _FAIR_SECONDS and time.monotonic() - wall > MAX_WALL_SECONDS):
+        taken, patience = time.thread_time() - cpu, self.patience
+        if taken > self.seconds * patience:
+            return True
+        if taken > _FAIR_SECONDS and time.monotonic() - wall > MAX_WALL_SECONDS * patience:
             return True
         return self._spent is not None and self._spent() >= 1
 

@@ -109,7 +109,7 @@ class ShadowSession(Session):
         call: Callable[[Session], protocol.Answer],
         spent: float,
     ) -> None:
-        shadow.limit_time(max(self.seconds - spent, 0.0))
+        shadow.limit_time(max(self.seconds * self.patience - spent, 0.0))
         shadow._clock = self._clock
         try:
             other = call(shadow)

@@ -9,6 +9,7 @@ from runtime.modules import activity, base64, hash, matching, options, os, uuid,
 from runtime.modules.crypto import module as crypto
 from runtime.modules.definition import (
     DETERMINISTIC,
+    HOST,
     PURE,
     WORKFLOW,
     CommandHandler,
@@ -21,6 +22,7 @@ from runtime.modules.expr import module as expr
 from runtime.modules.http import module as http
 from runtime.modules.http_client import module as http_client
 from runtime.modules.json import module as json
+from runtime.modules.outbox import module as outbox
 from runtime.modules.queue import module as queue
 from runtime.modules.security import module as security
 from runtime.modules.sql import module as sql
@@ -69,8 +71,10 @@ _ALL = (
     http_client.MODULE,
     json.MODULE,
     _lua("logger", WORKFLOW, "structured log lines"),
+    _lua("operation", HOST, "commands that are accepted once and carried out by a run"),
     os.MODULE,
     _lua("outcome", PURE, "ok, retry or fail: the results of an external call"),
+    outbox.MODULE,
     _lua("payload", DETERMINISTIC, "values with a format"),
     _lua("print", WORKFLOW, "one log line"),
     _lua("process", WORKFLOW, "messages, events and starting others", workflow=options.workflow_options_json),

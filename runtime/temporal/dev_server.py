@@ -51,7 +51,7 @@ DYNAMIC_CONFIG: Mapping[str, str] = {
 class DevServer:
     """A running Temporal server. `state` is the directory to keep data in, None to keep none. Ports are the usual ones, or free ones if those are taken.
 
-    `port` and `ui_port` are these and no others. `namespaces` exist besides "default". What the server logs is in `temporal.log` of the state directory.
+    `port` and `ui_port` are these and no others. `namespaces` exist besides "default". `codec` is the URL at which its UI has values decoded. What the server logs is in `temporal.log` of the state directory.
     """
 
     def __init__(
@@ -62,11 +62,13 @@ class DevServer:
         ui: bool = True,
         port: int | None = None,
         ui_port: int | None = None,
+        codec: str | None = None,
     ) -> None:
         self._state = state
         self._ports = (port, ui_port)
         self._namespaces = [name for name in namespaces if name != "default"]
         self._ui = ui
+        self._codec = codec
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: int | None = None
         self._lock: IO[str] | None = None
@@ -145,6 +147,8 @@ class DevServer:
         arguments += ["--ui-port", str(ui_port)] if self._ui else ["--headless"]
         if self._state is not None:
             arguments += ["--db-filename", str(self._state / "temporal.db")]
+        if self._codec is not None:
+            arguments += ["--ui-codec-endpoint", self._codec]
         for name in self._namespaces:
             arguments += ["--namespace", name]
         for key, value in DYNAMIC_CONFIG.items():

@@ -106,6 +106,8 @@ PIN_MARKER = "evermoon.bundle:{hash}"
 CANCEL_MARKER = "evermoon.cancel:2"
 #: Of a run that cancels and terminates processes of hosts; to one that has been told that there are none, there never are.
 END_PROCESS_MARKER = "evermoon.end_process"
+#: Of a run that was told of another that it has been sent as many signals as the server lets it.
+SIGNALS_MARKER = "evermoon.signals_full"
 #: Of a run that asks, when a message to another was not taken, whether that has ended.
 ENDED_MARKER = "evermoon.how_ended"
 #: Of a run that heeds the start delay of its children; one that has started such a child at once goes on doing so.
@@ -118,6 +120,8 @@ STARVED_MARKER = "evermoon.starved"
 
 #: Of a run that was ended because its history was full.
 HISTORY_MARKER = "evermoon.history_full"
+#: Of a run that was ended because one of its steps, by number, spent its time again and again; the line where that was.
+OVERTIME_MARKER = "evermoon.overtime:{step}@{at}"
 
 #: Marker in which the SDK records a patch, and the key of its details: JSON {id, deprecated}.
 SDK_PATCH = "core_patch"
@@ -130,6 +134,8 @@ UNTYPED = "Internal"
 
 #: Built-in queries that the kernel answers.
 QUERY_STACK = "__lua_stack"
+#: What it is asked with for the values of locals; kernels that know none of them tell the rest.
+WITH_LOCALS = "locals"
 QUERY_STATUS = "__status"
 QUERY_INBOX = "__inbox"
 #: Queries that Temporal's UI and CLI ask any run.

@@ -52,6 +52,12 @@ class Calls:
         self._asked: set[int] = set()
         self._activities: dict[int, Activity] = {}
 
+    @property
+    def under_way(self) -> int:
+        """How many are, without those that their worker itself runs."""
+        local = sum(1 for activity in self._activities.values() if activity.scheduled.is_local)
+        return len(self._asked) + len(self._activities) - local
+
     def begin(self, command: protocol.Command, seq: int) -> None:
         """Raises the `Error` that refuses it before anything is begun."""
         entry_id = str(command.data["id"])

@@ -114,6 +114,11 @@ class Children:
         else:
             self._begin(kept)
 
+    @property
+    def under_way(self) -> int:
+        """How many have begun and not ended."""
+        return sum(1 for kept in self._kept.values() if kept.has_begun and kept.child.outcome is None)
+
     def give_up(self, seq: int | None) -> None:
         """What nobody waits for any more: it is asked to end, or never starts."""
         if seq in self._kept:

@@ -7,6 +7,7 @@ clock is the world's. It stands still while anybody can do something, also while
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from runtime import limits
@@ -47,6 +48,7 @@ class RegistryHost(VirtualHost):
         self._calls = Calls(world, self)
         self._updates: dict[str, Callable[[Outcome], None]] = {}
         self._published: dict[str, int] = {}
+        self._sleeps: set[int] = set()
         self._sender, self._depth = caller.sender, caller.depth
         own = Pid.parse(pid) or Pid(self._worker() or PLACE, "virtual")
         self._id, self.place = own.id, own.place
@@ -206,6 +208,7 @@ class RegistryHost(VirtualHost):
         self._session.close()
         self.entry_id, self._program = entry_id, self._programs.get(entry_id)
         self._timers.clear()
+        self._sleeps.clear()
         self._children = Children(self)
         self._calls = Calls(self.world, self)
         self._boot |= {"ctx": continuation.get("ctx") or {}, "info": self._info(), **self._words()}
@@ -221,8 +224,32 @@ class RegistryHost(VirtualHost):
         elif command.op == "update_done" and command.data["id"] in self._updates:
             told = self._updates.pop(command.data["id"])
             told(self._update_outcome(command))
+        elif command.op == "timer" and command.seq is not None:
+            self._sleep(command.data["ns"], command.seq)
         else:
             super()._carry_out(command)
+
+    def _sleep(self, nanoseconds: int, seq: int) -> None:
+        try:
+            self._make_room("timers", len(self._sleeps))
+        except Error as error:
+            self.hear(protocol.failure(seq, error))
+            return
+        self._sleeps.add(seq)
+        self.later(nanoseconds, seq, partial(self._wake, seq))
+
+    def _wake(self, seq: int) -> None:
+        self._sleeps.discard(seq)
+        self.hear(protocol.result(seq, NOTHING))
+
+    def _make_room(self, what: str, count: int) -> None:
+        """Raises `Error` for one more of them than a run of this entry, or of any, may have under way."""
+        entry = self._registry.get(self.entry_id)
+        most: int | None = getattr(entry.limits, what) if isinstance(entry, WorkflowLua) else None
+        if most is not None and count >= most:
+            raise limits.reached(what, most, self.entry_id)
+        if what != "timers" and count >= limits.MAX_PENDING:
+            raise limits.too_many(what)
 
     def _publish(self, name: str, value: Payload) -> None:
         place = self._published[name] = self._published.get(name, 0) + 1
@@ -254,14 +281,18 @@ class RegistryHost(VirtualHost):
 
     def _give_up(self, seq: int) -> None:
         super()._give_up(seq)
+        self._sleeps.discard(seq)
         self._calls.give_up(seq)
 
     def _answer(self, command: protocol.Command, seq: int) -> None:
         try:
             check(self._registry, self.principal, command, of_pid)
             if command.op == "call":
+                self._make_room("activities", self._calls.under_way)
                 self._calls.begin(command, seq)
                 return
+            if command.op in ("exec", "spawn"):
+                self._make_room("children", self._children.under_way)
         except Error as error:
             self.hear(protocol.failure(seq, error))
             return

@@ -52,7 +52,7 @@ class VirtualWorkflows:
         id = _id(child)
         return Started(id, id, child.pid, created)
 
-    async def signal(self, run: str, topic: str, args: Sequence[Payload], sender: str = "") -> None:
+    async def signal(self, run: str, topic: str, args: Sequence[Payload], sender: str = "", request: str = "") -> None:
         self._open(run).post(protocol.message(topic, sender, args, self._runs.now))
 
     async def query(self, run: str, name: str, args: Sequence[Payload]) -> Payload:

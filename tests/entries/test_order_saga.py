@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -35,6 +36,12 @@ class Stage:
         async with self.shop.client.post(self.url + path, json=body) as response:
             return response.status, await response.json(content_type=None)
 
+    async def post_with(self, headers: dict[str, str], path: str, body: Any) -> tuple[int, Any, str | None]:
+        """Status, answer, and whether the answer is that of a repeat."""
+        async with self.shop.client.post(self.url + path, json=body, headers=headers) as response:
+            replayed = response.headers.get("Idempotency-Replayed")
+            return response.status, await response.json(content_type=None), replayed
+
     async def get(self, path: str) -> tuple[int, Any]:
         async with self.shop.client.get(self.url + path) as response:
             return response.status, await response.json(content_type=None)
@@ -65,8 +72,12 @@ class Stage:
 
 
 @pytest.fixture(scope="module")
-async def stage(shop: Shop, temporal_server: DevServer) -> AsyncIterator[Stage]:
-    environ = {**os.environ, **{VARIABLES[name]: service.url for name, service in shop.running.items()}, "PORT": "0"}
+async def stage(
+    shop: Shop, temporal_server: DevServer, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Stage]:
+    urls = {VARIABLES[name]: service.url for name, service in shop.running.items()}
+    database = str(tmp_path_factory.mktemp("order-saga") / "shop.db")
+    environ = {**os.environ, **urls, "PORT": "0", "SHOP_DB": database}
     shadowed = ["app:worker:worker_options.shadow=true"]
     async with Runtime.open(
         REGISTRY, temporal=temporal_server.address, http=True, environ=environ, overrides=shadowed
@@ -88,8 +99,24 @@ async def test_an_order_completes(stage: Stage) -> None:
     assert payment["status"] == "confirmed"
     status, order = await stage.get(f"/orders/{id}")
     assert (status, order["status"], order["amount"]) == (200, "confirmed", 450)
-    (told,) = await stage.shop.get("notification", "/notifications", saga_id=id)
+    (told,) = await eventually(lambda: stage.shop.get("notification", "/notifications", saga_id=id))
     assert (told["recipient"], told["event"]) == ("ann", "order_completed")
+
+
+async def test_order_http_endpoint_takes_an_idempotency_key_as_one_order(stage: Stage) -> None:
+    order = {"customer": "ann", "items": [{"sku": "tea", "quantity": 1, "price": 450}]}
+    key = {"Idempotency-Key": f"key-{uuid.uuid4().hex}"}
+    answers = [await stage.post_with(key, "/orders", order) for _ in range(3)]
+    assert [status for status, _, _ in answers] == [202, 202, 202]
+    [id] = {answer["id"] for _, answer, _ in answers}
+    assert [replayed for _, _, replayed in answers] == [None, "true", "true"]
+    assert (await stage.post_with(key, "/orders", {**order, "customer": "bob"}))[0] == 422
+    assert (await stage.result(id))["success"]
+    assert await stage.calls("order", "create_order", id) == ["done"]
+    assert (await stage.post_with(key, "/orders", order))[1]["id"] == id
+    other = await stage.post("/orders", order)
+    assert other[1]["id"] != id
+    assert (await stage.result(other[1]["id"]))["success"]
 
 
 async def test_out_of_stock_is_tried_three_times_then_undone(stage: Stage) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
@@ -264,3 +265,38 @@ async def test_a_body_that_comes_too_slowly_is_408(impatient: Serving, arrived: 
 @pytest.mark.parametrize("sent", [b"", b"GET /ignores HT", b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: "])
 async def test_a_head_that_comes_too_slowly_is_408(impatient: Serving, sent: bytes) -> None:
     assert (await impatient.raw(sent)).startswith(b"HTTP/1.1 408 ")
+
+
+async def test_a_second_head_on_a_connection_that_never_ends_is_given_up(tmp_path: Path) -> None:
+    """As an idle connection is: what has come of the head is no request."""
+    definitions = ENTRIES.replace("max_body: 16MiB", "timeouts: {read: 9s, idle: 200ms}, max_body: 16MiB")
+    async with serving(tmp_path, definitions, HANDLERS) as site:
+        first = b"GET /ignores HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        answers = await site.raw(first + b"GET /ignores HTTP/1.1\r\nX-Slow: ")
+        assert answers.count(b"HTTP/1.1 ") == 1
+
+
+async def test_half_sent_heads_hold_up_nobody_else(tmp_path: Path) -> None:
+    async with serving(tmp_path, ENTRIES, HANDLERS) as site:
+        halves = [await site.connect() for _ in range(300)]
+        for _, writer in halves:
+            writer.write(b"POST /counts HTTP/1.1\r\nHost: localhost\r\nContent-Le")
+        assert (await site.ask("POST", "/counts", data=b"abc")).status == 200
+        for _, writer in halves:
+            writer.close()
+
+
+@pytest.mark.parametrize("line", [b"X-More: " + b"x" * 4000 + b"\r\n", b"a: b\r\n"], ids=["long", "many"])
+async def test_a_head_without_end_is_refused_before_it_fills_the_memory(tmp_path: Path, line: bytes) -> None:
+    async with serving(tmp_path, ENTRIES, HANDLERS) as site:
+        reader, writer = await site.connect()
+        writer.write(b"GET /ignores HTTP/1.1\r\nHost: localhost\r\n")
+        sent = 0
+        with suppress(ConnectionError):
+            while not writer.is_closing() and not reader.at_eof() and sent < 64 * 1024 * 1024:
+                writer.write(line * (100_000 // len(line)))
+                sent += 100_000
+                await writer.drain()
+        assert sent < 64 * 1024 * 1024
+        writer.close()
+        assert (await site.ask("POST", "/counts", data=b"abc")).status == 200

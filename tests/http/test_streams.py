@@ -261,6 +261,7 @@ async def test_publishing_fails_nobody_when_the_store_is_away_and_says_so_once(
         assert [line for line in said if "what is published waits for it" in line] == said
         assert len(said) == 1
     assert web.runtime._streams.queue.counts.lost == 2 * len(WORDS)
+    assert f"{2 * len(WORDS)} published events are lost" in caplog.text
 
 
 async def test_a_scope_is_asked_about_streams(web: Site) -> None:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from runtime.app.runtime import Runtime
+from runtime.modules.stream.memory import MemoryStreams
 from runtime.temporal.dev_server import DevServer
+from runtime.temporal.history.run_chain import Histories
 from tests import databases
 from tests.http.site import Site
 from tests.http.test_events import blocks, heard
-from tests.http.test_streams import ACTIVITY, are_rising, named, serving, store_of, told, until, write
+from tests.http.test_streams import ACTIVITY, STORES, WORDS, are_rising, named, serving, store_of, told, until, write
 
 #: An activity that publishes a number whenever it is told to, and a workflow that goes on as new between two of them.
 COUNTS = """
@@ -121,3 +125,75 @@ async def test_who_comes_back_after_what_he_missed_was_dropped_begins_anew(
         assert (reset.name, told(again), again[0].name) == ("reset", [3, 4, 5], "started")
         late = await heard(web, path)
         assert late == again
+
+
+async def test_a_thousand_who_follow_one_run_are_one_reader_of_it(
+    tmp_path: Path, temporal_server: DevServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: Counter[str] = Counter()
+
+    def counted(owner: type, name: str) -> None:
+        whole = getattr(owner, name)
+
+        def count(*args: Any, **kwargs: Any) -> Any:
+            asked[name] += 1
+            return whole(*args, **kwargs)
+
+        monkeypatch.setattr(owner, name, count)
+
+    for name in ("read", "mark", "changed"):
+        counted(MemoryStreams, name)
+    for name in ("pages", "chain", "now"):
+        counted(Histories, name)
+
+    async with serving(write(tmp_path, STORES["memory"]), temporal_server) as web:
+        run = (await web.runtime.start("web:answer", WORDS)).id
+        reading = asyncio.Semaphore(0)
+
+        async def follows() -> list[str]:
+            found: list[str] = []
+            async with web.runtime.follow(run) as feed:
+                async for event in feed:
+                    found.append(f"{event.id} {event.name}")
+                    if event.name == "step.completed":
+                        reading.release()
+            return found
+
+        before = len(asyncio.all_tasks())
+        following = [asyncio.create_task(follows()) for _ in range(1000)]
+        for _ in following:
+            await reading.acquire()
+        assert len(asyncio.all_tasks()) - before - len(following) < 20
+        assert await web.runtime.call("web:tell", run) is True
+        await web.runtime.send(run, "go")
+        first, *others = await asyncio.gather(*following)
+        assert [text.partition(" ")[2] for text in first].count("stream") == len(WORDS) + 1
+        assert [other for other in others if other != first] == []
+        assert (asked["pages"], asked["chain"], asked["now"]) == (1, 1, 1)
+        assert max(asked.values()) < 100
+
+
+async def test_a_reload_that_names_another_store_is_taken_up(tmp_path: Path, temporal_server: DevServer) -> None:
+    """What was published stays in the former one: who comes back is told to begin anew."""
+    registry = write(tmp_path, STORES["memory"])
+    text = registry.read_text()
+    async with serving(registry, temporal_server) as web:
+        run = (await web.runtime.start("web:answer", WORDS)).id
+        path = f"/api/v1/runs/{run}"
+        async with web.session.get(f"{web.url}{path}/events") as response:
+            events = blocks(response)
+            first = await named(events, "stream")
+            await named(events, "step.completed")
+            registry.write_text(text.replace("name: tell,", "name: tells,"))  # the same store
+            await web.runtime.reload()
+            assert await web.runtime.call("web:tells", run) is True
+            assert (await named(events, "stream")).data["data"] == "hello"
+            registry.write_text(text.replace(STORES["memory"], STORES["sqlite"]))
+            await web.runtime.reload()
+            assert [event async for event in events] == []
+        assert await web.runtime.call("web:tell", run) is True
+        await web.runtime.send(run, "go")
+        reset, *again = await heard(web, path, first.id)
+        assert (reset.name, again[0].name, told(again)) == ("reset", "started", ["hello"])
+        async with serving(registry, temporal_server, workers=False) as other:
+            assert await heard(other, path) == again

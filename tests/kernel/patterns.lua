@@ -11,7 +11,7 @@ local K = {
     coroutine = coroutine,
   },
   type = type, tostring = tostring, is_error = function() return false end,
-  limits = { charge = function(n) assert(math.type(n) == "integer" and n >= 0) spent = spent + n end, spend = error },
+  limits = { charge = function(n) assert(math.type(n) == "integer" and n >= 0) spent = spent + n end, note = function() end, spend = error },
   host = function(name, ...) return host(name, ...) end,
   anew = function(renew) renew() end,
 }

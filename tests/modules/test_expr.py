@@ -440,7 +440,7 @@ _LARGE = ".{0,1000}.{0,1000}x"  # many states at once, so that the host may be b
 )
 def test_regular_expressions_are_under_the_budget(body: str) -> None:
     error = fail(body, modules=["expr"])
-    assert (error.kind, error.details) == (LIMIT_EXCEEDED, {"limit": "instructions"})
+    assert (error.kind, (error.details or {})["limit"]) == (LIMIT_EXCEEDED, "instructions")
 
 
 def test_a_long_text_may_be_searched_by_a_usual_expression() -> None:

@@ -5,6 +5,7 @@ import gzip
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 import pytest
@@ -40,10 +41,16 @@ class Server:
             "/long": lambda: web.Response(body=b"x" * 100_000),
             "/bomb": lambda: web.Response(body=gzip.compress(b"0" * 5_000_000), headers={"Content-Encoding": "gzip"}),
             "/redirect": lambda: web.Response(status=302, headers={"Location": request.query["to"]}),
+            "/loop": lambda: web.Response(status=307, headers={"Location": "/loop"}),
             "/cookie": lambda: web.Response(text="set", headers={"Set-Cookie": "kept=1"}),
         }.get(request.path)
         if special is not None:
             return special()
+        if request.path == "/endless":
+            endless = web.StreamResponse(status=302, headers={"Location": "/end"})
+            await endless.prepare(request)
+            while True:
+                await endless.write(b"x" * 65536)
         if request.path == "/never":
             await self.never.wait()
         if request.path == "/hangup":
@@ -391,6 +398,30 @@ async def test_a_redirect_leads_nowhere_that_the_entry_may_not_go(tmp_path: Path
         await ask(tmp_path, body, server.url, meta=meta)
     assert caught.value.kind == PERMISSION_DENIED
     assert [request.path for request in server.seen] == ["/redirect"]
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("/loop", "redirects without end"),
+        ("file:///etc/passwd", "redirects to what is no http or https URL"),
+        ("ftp://127.0.0.1/", "redirects to what is no http or https URL"),
+        ("http://", "redirects to what is no http or https URL"),
+        ("//127.0.0.1:1/", "no connection to"),
+        ("http://no-such-host.invalid/", "no address for"),
+    ],
+)
+async def test_a_redirect_that_leads_nowhere_is_told(tmp_path: Path, server: Server, target: str, said: str) -> None:
+    with pytest.raises(Error) as caught:
+        await ask(tmp_path, "return http_client.get(url)", f"{server.url}/redirect?to={quote(target, safe='')}")
+    assert caught.value.kind == UNAVAILABLE
+    assert said in caught.value.message
+
+
+async def test_a_redirect_with_a_body_without_end_is_followed(tmp_path: Path, server: Server) -> None:
+    """Nobody reads the body of what only leads elsewhere."""
+    body = 'local r = http_client.get(url .. "/endless") return { r.status_code, r.url }'
+    assert await ask(tmp_path, body, server.url) == [200, f"{server.url}/end"]
 
 
 @pytest.mark.parametrize(

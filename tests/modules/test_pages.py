@@ -33,6 +33,8 @@ NAMES = [
     "hash",
     "http",
     "http_client",
+    "operation",
+    "outbox",
     "queue",
     "security",
     "sql",
@@ -41,6 +43,8 @@ NAMES = [
     "uuid",
     "yaml",
 ]
+#: What the page of a module uses beside it.
+BESIDE = {"outbox": ["sql"]}
 SNIPPETS = [
     (name, block)
     for name in NAMES
@@ -92,7 +96,7 @@ async def test_what_the_page_shows_is_so(tmp_path: Path, api: str, name: str, bl
     snippet = block.text
     source = f"return function() {snippet.replace('https://api.example.com', api)} end"
     entries = [
-        function("shown", modules=[*MODULES, name] if name not in MODULES else MODULES, meta={"http_client": {"allow_private": True}}),
+        function("shown", modules=[*MODULES, *({name, *BESIDE.get(name, ())} - set(MODULES))], meta={"http_client": {"allow_private": True}}),
         {"name": "shop_url", "kind": "env.variable", "variable": "SHOP_URL", "default": "http://localhost:8080"},
         {"name": "db", "kind": "db.sql.sqlite", "file": ":memory:"},
         {"name": "sessions", "kind": "store.memory"},
@@ -103,6 +107,7 @@ async def test_what_the_page_shows_is_so(tmp_path: Path, api: str, name: str, bl
         {"name": "retries", "kind": "env.variable", "variable": "RETRIES", "storage": "all"},
         {"name": "memory", "kind": "queue.driver.memory"},
         {"name": "mails", "kind": "queue.queue", "driver": "memory"},
+        {"name": "relay", "kind": "outbox.relay", "database": "db"},
     ]  # fmt: skip
     request = HttpRequest(
         "POST", "/", "h", "", {}, {"content-type": "application/json"}, {"shop": "s"}, b'{"id":"o-1"}'

@@ -39,7 +39,7 @@ class Played:
         self.starts.append(request)
         return Started("o|1", "r-1", ORDER_PID)
 
-    async def signal(self, run: str, topic: str, args: Sequence[Payload], sender: str = "") -> None:
+    async def signal(self, run: str, topic: str, args: Sequence[Payload], sender: str = "", request: str = "") -> None:
         self._known(run)
         await asyncio.sleep(0)
         self.said.append((topic, [arg.value() for arg in args], sender))

@@ -8,7 +8,9 @@ import signal
 import socket
 import sys
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import pytest
 from temporalio.client import Client
 
@@ -152,3 +154,18 @@ async def test_servers_started_at_once_are_each_ones_own(tmp_path: Path) -> None
             await client.start_workflow("nobody", id="only-here", task_queue="none")
     finally:
         await asyncio.gather(*(server.stop() for server in servers))
+
+
+async def test_its_ui_knows_where_values_are_decoded() -> None:
+    async with DevServer(codec="http://127.0.0.1:8080/api/v1/codec") as server, aiohttp.ClientSession() as session:
+
+        async def settings() -> dict[str, Any]:
+            try:
+                async with session.get(f"{server.ui_url}/api/v1/settings") as answer:
+                    found: dict[str, Any] = await answer.json()
+                    return found
+            except aiohttp.ClientError:  # it comes up behind the server
+                return {}
+
+        found = await eventually(settings, every=0.1)
+        assert found["Codec"]["Endpoint"] == "http://127.0.0.1:8080/api/v1/codec"

@@ -97,7 +97,7 @@ return function(K)
     K.check(algorithm, 5, "pbkdf2", "string", true)
     -- Half a second for what is allowed at most; more is refused.
     if iterations > 0 and length > 0 then
-      K.limits.charge(math.min(3000000, 3.0 * iterations * math.max(1, length // 20)) // 1 | 0)
+      K.limits.charge(math.min(6000000, 10.0 * iterations * math.max(1, length // 20)) // 1 | 0)
     end
     return K.host("crypto.pbkdf2", password, salt, iterations, length, algorithm or "sha256")
   end

@@ -216,6 +216,8 @@ def _translated(error: Exception, url: URL) -> Error:
     place = f"{url.host}:{url.port}"
     if isinstance(error, TimeoutError):
         return timed_out(f"no answer from {place} in time")
+    if isinstance(error, aiohttp.RedirectClientError):
+        return unavailable(f"{place} redirects to what is no http or https URL", retryable=False)
     if isinstance(error, aiohttp.InvalidURL):
         return invalid(f"not an http or https URL: {str(url)[:200]!r}")
     if isinstance(error, aiohttp.TooManyRedirects):

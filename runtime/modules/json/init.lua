@@ -1,7 +1,7 @@
 -- json: text and values. Faults are those of a boundary, reported as INTERNAL.
 return function(K)
   local json = {}
-  local KEYWORD = 100 -- instructions for each keyword that is looked at
+  local KEYWORD = 180 -- instructions for each keyword that is looked at
 
   local function internal(message)
     return nil, K.refusal({ kind = K.kinds.INTERNAL, message = message, retryable = false })

@@ -25,6 +25,7 @@ from sqlalchemy import (
     delete,
     extract,
     func,
+    inspect,
     literal,
     select,
     update,
@@ -35,7 +36,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from runtime.modules.queue.message import QueueMessage, require_room
 from runtime.modules.queue.store import Counts, about, message_of
-from runtime.modules.sql.database import OpenDatabase
+from runtime.modules.sql.database import OpenDatabase, Transaction
 from runtime.payload import Payload
 from runtime.registry.kinds.queue import QueueEntry
 
@@ -77,25 +78,37 @@ class SqlQueueStore:
 
         def work(connection: Connection) -> None:
             try:
-                connection.execute(CreateTable(self._table, if_not_exists=True))
-                connection.execute(CreateIndex(self._index, if_not_exists=True))
+                self._make(connection)
             except SQLAlchemyError:  # another host made it at the same moment
                 connection.execute(select(self._table.c.seq).limit(1)).close()
 
         await self._database.run(work)
 
-    async def put(self, entry: QueueEntry, message: QueueMessage) -> None:
-        await self._database.in_transaction(lambda connection: self.put_in(connection, entry, message))
+    def _make(self, connection: Connection) -> None:
+        connection.execute(CreateTable(self._table, if_not_exists=True))
+        connection.execute(CreateIndex(self._index, if_not_exists=True))
 
-    def put_in(self, connection: Connection, entry: QueueEntry, message: QueueMessage) -> None:
-        """In a transaction of somebody's."""
+    async def put(self, entry: QueueEntry, message: QueueMessage) -> None:
+        await self._database.in_transaction(lambda connection: self._put(connection, entry, message))
+
+    def _put(self, connection: Connection, entry: QueueEntry, message: QueueMessage) -> None:
         c = self._table.c
         if connection.execute(select(c.seq).where(c.queue == entry.id, c.id == message.id)).first() is not None:
             return
         found = connection.execute(self._counting(entry.id)).one()
         require_room(entry, found.messages, int(found.bytes or 0), message.size)
+        self._insert_row(connection, entry.id, message)
+
+    def insert_in(self, transaction: Transaction, connection: Connection, queue: str, message: QueueMessage) -> None:
+        """In a transaction of somebody's, on its connection. Makes the table there, unless it is there."""
+        transaction.require_open(connection)
+        if not inspect(connection).has_table(self._table.name):
+            self._make(connection)
+        self._insert_row(connection, queue, message)
+
+    def _insert_row(self, connection: Connection, queue: str, message: QueueMessage) -> None:
         values = {
-            "queue": entry.id,
+            "queue": queue,
             "id": message.id,
             "encoding": message.body.encoding,
             "body": message.body.data,

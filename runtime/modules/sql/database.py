@@ -28,8 +28,10 @@ from runtime.modules.sql.mysql import Mysql
 from runtime.modules.sql.postgres import Postgres
 from runtime.modules.sql.sqlite import Sqlite
 from runtime.modules.sql.urls import MEMORY, url_of
+from runtime.registry import Registry
 from runtime.registry.kinds.storage import Database
 from runtime.registry.problems import did_you_mean
+from runtime.resources import Resources
 
 T = TypeVar("T")
 
@@ -254,6 +256,11 @@ class Transaction:
     async def run(self, work: Callable[[Connection], T]) -> T:
         return await asyncio.shield(asyncio.wrap_future(self.database.submit(lambda: self._serially(work))))
 
+    def require_open(self, connection: Connection) -> None:
+        """On its thread, with its connection. Raises `Error` INVALID when the text of a statement has ended it."""
+        if not self.database.dialect.is_in(raw_of(connection), self.begun):
+            raise invalid(_OVER)
+
     async def end(self, statement: str) -> None:
         """COMMIT or ROLLBACK; the connection goes back to the pool either way."""
         if self._leaving:
@@ -301,13 +308,18 @@ def _dialect(entry: Database, closing: threading.Event) -> Dialect:
 
 async def database_of(process: ExecutionPort, entry_id: str) -> OpenDatabase:
     """The open database of an entry. Raises `Error` NOT_FOUND for what is no database."""
-    entry = process.registry.get(entry_id)
+    return await shared(process.registry, process.resources, entry_id)
+
+
+async def shared(registry: Registry, resources: Resources, entry_id: str) -> OpenDatabase:
+    """The same, on a host that has these."""
+    entry = registry.get(entry_id)
     if not isinstance(entry, Database):
-        known = [database.id for database in process.registry.of_kind(Database)]
+        known = [database.id for database in registry.of_kind(Database)]
         raise not_found("database", entry_id, did_you_mean(entry_id, known))
-    process.registry.services.require(entry)
-    resolved = process.registry.resolve(entry)
-    return await process.resources.open(("sql", entry.id), lambda: _opened(resolved))
+    registry.services.require(entry)
+    resolved = registry.resolve(entry)
+    return await resources.open(("sql", entry.id), lambda: _opened(resolved))
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from runtime.contracts import RunPosition
 from runtime.errors import NOT_FOUND, Error
@@ -38,10 +38,9 @@ _KNOWN = 5.0
 _MOST_BASES = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """The run that is published to. `attempt` is the activity's that does so, "" for others. A run that does so itself says which chain it is
-    of, and how many events of its own history it knows."""
+class Target(NamedTuple):
+    """The run that is published to. `attempt` is the activity's that does so, "" for others. Who knows says which chain it is of, and how many
+    events its own history has; 0 where that makes no difference."""
 
     run: str
     run_id: str | None = None
@@ -94,7 +93,7 @@ class PublishQueue:
             self._loop = asyncio.get_running_loop()
             self._hurry, self._written, self._wanted = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
-    def publish(self, target: Target, event: Published) -> None:
+    def publish(self, target: Target, event: Published, *, counts: bool = True) -> None:
         size = len(event.data) + _OVERHEAD
         with self._lock:
             if self._bytes + size > MAX_WAITING:
@@ -103,7 +102,7 @@ class PublishQueue:
                 if is_first:
                     _log.warning("more is published than the stream store takes: events are lost")
                 return
-            self.counts.published += 1
+            self.counts.published += counts
             waiting = self._waiting.get(target)
             if waiting is None:
                 waiting = self._waiting[target] = _Waiting()
@@ -135,7 +134,7 @@ class PublishQueue:
         self._known.pop(target, None)
 
     async def close(self, timeout: float = 2.0) -> None:
-        """As long as the store takes something every `timeout` seconds, it is given all that waits."""
+        """As long as the store takes something every `timeout` seconds, it is given all that waits; the rest is lost, which is said."""
         if self._task is None:
             return
         while self._waiting:
@@ -145,7 +144,13 @@ class PublishQueue:
                 break
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+        before = self.counts.lost
         self._lose(list(self._waiting))
+        if self.counts.lost > before:
+            _log.warning(
+                "%d published events are lost: the stream store did not answer before the host closed",
+                self.counts.lost - before,
+            )
 
     def _wake(self) -> None:
         if self._loop is not None and not self._loop.is_closed():
@@ -220,6 +225,8 @@ class PublishQueue:
         """None: there is no such run."""
         if not target.chain or target.run_id is None:
             return await self._located(target)
+        if not target.event:
+            return RunPosition(target.chain, 0)
         base = 0 if target.chain == target.run_id else self._bases.get(target.run_id)
         if base is None:
             found = await self._located(target)

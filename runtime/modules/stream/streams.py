@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from runtime.errors import Error, invalid
 from runtime.late import late
 from runtime.modules.stream.memory import MemoryStreams
 from runtime.modules.stream.queue import INTERVAL, Locate, PublishQueue, Target
-from runtime.modules.stream.record import Published, Publisher
+from runtime.modules.stream.record import LIVE, Published, Publisher
 from runtime.modules.stream.store import DEFAULT, Bounds, StreamStore
 from runtime.payload import JSON, NULL, Payload
 from runtime.registry import Registry
@@ -39,12 +40,21 @@ _MAX_POSITION = 2**53
 _BRIEFLY, _AT_THE_END = 1.0, 10.0
 
 
+@dataclass(slots=True)
+class _Stream:
+    """One that an execution publishes to, and the position of its last event."""
+
+    publisher: Publisher
+    target: Target
+    last: int = 0
+
+
 class Outlet:
     """What one execution publishes by. It costs nothing to have one."""
 
     def __init__(self, streams: Streams, entry: str, pid: str, activity: ActivityPort | None) -> None:
         self._streams, self._entry, self._pid, self._activity = streams, entry, pid, activity
-        self._positions: dict[tuple[Target, str], int] = {}
+        self._known: dict[tuple[str, str | None], _Stream] = {}
 
     @cached_property
     def _who(self) -> tuple[Publisher, Target | None]:
@@ -56,20 +66,29 @@ class Outlet:
 
     def publish(self, name: str, data: Payload, position: int | None = None, run: str | None = None) -> None:
         """To the run that called, or to another one. Raises `Error` INVALID for what cannot be published, and for nothing else."""
-        text = _text(name, data)
+        stream = self._known.get((name, run))
+        if stream is None:
+            _check_name(name)
+        text = _text(data)
+        if stream is None:
+            stream = self._known[name, run] = self._stream(run)
+        is_placed = position is not None
+        place = position if position is not None else stream.last + 1
+        if place > stream.last:
+            stream.last = place
+        at = time.time_ns() // 1_000_000
+        self._streams.queue.publish(stream.target, Published(stream.publisher, name, text, place, is_placed, at))
+
+    def _stream(self, run: str | None) -> _Stream:
         publisher, own = self._who
         target = Target(run) if run else own
         if target is None:
             raise invalid("no run called this: say to which run to publish (run = …)")
-        key = (target, name)
-        place = position if position is not None else self._positions.get(key, 0) + 1
-        self._positions[key] = max(place, self._positions.get(key, 0))
-        event = Published(publisher, name, text, place, position is not None, time.time_ns() // 1_000_000)
-        self._streams.queue.publish(target, event)
+        return _Stream(publisher, target)
 
     @property
     def _published_to(self) -> Target | None:
-        return self._who[1] if self._positions else None
+        return self._who[1] if self._known else None
 
     @property
     def is_kept(self) -> bool:
@@ -84,16 +103,28 @@ class Outlet:
     async def settled(self) -> None:
         """At its end: what it published is with the store, unless that does not answer. Nobody but an attempt, which may be tried again, waits long."""
         own, queue = self._published_to, self._streams.queue
-        for target in dict.fromkeys(target for target, _ in self._positions):
+        for target in dict.fromkeys(stream.target for stream in self._known.values()):
             if target == own:
                 await queue.finish(target, _AT_THE_END)
             else:
                 await queue.flushed(target, _AT_THE_END if own is not None else _BRIEFLY)
 
 
-def _text(name: str, data: Payload) -> bytes:
-    if not isinstance(name, str) or not 0 < len(name.encode()) <= MAX_NAME:
+def live(source: str, event: str, about: Mapping[str, Any], position: int, at: int) -> Published | None:
+    """An event of a run, as `Streams.tell` takes it; None for what is too large, or bytes, of which there is nothing to show."""
+    try:
+        data = Payload.of({name: value for name, value in about.items() if value is not None}).data
+    except Error:
+        return None
+    return Published(Publisher(source), LIVE + event, data, position, True, at) if len(data) <= MAX_DATA else None
+
+
+def _check_name(name: str) -> None:
+    if not isinstance(name, str) or not 0 < len(name.encode()) <= MAX_NAME or name.startswith(LIVE):
         raise invalid(f"the name of a stream is 1 to {MAX_NAME} bytes long")
+
+
+def _text(data: Payload) -> bytes:
     if data.encoding != NULL and data.encoding != JSON:
         raise invalid("what is published has a JSON form: bytes have none, encode them (base64)")
     text = b"null" if data.encoding == NULL else data.data
@@ -131,7 +162,8 @@ class Streams:
         """`given`: the store, whatever the registry says."""
         self._registry, self._default = registry, default
         self._opening: asyncio.Lock | None = None
-        self._opened = given
+        self._opened, self._is_given = given, given is not None
+        self._leaving: set[asyncio.Task[None]] = set()
         self._sweeping: asyncio.Task[None] | None = None
         self.queue = PublishQueue(self.store, locate, interval)
 
@@ -145,6 +177,21 @@ class Streams:
                     self._sweeping = asyncio.create_task(_sweep(self._opened), name="stream sweep")
         return self._opened
 
+    def use(self, registry: Registry) -> bool:
+        """From now on the store is the one that this registry names; in the loop. Whether that is another one, which then has nothing of what was
+        published so far. What waits to be written goes to it."""
+        before, self._registry = _place(self._registry), registry
+        if self._is_given or before == _place(registry):
+            return False
+        opened, self._opened = self._opened, None
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+        if opened is not None:
+            leaving = asyncio.create_task(opened.close(), name="former stream store")
+            self._leaving.add(leaving)
+            leaving.add_done_callback(self._leaving.discard)
+        return True
+
     def outlet(self, entry: str, pid: str, activity: ActivityPort | None) -> Outlet:
         """For one execution; in the loop."""
         self.queue.begin()
@@ -157,21 +204,29 @@ class Streams:
             self.queue.publish(target, event)
         await self.queue.flushed(target, _BRIEFLY)
 
+    def tell(self, target: Target, source: str, event: str, about: Mapping[str, Any], position: int) -> None:
+        """What happens to a run, to those who follow it now, before its history says so. From any thread. `source` and `position` are the same
+        wherever it is told, so that it is heard once. What is too large is not told."""
+        told = live(source, event, about, position, time.time_ns() // 1_000_000)
+        if told is not None:
+            self.queue.publish(target, told, counts=False)
+
     async def close(self) -> None:
         await self.queue.close()
         if self._sweeping is not None:
             self._sweeping.cancel()
             await asyncio.gather(self._sweeping, return_exceptions=True)
+        await asyncio.gather(*self._leaving, return_exceptions=True)
         opened, self._opened = self._opened, None
         if opened is not None:
             await opened.close()
 
     def _entry(self) -> Stream | None:
-        found = self._registry.of_kind(Stream)
-        if not found:
+        found = _named(self._registry)
+        if found is None:
             return None
-        self._registry.services.require(found[0])
-        return self._registry.resolve(found[0])
+        self._registry.services.require(found)
+        return self._registry.resolve(found)
 
     async def _open(self) -> StreamStore:
         entry = self._entry()
@@ -184,6 +239,19 @@ class Streams:
         if self._default is not None:
             return await sql.opened_file(self._default, DEFAULT)
         return MemoryStreams()
+
+
+def _named(registry: Registry) -> Stream | None:
+    return next(iter(registry.of_kind(Stream)), None)
+
+
+def _place(registry: Registry) -> object:
+    """Equal for registries that name the same store."""
+    entry = _named(registry)
+    if entry is None:
+        return None
+    database = registry.get(entry.database) if isinstance(entry, StreamSql) else None
+    return entry.definition, database.definition if database is not None else None
 
 
 async def _sweep(store: StreamStore) -> None:

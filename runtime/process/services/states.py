@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from runtime.registry import HttpService, ProcessService, QueueConsumer, Registry, TemporalWorker
+from runtime.registry.kinds.outbox import OutboxRelay
 from runtime.registry.models import ServiceEntry
 
 
@@ -58,7 +59,7 @@ class ServiceStates:
             return self.http
         if isinstance(entry, ProcessService):
             return self.services and (self.everything or entry.everywhere)
-        return self.services and isinstance(entry, QueueConsumer)
+        return self.services and isinstance(entry, QueueConsumer | OutboxRelay)
 
 
 async def all_up(states: Iterable[ServiceState]) -> None:

@@ -16,10 +16,12 @@ from typing import Any, TypeVar
 from runtime.errors import Error
 from runtime.process.host_port import HostPort
 from runtime.process.services.base import ServiceKeeper
+from runtime.process.services.outbox_relay import OutboxRelayKeeper
 from runtime.process.services.process_service import ProcessServiceKeeper
 from runtime.process.services.queue_consumer import QueueConsumerKeeper, drained
 from runtime.process.services.states import ServiceStates
 from runtime.registry import ProcessService, QueueConsumer, Registry
+from runtime.registry.kinds.outbox import OutboxRelay
 from runtime.registry.models import ServiceEntry as Entry
 
 _log = logging.getLogger("evermoon.services")
@@ -108,6 +110,8 @@ class Supervisor:
         state, needed = self.states.of(entry.id), self.states.awaited(self._host.registry, entry.id)
         if isinstance(entry, QueueConsumer):
             return QueueConsumerKeeper(self._host, entry, mark, state, needed)
+        if isinstance(entry, OutboxRelay):
+            return OutboxRelayKeeper(self._host, entry, mark, state, needed)
         assert isinstance(entry, ProcessService)
         return ProcessServiceKeeper(self._host, entry, mark, state, needed)
 
@@ -136,9 +140,9 @@ def _goes_on(service: ServiceKeeper, entry: Entry) -> bool:
 
 
 def _entries(registry: Registry, everything: bool) -> list[Entry]:
-    """A queue is in memory, so whoever takes from it is in each process."""
+    """A queue may be in memory, so whoever takes from it is in each process; of outboxes, each process sends on what no other is sending."""
     processes = [entry for entry in registry.of_kind(ProcessService) if everything or entry.everywhere]
-    entries: list[Entry] = [*registry.of_kind(QueueConsumer), *processes]
+    entries: list[Entry] = [*registry.of_kind(QueueConsumer), *registry.of_kind(OutboxRelay), *processes]
     return [registry.resolve(entry) for entry in entries if entry.id in registry.services.started]
 
 
@@ -146,5 +150,7 @@ def _mark(host: HostPort, entry: Entry) -> Any:
     """Equal for a service that need not start anew."""
     if isinstance(entry, QueueConsumer):
         return entry.queue, entry.func, entry.concurrency, entry.prefetch
+    if isinstance(entry, OutboxRelay):
+        return entry.database, entry.table, entry.concurrency, entry.lease, entry.remember
     assert isinstance(entry, ProcessService)
     return entry.process, entry.host, entry.input, host.programs.get(entry.process).bundle

@@ -9,6 +9,7 @@ from runtime.registry.kinds.env import EnvStorageFile, EnvStorageMemory, EnvStor
 from runtime.registry.kinds.foreign import Foreign, TemporalActivity, TemporalWorkflow
 from runtime.registry.kinds.http import HttpEndpoint, HttpRouter, HttpService, HttpStatic
 from runtime.registry.kinds.lua import FunctionLua, LibraryLua, ProcessLua, WorkflowLua
+from runtime.registry.kinds.outbox import OutboxRelay
 from runtime.registry.kinds.process import ProcessHostEntry, ProcessService
 from runtime.registry.kinds.python import FunctionPy
 from runtime.registry.kinds.queue import (
@@ -60,6 +61,7 @@ MODELS: tuple[type[Entry], ...] = (
     QueueDriverRedis,
     QueueEntry,
     QueueConsumer,
+    OutboxRelay,
     SecurityPolicy,
     RegistryEntry,
 )

@@ -17,7 +17,7 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from runtime import errors
+from runtime import errors, limits
 from runtime.errors import Error
 from runtime.temporal import failures
 
@@ -40,6 +40,8 @@ _KINDS = {
     RPCStatusCode.DEADLINE_EXCEEDED: errors.UNAVAILABLE,
     RPCStatusCode.CANCELLED: errors.UNAVAILABLE,
 }
+#: What the server says of a run that has been sent as many signals as it lets it.
+_SIGNALS = "limit for signal events"
 _UNREACHABLE = "the Temporal server does not answer"
 
 
@@ -97,6 +99,8 @@ def _from_status(error: RPCError, run: str) -> Error:
         return not_found(run)
     if kind == errors.UNAVAILABLE:
         return unavailable()
+    if kind == errors.INVALID and run and _SIGNALS in error.message:
+        return limits.too_many_signals(run)
     if kind == errors.CONFLICT and run and "Workflow Task in failed state" in error.message:
         return errors.unavailable(
             f"workflow {run} cannot answer: its workflow tasks fail; evermoon show {run} says why"

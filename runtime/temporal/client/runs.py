@@ -39,10 +39,11 @@ from runtime.process.pids import Pid
 from runtime.registry import Registry, TemporalWorker, TemporalWorkflow
 from runtime.registry.foreign import check_result
 from runtime.temporal import budgets, failures, wire
-from runtime.temporal.client import activities, describe, ends, listing, rpc
+from runtime.temporal.client import activities, describe, ends, listing, rpc, signals
 from runtime.temporal.client.clients import Clients
 from runtime.temporal.client.interceptor import outgoing
 from runtime.temporal.client.start import Starter, check_topic
+from runtime.temporal.client.unserved import pollers
 from runtime.temporal.history.event_stream import EventStreams
 from runtime.temporal.history.run_chain import Histories
 from runtime.temporal.serving import unserved
@@ -81,11 +82,14 @@ class Runs:
     async def start(self, request: StartRequest) -> Started:
         return await self._starter.start(request)
 
-    async def signal(self, run: str, topic: str, args: Sequence[Payload], sender: str = "") -> None:
+    async def signal(self, run: str, topic: str, args: Sequence[Payload], sender: str = "", request: str = "") -> None:
         check_topic(topic)
         self._check(run, f'message "{topic}"', args)
         handle = await self._handle(run)
         async with self._open(run, handle):
+            if request:
+                await signals.send(await self._client(run), handle.id, topic, args, sender, request)
+                return
             with outgoing(wire.headers(sender=sender)):
                 await handle.signal(topic, args=wire.raws(args), rpc_timeout=rpc.TIMEOUT)
 
@@ -232,15 +236,15 @@ class Runs:
         client, handle = await self._client(run), await self._handle(run)
         with rpc.mapped(run):
             queue = (await handle.describe(rpc_timeout=rpc.TIMEOUT)).task_queue
-            return None if await describe.pollers(client, queue) else queue
+            return None if await pollers(client, queue) else queue
 
     async def unserved_start(self, entry: str, worker: str | None, *, deployed: bool) -> str | None:
         """Why a run of `entry` would wait in vain, or be taken up by another registry; `deployed` as `Serving` takes it."""
         workflow, place = self._starter.place(entry, worker)
         client = await self._clients.get(place.client)
         with rpc.mapped():
-            pollers = await describe.pollers(client, place.queue)
-        return unserved(workflow, place.queue, pollers, deployed=deployed)
+            polling = await pollers(client, place.queue)
+        return unserved(workflow, place.queue, polling, deployed=deployed)
 
     async def count(self, query: str = "") -> int:
         """How many runs a visibility query finds; of very many, about how many."""
@@ -265,6 +269,10 @@ class Runs:
         client, handle = await self._client(run), await self._handle(run)
         async with self._feeds.open(client, handle.id, after, wait=wait) as feed:
             yield feed
+
+    def follow_anew(self) -> None:
+        """Whoever follows a run is told to come back: what is published is kept elsewhere from now on."""
+        self._feeds.end_all()
 
     def _check(self, run: str, what: str, args: Sequence[Payload]) -> None:
         """Raises `Error` INVALID for what is sent to a run and the server would refuse."""

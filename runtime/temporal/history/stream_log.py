@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from runtime.backoff import Backoff
 from runtime.contracts import Cursor, RunEvent
 from runtime.errors import Error
+from runtime.modules.stream.record import Batch
 from runtime.modules.stream.store import StreamStore
+from runtime.modules.stream.streams import live
+from runtime.temporal.history.live_steps import LiveStep
 
 T = TypeVar("T")
 
@@ -42,7 +46,14 @@ class StreamLog:
         if store is None:
             return False
         edges = await self._asked(lambda: store.edges(self._name))
-        return edges is not None and edges.has_lost(after)
+        if edges is None or edges.has_lost(after):
+            return edges is not None
+        return bool(after.seq) and await self._is_of_another(after)
+
+    async def _is_of_another(self, after: Cursor) -> bool:
+        """Whether the log has no such event: the id is from another store, or from before this one was emptied."""
+        page = await self._page(Cursor(after.event, after.seq - 1), limit=1)
+        return self._store is not None and (not page or page[0].id != after)
 
     async def up_to(self, number: int, *, is_last: bool) -> list[RunEvent]:
         """What was published and not told yet, as far as the history is known; if that is its last event, what came before that."""
@@ -58,6 +69,14 @@ class StreamLog:
         ready = [event for event in self._ahead if event.id is not None and event.id < limit]
         self._ahead = self._ahead[len(ready) :]
         return ready
+
+    async def tell(self, steps: Sequence[LiveStep]) -> None:
+        """What is known already is not told again."""
+        store, at = self._store, time.time_ns() // 1_000_000
+        events = [live(step.source, step.name, step.about, step.position, at) for step in steps]
+        told = [event for event in events if event is not None]
+        if store is not None and told:
+            await self._asked(lambda: store.append([Batch(self._name, 0, told)]))
 
     async def changed(self) -> bool:
         """Returns when there may be more; False when there will not be."""
@@ -76,9 +95,9 @@ class StreamLog:
                 yield event
                 after = event.id
 
-    async def _page(self, after: Cursor) -> list[RunEvent]:
+    async def _page(self, after: Cursor, limit: int = 1000) -> list[RunEvent]:
         store = self._store
-        return (await self._asked(lambda: store.read(self._name, after)) or []) if store is not None else []
+        return (await self._asked(lambda: store.read(self._name, after, limit)) or []) if store is not None else []
 
     async def _asked(self, ask: Callable[[], Awaitable[T]]) -> T | None:
         """The answer of the store; None when it gives none, and is not asked again."""

@@ -71,6 +71,12 @@ def spent() -> float:
     return max((time.thread_time() - cpu) / MAX_SECONDS, waited / MAX_WALL_SECONDS)
 
 
+def taken() -> float:
+    """Seconds of processor time that the activation under way on this thread has used."""
+    since: tuple[float, float] | None = getattr(_current, "since", None)
+    return 0.0 if since is None else time.thread_time() - since[0]
+
+
 def check() -> None:
     """Raises `ActivationTooLong` when the time is up."""
     if spent() >= 1:

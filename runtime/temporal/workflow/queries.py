@@ -37,7 +37,7 @@ def _answer(run: Run, name: str, args: list[Payload]) -> Proto:
     if name == wire.QUERY_METADATA:
         return run.payload_of(declared.describe(run))
     if name == wire.QUERY_STACK_TRACE:
-        return run.payload_of(stack_traces.text(_stacks(run)))
+        return run.payload_of(stack_traces.text(_stacks(run), suggested=run.clock.continue_as_new_suggested))
     if name == wire.QUERY_ENHANCED_STACK_TRACE:
         return run.payload_of(stack_traces.enhanced(_stacks(run), run.units, version("evermoon")))
     declared.check(run, declared.QUERY, name, args)

@@ -47,6 +47,7 @@ from runtime.temporal import wire
 from runtime.temporal.budgets import Budget
 from runtime.temporal.history import long_histories
 from runtime.temporal.worker import activations
+from runtime.temporal.workflow import overtime
 from runtime.temporal.workflow.delayed_start import DelayedStart
 from runtime.temporal.workflow.environment import Pinned, WorkflowHost
 from runtime.temporal.workflow.pending import Pending
@@ -134,6 +135,7 @@ class Run:
         self.timers = 0  # of the script that are under way
         self.updates: dict[str, str] = {}  # the SDK's instance of each accepted update that has no answer, by its id
         self.current_details = ""
+        self.statuses = 0  # that it has given itself
         self.published: dict[str, int] = {}  # how many events of each stream
         self.search: SearchAttributes | None = None  # the search attributes, once the script has changed them
         self.final: Batch | None = None
@@ -152,6 +154,8 @@ class Run:
         self._seed = details.randomness_seed
         self._random: Random | None = None
         self._recorded: set[str] = set()  # patches that history has
+        self._steps = 0  # that the session has taken
+        self._overrun: overtime.Overrun | None = None  # the step that history says the run could not get past
         self._patches: dict[str, bool] = {}
         self._events: deque[Event] = deque()
         self._settled: deque[Event] = deque()
@@ -211,6 +215,7 @@ class Run:
     def notice_patch(self, marker: str) -> None:
         self._recorded.add(marker)
         self.was_full = self.was_full or marker.startswith(_FULL)
+        self._overrun = self._overrun or overtime.read(marker)
 
     def recorded(self, prefix: str) -> str | None:
         """The rest of the patch with this prefix that history has."""
@@ -456,7 +461,23 @@ class Run:
         while self.final is None and (self._settled or self._events):
             activations.check()
             event = self._settled.popleft() if self._settled else self._events.popleft()
-            self._take(self.session.step((event,), self.clock))
+            self._step(event)
+
+    def _step(self, event: Event) -> None:
+        """What a step that is tried for the last time asked for is dropped: where it ends is no property of its script."""
+        self._steps += 1
+        overrun = self._overrun
+        if overrun is None or overrun.step != self._steps:
+            tries = self.host.overtime.tries(self.info.run_id, self._steps)
+            batch = self.session.step((event,), self.clock, patience=1 + tries)
+            overrun = None
+            if batch.spent == "time" and not self.replaying and self.on_error != "retry_task":
+                times = self.session.taken(), activations.taken()
+                overrun = self.host.overtime.add(self.info.run_id, self._steps, batch, *times)
+            if overrun is None:
+                return self._take(batch)
+        if self.patched(overrun.marker):
+            self.final = overrun.final
 
     def _take(self, batch: Batch) -> None:
         if self.host.heard is not None:

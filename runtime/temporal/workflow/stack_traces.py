@@ -16,19 +16,20 @@ from temporalio.api.sdk.v1 import (
 
 from runtime.lua.program import Unit
 
+_SUGGESTED = "the server suggests to continue as new: process.upgrade"
 #: A frame as the kernel writes it. Files go by their names below the registry's root.
 _FRAME = re.compile(r"(?P<file>.*):(?P<line>\d+) in (?P<name>.*)", re.DOTALL)
 
 
-def text(stacks: Iterable[Mapping[str, Any]]) -> str:
-    """As people read them."""
+def text(stacks: Iterable[Mapping[str, Any]], *, suggested: bool = False) -> str:
+    """As people read them. `suggested`: whether the server suggests that the run continues as new, which goes before all of them."""
     blocks = (
         "\n".join(
             [f"coroutine {stack['coroutine']}: {stack['waiting_for']}", *(f"    {line}" for line in stack["frames"])]
         )
         for stack in stacks
     )
-    return "\n\n".join(blocks)
+    return "\n\n".join([_SUGGESTED, *blocks] if suggested else blocks)
 
 
 def enhanced(stacks: Iterable[Mapping[str, Any]], units: Iterable[Unit], version: str) -> EnhancedStackTrace:

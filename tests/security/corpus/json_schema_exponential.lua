@@ -1,4 +1,5 @@
 -- expect: error takes too long
+-- instructions: 60000000
 
 return function(...)
   local defs = { d31 = json.object{} }

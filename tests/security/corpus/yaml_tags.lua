@@ -1,4 +1,5 @@
 -- expect: harmless "timestamp true set true omap true pairs true int true float true binary true bool true null true"
+-- instructions: 400000000
 
 return function()
   local told = {}

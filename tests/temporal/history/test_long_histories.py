@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import pytest
 
 from runtime.errors import LIMIT_EXCEEDED, Error
+from runtime.temporal import dev_server
 from runtime.temporal.dev_server import DevServer
 from runtime.temporal.history import long_histories
 from tests.temporal.stage import Files, staged
@@ -81,3 +83,23 @@ async def test_a_run_whose_history_is_full_ends_and_says_so(
         monkeypatch.setattr(long_histories, "FULL_EVENTS", 49_000)
         [replayed] = await stage.replay(run)
         assert replayed.failure is None
+
+
+async def test_who_asks_is_told_that_the_server_suggests_to_continue_as_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the description of the run and in its stack, from then on; the run itself asks `workflow.continue_as_new_suggested`."""
+    soon = {**dev_server.DYNAMIC_CONFIG, "limit.historyCount.suggestContinueAsNew": "6"}
+    monkeypatch.setattr(dev_server, "DYNAMIC_CONFIG", soon)
+    files = Files(tmp_path).workflow("main", WAITING)
+    async with DevServer(ui=False) as server, staged(files, server.address) as stage:
+        run = await stage.start("main")
+        handle = stage.client.get_workflow_handle(run.id)
+        for number, suggested in ((1, False), (2, True), (3, True)):
+            await stage.until(run, "WORKFLOW_TASK_COMPLETED", number)
+            assert (await stage.runs.describe(run.id)).continue_as_new_suggested == suggested
+            stack = await handle.query("__stack_trace", result_type=str)
+            assert ("suggests to continue as new: process.upgrade" in stack) == suggested
+            await stage.send(run, "go")
+        await stage.result(run)
+        assert not (await stage.runs.describe(run.id)).continue_as_new_suggested

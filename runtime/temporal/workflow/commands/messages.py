@@ -23,8 +23,10 @@ from runtime.temporal.workflow.turns import FOLLOWED, RESULT
 
 _TRUE = Payload.of(True)
 
-#: Hears whether a request was taken.
-Answered = Callable[[bool], None]
+#: Hears why a request was not taken, in a word of the SDK's core or "", and None when it was.
+Answered = Callable[[str | None], None]
+#: That word of a run that has been sent as many signals as the server lets it.
+_FULL = "SignalCountLimitExceeded"
 
 
 def send(run: Run, command: Command) -> None:
@@ -99,22 +101,23 @@ class Signal:
         wire.put_headers(wire.headers(sender=run.pid), signal.headers)
 
     def _resolve(self, failure: Failure | None) -> None:
-        self._run.turns.after(RESULT - 1, self._end, failure is None)
+        refusal = None if failure is None else failure.application_failure_info.type
+        self._run.turns.after(RESULT - 1, self._end, refusal)
 
     def refuse(self) -> None:
         """It will never be sent."""
-        self._end(False)
+        self._end("")
 
-    def _end(self, taken: bool) -> None:
+    def _end(self, refusal: str | None) -> None:
         self._is_done = True
-        self._run.turns.soon(self._tell, taken)
+        self._run.turns.soon(self._tell, refusal)
 
-    def _tell(self, taken: bool) -> None:
+    def _tell(self, refusal: str | None) -> None:
         run = self._run
         if run.sends.get(self._target) is self:
             del run.sends[self._target]
         if self._answered is not None:
-            self._answered(taken)
+            self._answered(refusal)
         for follower in self._followers:
             run.turns.soon(follower)
 
@@ -198,8 +201,12 @@ def _ends_process(run: Run, command: Command, activity: str) -> bool:
     return True
 
 
-def _signaled(run: Run, command: Command, target: str, taken: bool) -> None:
+def _signaled(run: Run, command: Command, target: str, refusal: str | None) -> None:
     """The server says of a run that has ended no more than of one that never was: so it is looked for."""
+    taken = refusal is None
+    if refusal == _FULL and command.seq is not None and run.patched(wire.SIGNALS_MARKER):
+        run.resolve(command.seq, limits.too_many_signals(target))
+        return
     if taken or run.final is not None or target in run.delays or not run.patched(wire.ENDED_MARKER):
         _answer(run, command, taken)
         return
