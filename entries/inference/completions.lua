@@ -127,18 +127,19 @@ local function streamed(id, after)
   if unknown then
     return nil, unknown
   end
-  response:set_transfer("sse")
   local has_begun, is_over, gone = false, false, nil
   repeat
     local event, lost = next_event()
-    if lost and after and not has_begun then
-      response:set_status(http.STATUS.NO_CONTENT) -- this client has heard everything
-      return
+    if lost and has_begun then
+      is_over, gone = true, response:write_event({ data = wire.problem(lost) }) -- it may come back with the last id
+    elseif lost and after then
+      return response:set_status(http.STATUS.NO_CONTENT) -- this client has heard everything
     elseif lost then
       return nil, lost
+    else
+      has_begun = has_begun or not response:set_transfer("sse")
+      is_over, gone = send(response, id, event)
     end
-    is_over, gone = send(response, id, event)
-    has_begun = true
   until is_over or gone
 end
 
