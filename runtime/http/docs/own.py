@@ -119,6 +119,26 @@ OWN: Mapping[str, Operation] = {
         ref("Payloads"),
         needs_body=True,
     ),
+    f"GET {API}/operations/{{id}}": Operation(
+        "One operation: its command, state, and what each attempt came to",
+        {
+            200: (
+                "The operation.",
+                table(
+                    "op_id",
+                    "entry",
+                    "state",
+                    "command",
+                    "attempts",
+                    op_id=TEXT,
+                    entry=TEXT,
+                    state=TEXT,
+                    command=OBJECT,
+                    attempts={"type": "array", "items": OBJECT},
+                ),
+            )
+        },
+    ),
     f"GET {API}/runs": Operation(
         "The runs, newest first",
         {

@@ -195,6 +195,7 @@ def _pending(item: PendingActivityInfo) -> dict[str, Any]:
         "last_failure": failures.told(item.last_failure) if item.HasField("last_failure") else None,
         "next_retry_at": _stamp(item, "next_attempt_schedule_time"),
         "heartbeat": _json(item.heartbeat_details.payloads),
+        "attempts": failures.attempts(item.last_failure) if item.HasField("last_failure") else [],
     }
     return pending
 
