@@ -21,6 +21,9 @@ async def test_a_run_is_shown_with_its_state_and_where_it_waits(web: Site, run: 
     shown = (await web.get(run)).json
     assert (shown["entry"], shown["status"], shown["state"]) == ("web:waiting", "RUNNING", "in_progress")
     assert any("waiting.lua" in frame for coroutine in shown["stack"] for frame in coroutine["frames"])
+    [coroutine] = [item for item in shown["stack"] if any("waiting.lua" in frame for frame in item["frames"])]
+    assert {"name": "name", "value": '"unnamed"'} in coroutine["locals"][0]
+    assert len(coroutine["locals"]) == len(coroutine["frames"])
     assert shown["started_at"]
     assert shown["closed_at"] is None
     assert shown["bundle"]

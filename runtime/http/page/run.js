@@ -38,11 +38,13 @@ export function runView(frame, id, signal) {
   let history = null;
   let result;
   let refreshing = null;
+  let asksLong = false; // whether it is asked where it waits although its history is long
   const sources = new Map(); // of the run's own bundle, by file; null where it was asked and does not say
 
   async function describe() {
     try {
-      run = await ask(pathOf("runs", id), { signal });
+      run = await ask(pathOf("runs", id) + (asksLong ? "?stack=true" : ""), { signal });
+      asksLong = false;
       error = null;
       progress.pending(run.pending);
       if (entry === null) await about();
@@ -121,6 +123,7 @@ export function runView(frame, id, signal) {
   const told = () => html`
     ${run.cancel ? html`<p class="note">Cancel was asked for by ${run.cancel.by || "nobody known"}${run.cancel.reason ? html`: ${run.cancel.reason}` : ""} ${when(run.cancel.at)}</p>` : ""}
     ${run.warnings.map((warning) => html`<p class="note">${warning}</p>`)}
+    ${run.warnings.length && !run.stack.length && !run.closed_at ? html`<p><button type="button" @click=${() => { asksLong = true; refresh(); }}>Ask where it waits</button></p>` : ""}
     ${run.details !== null && run.details !== undefined ? html`<section><h2>Status</h2>${value(run.details, "status")}</section>` : ""}
     ${run.failure ? html`<section><h2>Failure</h2><p>${failure(run.failure)}</p>
       ${run.failure.details ? value(run.failure.details, "details of the failure") : ""}

@@ -17,6 +17,7 @@ import pytest
 from runtime.app.runtime import Runtime
 from runtime.temporal.dev_server import DevServer
 from tests.entries.browser import NoBrowser, Page, browser, chromium
+from tests.waiting import eventually
 
 TOKEN = "moonlight"
 SCRIPTS = {
@@ -40,6 +41,7 @@ return function(input)
   return { text = text, name = name, by = word and word.by }
 end
 """,
+    "keeper.lua": "return function() process.inbox():receive() end",
     "generate.lua": """
 local stream, activity = require("stream"), require("activity")
 
@@ -59,6 +61,9 @@ entries:
   - {name: web, kind: http.service, addr: "127.0.0.1:0"}
   - {name: guarded, kind: http.service, addr: "127.0.0.1:0"}
   - {name: door, kind: http.router, server: guarded, prefix: /, middleware: [token_auth], options: {token_auth.tokens: TOKEN}}
+  - {name: reading, kind: http.service, addr: "127.0.0.1:0"}
+  - {name: hatch, kind: http.router, server: reading, prefix: /, middleware: [token_auth], options: {token_auth.tokens: TOKEN, token_auth.scope: readers}}
+  - {name: readers, kind: security.policy, policy: {actions: process.read, resources: "*", effect: allow}}
   - name: answer
     kind: workflow.lua
     source: file://answer.lua
@@ -77,6 +82,10 @@ entries:
           signals: {approve: {type: object, properties: {by: {type: string}}}}
           queries: {named: {}}
           updates: {rename: {type: string}}
+  - {name: processes, kind: process.host}
+  - {name: keeper, kind: process.lua, source: file://keeper.lua}
+  - {name: keeping, kind: process.service, process: keeper, host: processes}
+  - {name: nightly, kind: temporal.schedule, workflow: answer, input: {prompt: why}, cron: "@yearly"}
   - name: generate
     kind: function.lua
     source: file://generate.lua
@@ -107,6 +116,14 @@ class Watched:
 
     async def start(self, prompt: str = "why") -> str:
         return str((await self.post("/workflows/app:answer", {"prompt": prompt}))["id"])
+
+    async def until_scheduled(self) -> None:
+        async def listed() -> bool:
+            async with self.session.get(f"{self.url}/api/v1/schedules") as answer:
+                found = await answer.json()
+            return "app:nightly" in [item["entry"] for item in found["schedules"]]
+
+        await eventually(listed)
 
 
 @pytest.fixture(scope="module")

@@ -129,3 +129,72 @@ async def test_a_phone_needs_no_scrolling_sideways_and_everything_has_a_name(wat
         assert await page.do("document.documentElement.scrollWidth <= innerWidth"), hash
         nameless = "[...document.querySelectorAll('input, select, textarea')].filter((it) => !it.labels.length && !it.ariaLabel).map((it) => it.outerHTML)"
         assert await page.do(nameless) == []
+
+
+async def test_schedules_and_processes_are_shown_and_the_keyboard_reaches_them(watched: Watched, look: Open) -> None:
+    await watched.until_scheduled()
+    page = await look(f"{watched.url}/runs")
+    reached = []
+    for _ in range(6):
+        await page.tell("Input.dispatchKeyEvent", type="keyDown", key="Tab", code="Tab", windowsVirtualKeyCode=9)
+        reached.append(await page.do("document.activeElement.textContent.trim()"))
+    assert reached == ["Skip to the content", "Evermoon", "Runs", "Start", "Processes", "Schedules"]
+    for kind in ("keyDown", "keyUp"):
+        await page.tell(
+            "Input.dispatchKeyEvent", type=kind, key="Enter", code="Enter", text="\r", windowsVirtualKeyCode=13
+        )
+    await page.until(says("app:nightly", ".runs"))
+    assert await page.do("document.activeElement.id") == "main"  # a screen reader goes on there
+    await page.tell("Page.navigate", url=f"{watched.url}/runs#processes")
+    await page.until(says("app:keeper"))
+    await page.do("document.querySelector('details.entry').open = true")
+    await page.until(says("keeper.lua:1"))
+
+
+async def test_a_token_that_may_only_read_sees_a_run_and_is_told_what_it_may_not(watched: Watched, look: Open) -> None:
+    id = await watched.start()
+    page = await look(f"{watched.runtime.urls['app:reading']}/runs/{id}")
+    await page.until("document.getElementById('token-dialog').open")
+    await page.do(f"document.getElementById('token').value = {json.dumps(TOKEN)}")
+    await page.do("document.querySelector('#token-form button').click()")
+    await page.until("document.querySelector('.locals')")
+    await press(page, "terminate")
+    await press(page, "Terminate")
+    await page.until("document.querySelector('#action .problem')?.innerText.includes('process.terminate')")
+    assert await page.do("document.querySelector('.badge').dataset.status") == "RUNNING"
+
+
+EVENTS = [
+    ["step.scheduled", {"run_id": "r", "activity": "app:generate", "activity_id": "1", "at": "2026-01-01T00:00:00Z"}],
+    ["queue.unserved", {"run_id": "r", "activity_id": "1", "attempt": 1, "queue": "gpu", "at": "2026-01-01T00:00:10Z"}],
+    ["step.started", {"run_id": "r", "activity_id": "1", "attempt": 1, "at": "2026-01-01T00:00:11Z", "live": True}],
+    ["stream", {"name": "tokens", "activity_id": "1", "data": "a", "position": 1}],
+    ["stream", {"name": "tokens", "activity_id": "1", "data": "b", "position": 2}],
+    [
+        "step.retrying",
+        {"run_id": "r", "activity_id": "1", "attempt": 1, "error": {"message": "cold"}, "next_retry_at": "x"},
+    ],
+    ["step.started", {"run_id": "r", "activity_id": "1", "attempt": 2, "at": "2026-01-01T00:00:12Z", "live": True}],
+    ["stream.restarted", {"name": "tokens", "activity_id": "1", "attempt": 2, "position": 2}],
+    ["stream", {"name": "tokens", "activity_id": "1", "data": "c", "position": 2}],
+    ["stream.restarted", {"name": "all", "activity_id": "1", "attempt": 2}],
+]
+
+
+async def test_live_events_come_to_attempts_and_a_stream_that_begins_anew_forgets_what_does_not_count(
+    watched: Watched, look: Open
+) -> None:
+    page = await look(f"{watched.url}/runs")
+    told = await page.do(
+        "import('/_evermoon/steps.js').then(({ Progress }) => { const seen = new Progress(); const said = [];"
+        f"{json.dumps(EVENTS)}.forEach(([name, data], n) => {{ seen.take(name, data, `${{n}}.0`);"
+        "const [step] = seen.steps.values(); said.push([step.state, step.queue ?? null, step.next ?? null]); });"
+        "const [step] = seen.steps.values(); const [stream] = seen.streams.values();"
+        "return { said, failed: [...step.attempts.values()].map((it) => it.error?.message ?? null), text: stream.parts.map((it) => it.text).join('') }; })"
+    )
+    assert told["said"][1] == ["scheduled", "gpu", None]
+    assert told["said"][2] == ["running", None, None]
+    assert told["said"][5] == ["retrying", None, "x"]
+    assert told["said"][6] == ["running", None, None]
+    assert told["failed"] == ["cold", None]
+    assert told["text"] == "ac"
