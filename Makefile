@@ -5,7 +5,7 @@ PYTHON ?= python3
 PIP := -m pip --quiet --disable-pip-version-check
 LOCK := requirements.lock
 
-.PHONY: setup update newest demo demo-approvals dev check test mutants test-servers fuzz soak bench bench-quick clean
+.PHONY: setup update newest demo demo-approvals demo-operations demo-inference dev check test mutants test-servers fuzz soak bench bench-quick clean
 
 setup: $(VENV)/.ready
 
@@ -38,6 +38,12 @@ demo: setup
 demo-approvals: setup
 	@$(BIN)/python -m entries.approvals.demo
 
+demo-operations: setup
+	@$(BIN)/python -m entries.operations.demo
+
+demo-inference: setup
+	@$(BIN)/python -m entries.inference.demo
+
 dev: setup
 	@$(BIN)/evermoon dev
 
@@ -48,6 +54,8 @@ check: setup
 	$(BIN)/vulture
 	$(BIN)/evermoon check
 	$(BIN)/evermoon check --registry entries/approvals
+	$(BIN)/evermoon check --registry entries/operations
+	$(BIN)/evermoon check --registry entries/inference
 
 test: setup
 	$(BIN)/python -m pytest -n 4 --dist loadfile

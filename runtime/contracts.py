@@ -80,8 +80,10 @@ class RunDescription:
 
     `state` is pending, in_progress, completed, failed or wedged (tasks keep failing; `failure` has the latest cause), and unknown
     for an open run that was listed without being looked at. `cancel` says who asked it to cancel, why and when: {by, reason, at}.
-    `pending` items: {activity, activity_id, state, attempt, last_failure, next_retry_at, heartbeat}.
-    `stack`: [{coroutine, waiting_for, frames: ["file:line in name", ...]}], only when asked for and the run answers.
+    `pending` items: {activity, activity_id, state, attempt, last_failure, next_retry_at, heartbeat}, and `unserved`, the
+    task queue, of one that waits on a queue that no worker polls.
+    `stack`: [{coroutine, waiting_for, frames: ["file:line in name", ...], locals}], only when asked for and the run answers; `locals` has for
+    each frame [{name, value}, ...], the value as a short text.
     `continue_as_new_suggested`: whether the server does, of an open run that was looked at.
     `warnings` are lines for people: what will go wrong with the run if nobody does anything, and what is missing here and why.
     """

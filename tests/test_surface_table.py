@@ -87,6 +87,8 @@ os.time                       | the workflow's clock    | works
 outcome.fail                  | works                   | works
 outcome.ok                    | works                   | works
 outcome.retry                 | works                   | works
+operation.find                | absent                  | works with a server
+operation.start               | absent                  | works with a server
 outbox.add                    | absent                  | works in a transaction; INVALID outside one
 payload.bytes                 | works                   | works
 payload.new                   | works                   | works

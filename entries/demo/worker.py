@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -16,14 +16,20 @@ STOP_TIMEOUT = 20.0
 
 
 class Worker:
-    """`evermoon serve` on a registry, with its `http.service` on a free port. It ends when this process does."""
+    """`evermoon serve` on a registry or a part of it, with its `http.service` on a free port. It ends when this process does."""
 
     def __init__(
-        self, environ: Mapping[str, str], log: Path, registry: str = "config/registry.yaml", http: str = "app:http"
+        self,
+        environ: Mapping[str, str],
+        log: Path,
+        registry: str = "config/registry.yaml",
+        http: str = "app:http",
+        only: Sequence[str] = (),
     ) -> None:
         self.url = ""
         self._registry = ROOT / registry
         self._http = http
+        self._only = [f"--only={name}" for name in only]
         self._environ = {**os.environ, **environ}
         self._log = log
         self._process: Process | None = None
@@ -35,7 +41,7 @@ class Worker:
     async def start(self) -> None:
         """Returns when it serves. Raises RuntimeError when it does not; its log says why."""
         address = f"{self._http}:addr=127.0.0.1:0"
-        command = ["serve", "--tied", "--json", "--registry", str(self._registry), "-o", address]
+        command = ["serve", "--tied", "--json", "--registry", str(self._registry), "-o", address, *self._only]
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -53,7 +59,7 @@ class Worker:
         if not line:
             code = await self._process.wait()
             raise RuntimeError(f"the worker did not start (exit code {code}); its last words:")
-        self.url = json.loads(line)["http"][self._http]
+        self.url = json.loads(line)["http"].get(self._http, "")
 
     async def kill(self) -> None:
         """SIGKILL: it gets no chance to tidy up."""

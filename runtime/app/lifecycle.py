@@ -175,6 +175,7 @@ class Lifecycle(Remote):
     async def _start_http(self, stack: AsyncExitStack, options: HttpOptions) -> None:
         backend = Backend(self._registry, self._host, self._runs, self.missing, self._host, self._hibernation)
         backend.publishing = lambda: self._streams.queue.counts
+        backend.schedules = lambda: self.schedules
         backend.codec = NamespaceCodec
         if self._embedded is not None:
             options = replace(options, ui=self._embedded.ui_url)

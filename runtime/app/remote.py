@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from runtime.app.options import EMBEDDED, RuntimeOptions
 from runtime.contracts import Cursor, EventFeed, RunDescription, RunPosition, Started, StartRequest
-from runtime.errors import Error, invalid
+from runtime.errors import Error, invalid, not_found
 from runtime.late import late
 from runtime.loading import load_registry, say_problems
 from runtime.lua.program import Programs
@@ -21,6 +21,7 @@ from runtime.modules.options import WorkflowOptions, workflow_options
 from runtime.modules.stream.streams import Streams
 from runtime.payload import Payload
 from runtime.principal import Caller, Principal
+from runtime.process import operations as commands
 from runtime.registry import (
     BundleStore,
     DirectoryStore,
@@ -43,6 +44,26 @@ if TYPE_CHECKING:
     from runtime.temporal.schedules import operations
 else:
     bundle_use, operations = late("runtime.temporal.client.bundle_use"), late("runtime.temporal.schedules.operations")
+
+
+class Operation:
+    """A command that was accepted, in Python's hands; `id` is the id of the run that carries it out."""
+
+    def __init__(self, runs: Runs, id: str) -> None:
+        self._runs = runs
+        self.id = id
+
+    async def show(self) -> dict[str, Any]:
+        """Command, state, who, when, and what each attempt came to."""
+        return await commands.document(self._runs, self.id)
+
+    async def state(self) -> str:
+        """PENDING, IN_PROGRESS, COMPLETED or FAILED."""
+        return commands.state_of((await self._runs.describe(self.id)).state)
+
+    async def result(self, timeout: float | None = None) -> Any:
+        """Waits for it; seconds. Raises its failure, and TIMEOUT with `details.waiting` when it still runs."""
+        return (await self._runs.result(self.id, timeout)).value()
 
 
 class Remote:
@@ -144,6 +165,29 @@ class Remote:
         caller = Caller(context or {}, Principal.of(actor, scope))
         payloads = [Payload.of(arg) for arg in args]
         return await self._start(StartRequest(entry, payloads, id=id, worker=worker, options=options, caller=caller))
+
+    async def operation(
+        self,
+        entry: str,
+        command: Mapping[str, Any],
+        *,
+        timeout: float | None = None,
+        context: Mapping[str, Any] | None = None,
+        actor: str | Mapping[str, Any] | None = None,
+        scope: Sequence[str] | None = None,
+    ) -> Operation:
+        """Has a command carried out by a workflow, once for its domain, idem_key and actor, within `timeout` seconds.
+
+        Raises `Error`: INVALID for what is no command, CONFLICT for a key that was used with another command.
+        """
+        startable = self.registry.find_startable(entry)
+        if startable is None:
+            raise not_found("workflow", entry)
+        said = commands.checked(dict(command))
+        options = {"budget": round(timeout * 1000)} if timeout is not None else {}
+        caller = Caller(context or {}, Principal.of(actor, scope))
+        start = commands.start_of(startable.id, said, Payload.of(said), options, caller)
+        return Operation(self._runs, (await commands.begin(self._runs, start)).started.id)
 
     async def _start(self, request: StartRequest) -> Started:
         """Of a workflow, whose options are as somebody who writes Python gives them."""

@@ -15,7 +15,10 @@ from runtime.contracts import Cursor, RunEvent
 from runtime.errors import Error
 
 #: What is said of an event besides its name, time and id comes in this order; the rest is for `--json`.
-_SHOWN = ("activity", "topic", "type", "id", "attempt", "seconds", "from", "next_run_id", "why", "reason", "summary")
+_SHOWN = (
+    "activity", "topic", "type", "id", "attempt", "seconds", "from", "next_run_id", "why", "reason", "summary",
+    "status", "progress", "queue", "next_retry_at",
+)  # fmt: skip
 
 
 def _cursor(_context: click.Context, parameter: click.Parameter, text: str | None) -> Cursor | None:
@@ -46,7 +49,8 @@ def _tell(cli: Cli, event: RunEvent) -> None:
     if cli.as_json:
         click.echo(to_json({"id": id, "event": event.name, "data": event.data}))
         return
-    what = " ".join(str(event.data[name]) for name in _SHOWN if event.data.get(name) not in (None, ""))
+    shown = [event.data[name] for name in _SHOWN if event.data.get(name) not in (None, "")]
+    what = " ".join(value if isinstance(value, str) else to_json(value) for value in shown)
     if event.name == "stream":
         what = f"{event.data['name']} {to_json(event.data['data'])}"
     failure = _failure(event.data)

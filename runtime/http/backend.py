@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, ClassVar, Protocol
 
 from runtime.contracts import Trigger, Workflows
 from runtime.http.guarded import Guarded
@@ -38,6 +38,21 @@ class Processes(Protocol):
     async def describe(self, pid: str, *, stack: bool = False) -> ProcessDescription: ...
 
 
+class Schedule(Protocol):
+    """A schedule on a server, as a dataclass that is JSON."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def entry(self) -> str: ...
+
+
+class Schedules(Protocol):
+    """The schedules on the servers of the registry's workers."""
+
+    async def list(self) -> Sequence[Schedule]: ...
+
+
 class Codec(Protocol):
     """How payloads of Temporal clients are written and read. A body is the JSON of `temporal.api.common.v1.Payloads`."""
 
@@ -68,6 +83,7 @@ class Backend:
     processes: Processes | None = None
     hibernation: Hibernation = no_hibernation
     publishing: Publishing = no_publishing
+    schedules: Callable[[], Schedules] | None = None
     codec: Callable[[Registry], Codec] | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import math
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from aiohttp import web
 
 from runtime.http.problem import ProblemResponse, refuse
 from runtime.payload import JSON, Payload
+from runtime.process.operations import value_digest
 
 #: As deep as a value may nest at any boundary with a script.
 MAX_DEPTH = 128
@@ -39,8 +39,7 @@ class JsonBody:
         """Equal for equal JSON values, whatever their spelling: key order, white space, `1` or `1.0`."""
         if self.payload is None:
             return "none"
-        text = json.dumps(_canonical(self.value), sort_keys=True, ensure_ascii=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return value_digest(self.value)
 
 
 async def read(request: web.BaseRequest, timeout: float) -> bytes:
@@ -203,13 +202,3 @@ def _check_text(value: str) -> None:
         value.encode()
     except UnicodeEncodeError:
         raise refuse(400, "a string holds half of a surrogate pair") from None
-
-
-def _canonical(value: Any) -> Any:
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, dict):
-        return {key: _canonical(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_canonical(item) for item in value]
-    return value

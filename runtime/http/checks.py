@@ -78,7 +78,7 @@ def _directory_fault(entry: HttpStatic) -> str | None:
 
 def _taken(registry: Registry) -> Iterator[Problem]:
     """Paths that Evermoon answers itself, or two directories on one path. Two endpoints on one the registry finds."""
-    own = {shape(*route.split(" ", 1)) for route in OWN}
+    own = {shape(*route.split(" ", 1)) for route, operation in OWN.items() if not operation.yields}
     for endpoint in registry.of_kind(HttpEndpoint):
         router = registry.get(endpoint.router)
         path = join(router.prefix, endpoint.path) if isinstance(router, HttpRouter) else ""

@@ -26,6 +26,7 @@ class Route:
     """One method on one path. `owner` is who asked for it: an entry id, or "" for Evermoon's own; `router` its router's id.
 
     `public`: answers whoever asks, without a token. `query`: the parameters that it knows; None where it looks at none of them itself.
+    `yields`: an own route that gives way to what the registry has there.
     """
 
     method: str
@@ -35,6 +36,7 @@ class Route:
     router: str | None = None
     public: bool = False
     query: Collection[str] | None = None
+    yields: bool = False
 
 
 class Found(NamedTuple):

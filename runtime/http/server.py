@@ -22,9 +22,11 @@ from runtime.http.listener import Address, Listener, tls_context
 from runtime.http.middleware.metrics import Meters
 from runtime.http.mount import Mounts
 from runtime.http.operations import Operations
+from runtime.http.page.serving import WatchPage, without_taken
 from runtime.http.processes import ProcessRoutes
 from runtime.http.routes import Route, Routes
 from runtime.http.run_routes import RunRoutes
+from runtime.http.schedules import ScheduleRoutes
 from runtime.http.starting import Starting
 from runtime.http.static import static_routes
 from runtime.registry import HttpEndpoint, HttpRouter, HttpService, Registry
@@ -219,9 +221,8 @@ class HttpServer:
         files = [registry.resolve(static) for static in registry.of_kind(HttpStatic) if static.server == entry.id]
         served: list[Route] = []
         own = own_routes(self._backend, self._mounts.meters, times, served)
-        routes = Routes(
-            [*own, *endpoint_routes(self._backend, registry, routers, endpoints, times), *static_routes(files)]
-        )
+        others = [*endpoint_routes(self._backend, registry, routers, endpoints, times), *static_routes(files)]
+        routes = Routes([*without_taken(own, others), *others])
         served.extend(routes)
         return routes
 
@@ -247,6 +248,8 @@ def own_routes(backend: Backend, meters: Meters, times: Times, served: Sequence[
         *RunRoutes(backend, times.read).routes(),
         *RunEvents(backend, times.idle).routes(),
         *ProcessRoutes(backend).routes(),
+        *ScheduleRoutes(backend).routes(),
+        *WatchPage().routes(),
         *CodecRoutes(backend, times.read).routes(),
     ]
 

@@ -8,16 +8,13 @@ memo, which lives exactly as long as the run is retained.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 
-from runtime.contracts import Started, StartRequest
-from runtime.errors import ALREADY_EXISTS, Error
+from runtime.contracts import StartRequest
+from runtime.errors import Error, conflict
 from runtime.http.answers import duration, json_response, payload_response, run_links, run_path
 from runtime.http.backend import Backend
 from runtime.http.body import JsonBody, read_json
@@ -27,12 +24,11 @@ from runtime.http.problem import ProblemResponse, refuse
 from runtime.http.request import principal_of
 from runtime.http.routes import Params, Route
 from runtime.http.waiting import Wait, result_of
-from runtime.principal import NOBODY, Caller, Principal
+from runtime.principal import Caller
+from runtime.process import operations
+from runtime.process.operations import Begun, digest, once_only
 from runtime.registry import StartableWorkflow
 from runtime.registry.problems import did_you_mean
-
-#: Memo field of a run that was started with a key: {"key": digest of entry, key and actor, "body": digest of the JSON value}.
-MEMO = "evermoon.idempotency"
 
 KEY_HEADER = "Idempotency-Key"
 REPLAYED_HEADER = "Idempotency-Replayed"
@@ -41,15 +37,6 @@ PARAMETERS = ("wait", "timeout", "grace", "start_delay", "worker")
 _MAX_KEY = 255
 _MAX_ID = 1000
 _RETRY_AFTER = "1"
-
-
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """A run that a request started, or that an earlier one with the same key did; its `status` and `state` then are those of now."""
-
-    started: Started
-    status: str
-    state: str
 
 
 class Starting:
@@ -66,7 +53,7 @@ class Starting:
         body = await read_json(request, self._body_timeout)
         memo = None if key is None else {"key": digest(entry.id, key, principal_of(request)), "body": body.digest()}
         start = _start_request(request, entry, body, memo)
-        begun = await self.once(start, memo, f"{KEY_HEADER} was used before with another body")
+        begun = await self.once(start, f"{KEY_HEADER} was used before with another body")
         return await self.answer(request, begun, started_document(begun), wait)
 
     async def answer(
@@ -85,26 +72,15 @@ class Starting:
             return json_response(content, 202, {**headers, "Retry-After": _RETRY_AFTER})
         return payload_response(value, headers=headers)
 
-    async def once(self, start: StartRequest, memo: Mapping[str, str] | None, other: str) -> Begun:
+    async def once(self, start: StartRequest, other: str) -> Begun:
         """Starts a run, or finds the one that was started with this key. Answers 422, saying `other`, when that had another body."""
-        workflows = self._backend.workflows_for(start.caller.principal)
+        workflows, used = self._backend.workflows_for(start.caller.principal), conflict(other)
         try:
-            started = await workflows.start(start)
+            return await operations.once(workflows, self._backend.workflows, start, used)
         except Error as error:
-            if error.kind != ALREADY_EXISTS or memo is None or start.id is None:
-                raise
-            return await self._replay(start.id, memo, other, error)
-        return Begun(started, "RUNNING", "pending")
-
-    async def _replay(self, run: str, memo: Mapping[str, str], other: str, taken: Error) -> Begun:
-        described = await self._backend.workflows.describe(run)
-        first = described.memo.get(MEMO)
-        if not isinstance(first, dict) or first.get("key") != memo["key"]:
-            raise taken
-        if first.get("body") != memo["body"]:
-            raise refuse(422, other, run=run)
-        started = Started(described.id, described.run_id, described.pid, created=False)
-        return Begun(started, described.status, described.state)
+            if error is used:
+                raise refuse(422, other, **(error.details or {})) from None
+            raise
 
     def workflow(self, name: str) -> StartableWorkflow:
         """The entry of an id or a workflow type. Answers 404."""
@@ -157,11 +133,6 @@ def times(request: web.BaseRequest) -> dict[str, Any]:
     return options
 
 
-def once_only(memo: Mapping[str, str]) -> dict[str, Any]:
-    """Workflow options of a run whose id is used once, by whoever has the key in its memo."""
-    return {"id_reuse_policy": "reject_duplicate", "memo": {MEMO: memo}}
-
-
 def started_document(begun: Begun) -> dict[str, Any]:
     started = begun.started
     return {
@@ -183,11 +154,3 @@ def _key(request: web.BaseRequest) -> str | None:
     if key is not None and not 0 < len(key) <= _MAX_KEY:
         raise refuse(400, f"{KEY_HEADER} must have 1 to {_MAX_KEY} characters")
     return key
-
-
-def digest(space: str, key: str, principal: Principal = NOBODY) -> str:
-    """Of a key that means something within `space` only, and for this actor only."""
-    text = f"{space}\0{key}".encode("utf-8", "surrogateescape")
-    if principal.actor is None:
-        return hashlib.sha256(text).hexdigest()
-    return hmac.digest(principal.actor.id.encode("utf-8", "surrogateescape"), text, "sha256").hex()

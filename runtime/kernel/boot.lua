@@ -26,7 +26,7 @@ os = nil
 local raw = {
   next = next, pairs = pairs, pcall = pcall, xpcall = xpcall, load = raw_load, type = type, tostring = tostring,
   getmetatable = debug.getmetatable, setmetatable = debug.setmetatable, rawget = rawget, rawset = rawset,
-  rawlen = rawlen, rawequal = rawequal, getinfo = debug.getinfo, sethook = debug.sethook,
+  rawlen = rawlen, rawequal = rawequal, getinfo = debug.getinfo, getlocal = debug.getlocal, sethook = debug.sethook,
   traceback = debug.traceback, upvaluejoin = debug.upvaluejoin, string = string, table = table, math = math, utf8 = utf8, coroutine = coroutine,
   select = select, error = error, tonumber = tonumber, ipairs = ipairs, assert = assert,
 }

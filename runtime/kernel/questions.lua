@@ -11,7 +11,7 @@ return function(K)
 
   -- Queries.
   local builtin = {
-    __lua_stack = function() return K.stacks() end,
+    __lua_stack = function(more) return K.stacks(nil, more == "locals") end,
     __status = function() return raw.rawget(K, "status_value") end,
     __inbox = function()
       local topics = {}

@@ -147,18 +147,25 @@ return function(K)
   -- Whether something outside could wake any waiting task, other than the result of a command. Asked after each event.
   function K.can_be_woken() return outside_count > 0 end
 
-  -- Every coroutine: {coroutine, waiting_for, frames}.
-  function K.stacks(limit)
+  -- Every coroutine: {coroutine, waiting_for, frames}; and with `locals` those of each frame.
+  function K.stacks(limit, locals)
     local out = {}
     K.each_task(function(task)
       if limit and #out >= limit then return end
-      local frames = {}
-      if task.leaf and task.leaf ~= task.co then frames = K.frames(task.leaf) end
-      for _, f in raw.ipairs(K.frames(task.co)) do frames[#frames + 1] = f end
+      local frames, values = {}, locals and {} or nil
+      for _, co in raw.ipairs(task.leaf and task.leaf ~= task.co and { task.leaf, task.co } or { task.co }) do
+        local found = K.frames(co)
+        raw.table.move(found, 1, #found, #frames + 1, frames)
+        if locals then
+          local here = K.locals(co, #found)
+          raw.table.move(here, 1, #here, #values + 1, values)
+        end
+      end
       local lines = {}
       for i, f in raw.ipairs(frames) do lines[i] = f.source .. ":" .. f.line .. " in " .. f.name end
       K.json_marks[lines] = "array"
-      out[#out + 1] = { coroutine = task.id, waiting_for = task.waiting and task.waiting.what or "ready", frames = lines }
+      if values then K.json_marks[values] = "array" end
+      out[#out + 1] = { coroutine = task.id, waiting_for = task.waiting and task.waiting.what or "ready", frames = lines, locals = values }
     end)
     return out
   end

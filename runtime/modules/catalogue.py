@@ -9,6 +9,7 @@ from runtime.modules import activity, base64, hash, matching, options, os, uuid,
 from runtime.modules.crypto import module as crypto
 from runtime.modules.definition import (
     DETERMINISTIC,
+    HOST,
     PURE,
     WORKFLOW,
     CommandHandler,
@@ -70,6 +71,7 @@ _ALL = (
     http_client.MODULE,
     json.MODULE,
     _lua("logger", WORKFLOW, "structured log lines"),
+    _lua("operation", HOST, "commands that are accepted once and carried out by a run"),
     os.MODULE,
     _lua("outcome", PURE, "ok, retry or fail: the results of an external call"),
     outbox.MODULE,

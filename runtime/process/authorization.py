@@ -32,6 +32,8 @@ _REGISTERS = {
 }
 #: Whoever follows a run or looks at it.
 READ = "process.read"
+#: Looking at an operation.
+_OPERATIONS = ("operation.show", "operation.await")
 #: What a program does with what it has: nobody is asked.
 OWN = frozenset(
     {
@@ -77,6 +79,8 @@ def asked(command: Command, names: Names) -> Iterator[Asked]:
         yield Asked(command.op, names(str(data["run"])), {"name": str(data["name"])})
     elif command.op == "stream.subscribe":
         yield Asked(READ, names(str(data["run"])))
+    elif command.op in _OPERATIONS:
+        yield Asked(READ, [str(data["id"])])
     elif command.op not in OWN:  # also what nobody has thought of yet
         named = data.get("id") or data.get("name") or data.get("system") or ASKED.get(command.op, command.op)
         yield Asked(command.op, [str(named)])

@@ -11,6 +11,7 @@ from runtime.lua import protocol
 from runtime.lua.protocol import Command
 from runtime.modules.options import activity_options
 from runtime.payload import NOTHING, Payload
+from runtime.process import operations
 from runtime.process import spawn as spawning
 from runtime.process.authorization import of_pid
 from runtime.process.execution import Execution
@@ -190,6 +191,28 @@ def _target(run: LuaRun, to: str) -> Execution | Pid:
     return pid
 
 
+async def start_operation(run: LuaRun, command: Command) -> str:
+    """The id of the operation. Raises INVALID for what is no command, CONFLICT for another one of the same key."""
+    entry = spawning.startable(run, str(command.data["id"]))
+    [payload] = command.args
+    said = operations.checked(payload.value())
+    budget = command.data.get("budget_ns")
+    options = {"budget": int(budget) // 1_000_000} if budget else {}
+    caller = spawning.caller(run, command).deeper()
+    begun = await operations.begin(spawning.workflows(run), operations.start_of(entry, said, payload, options, caller))
+    return begun.started.id
+
+
+async def show_operation(run: LuaRun, command: Command) -> Payload:
+    return Payload.of(await operations.document(spawning.workflows(run), str(command.data["id"])))
+
+
+async def await_operation(run: LuaRun, command: Command) -> Payload:
+    """Its result. Raises its failure, and TIMEOUT when it still runs."""
+    ns = command.data.get("timeout_ns")
+    return await spawning.workflows(run).result(str(command.data["id"]), int(ns) / 1e9 if ns is not None else None)
+
+
 OPERATIONS: Mapping[str, Operation] = {
     "call": call,
     "timer": timer,
@@ -203,6 +226,9 @@ OPERATIONS: Mapping[str, Operation] = {
     "unmonitor": unmonitor,
     "link": link,
     "unlink": unlink,
+    "operation.start": start_operation,
+    "operation.show": show_operation,
+    "operation.await": await_operation,
     "registry.register": register,
     "registry.lookup": lookup,
     "registry.unregister": unregister,

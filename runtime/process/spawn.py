@@ -57,6 +57,15 @@ def workflows(run: LuaRun) -> LinkedWorkflows:
     return workflows_of(run.host)
 
 
+def startable(run: LuaRun, name: str) -> str:
+    """The id of a workflow's entry, by its id or type. Raises `Error` NOT_FOUND."""
+    found = run.registry.find_startable(name)
+    if found is None:
+        known = [item.id for item in run.registry.entries.values() if isinstance(item, StartableWorkflow)]
+        raise not_found("workflow", name, did_you_mean(name, known))
+    return found.id
+
+
 _GIVEN_UP = "canceled by its caller"
 
 

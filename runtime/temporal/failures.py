@@ -10,7 +10,7 @@ Temporal to Lua: our chain where there is one; otherwise what the failure tells.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -45,14 +45,18 @@ _MAX_CHAIN = 512 * 1024
 _MAX_TEXT = 16 * 1024
 #: Texts of the causes are told as far as they fit; the chain has them all, where it is no longer than it may be.
 _MAX_CAUSES = 256 * 1024
+#: What a further detail of an activity's failure has.
+ATTEMPTS = "evermoon_attempts"
 #: Bytes of a failure, at most.
 MAX_SIZE = 1024 * 1024
 
 
-def to_failure(error: Error) -> ApplicationError:
-    """An error as an exception to raise in a workflow or an activity."""
+def to_failure(error: Error, attempts: Sequence[Mapping[str, Any]] = ()) -> ApplicationError:
+    """An error as an exception to raise in a workflow or an activity; `attempts`: what those of the activity came to."""
     failure = _message(error)
     failure.application_failure_info.details.payloads.append(wire.to_proto(_chain(error)))
+    if attempts:
+        failure.application_failure_info.details.payloads.append(wire.to_proto(Payload.of({ATTEMPTS: list(attempts)})))
     raised = CONVERTER.from_failure(failure, PAYLOADS)
     assert isinstance(raised, ApplicationError)
     return raised
@@ -94,6 +98,15 @@ def recorded(failure: Failure) -> Error:
 
 def told(failure: Failure) -> dict[str, Any]:
     return recorded(failure).to_wire()
+
+
+def attempts(failure: Failure) -> list[dict[str, Any]]:
+    """What the attempts of an activity came to, as its failure says it; one that ran out of time has its last failure as its cause."""
+    raised = CONVERTER.from_failure(failure, PAYLOADS)
+    for detail in raised.details if isinstance(raised, ApplicationError) else ():
+        if isinstance(detail, Mapping) and isinstance(detail.get(ATTEMPTS), list):
+            return list(detail[ATTEMPTS])
+    return attempts(failure.cause) if failure.HasField("cause") else []
 
 
 def from_failure(failure: BaseException, *, elsewhere: bool = False) -> Error:

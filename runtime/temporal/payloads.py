@@ -5,18 +5,14 @@ A value is encrypted first, so a store holds no clear text either. What a histor
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import hashlib
 import json
-import os
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import urlsplit
 
 from google.protobuf.message import Message
 from temporalio.api.common.v1 import Payload as Proto
@@ -29,17 +25,13 @@ from temporalio.converter import (
     ExternalStorage,
     PayloadCodec,
     PayloadConverter,
-    StorageDriver,
-    StorageDriverClaim,
-    StorageDriverRetrieveContext,
-    StorageDriverStoreContext,
 )
 
 from runtime import errors
-from runtime.errors import Error, invalid
+from runtime.errors import invalid
 from runtime.late import late
 from runtime.registry import Registry, TemporalClient
-from runtime.temporal import wire
+from runtime.temporal import payload_store, wire
 
 if TYPE_CHECKING:
     from cryptography import exceptions
@@ -107,62 +99,6 @@ class Failures(DefaultFailureConverterWithEncodedAttributes):
                 cause.message, cause.stack_trace = "Encoded failure", ""
 
 
-class Directory(StorageDriver):
-    """A payload store in a directory. Each file is named by the hash of its payload, so that the same payload is kept once.
-
-    Raises `Error` UNAVAILABLE when the file system does not do its part: the task is tried again.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def name(self) -> str:
-        return "evermoon.directory"
-
-    async def store(self, context: StorageDriverStoreContext, payloads: Sequence[Proto]) -> list[StorageDriverClaim]:
-        return [await asyncio.to_thread(self._put, payload.SerializeToString()) for payload in payloads]
-
-    async def retrieve(
-        self, context: StorageDriverRetrieveContext, claims: Sequence[StorageDriverClaim]
-    ) -> list[Proto]:
-        return [Proto.FromString(await asyncio.to_thread(self._get, claim)) for claim in claims]
-
-    def _put(self, data: bytes) -> StorageDriverClaim:
-        hash = hashlib.sha256(data).hexdigest()
-        place = self._file(hash)
-        try:
-            if not place.exists():
-                place.parent.mkdir(parents=True, exist_ok=True)
-                part = place.with_name(f"{hash}.{secrets.token_hex(8)}.part")
-                with part.open("wb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                part.replace(place)
-        except OSError as error:
-            raise _unavailable(self._path, error) from None
-        return StorageDriverClaim({"sha256": hash})
-
-    def _get(self, claim: StorageDriverClaim) -> bytes:
-        hash = claim.claim_data.get("sha256", "")
-        if len(hash) != hashlib.sha256().digest_size * 2 or not hash.isalnum():
-            raise invalid("a reference to a stored payload names none")
-        try:
-            data = self._file(hash).read_bytes()
-        except OSError as error:
-            raise _unavailable(self._path, error) from None
-        if hashlib.sha256(data).hexdigest() != hash:
-            raise errors.internal(f"the stored payload {hash} was changed", retryable=None)
-        return data
-
-    def _file(self, hash: str) -> Path:
-        return self._path / hash[:2] / hash
-
-
-def _unavailable(path: Path, error: OSError) -> Error:
-    return errors.unavailable(f"the payload store {path}: {error.strerror or error}")
-
-
 @dataclass(frozen=True, slots=True)
 class Travel:
     """The way that a client's values travel. `converter` is None for the SDK's own. Payloads larger than `threshold` bytes are stored; it is None where nothing is stored."""
@@ -210,10 +146,8 @@ def _key(entry: TemporalClient, field: str, text: str) -> bytes:
 def _storage(entry: TemporalClient, url: str | None) -> ExternalStorage | None:
     if url is None:
         return None
-    parts = urlsplit(url)
-    if parts.scheme not in ("", "file") or parts.netloc:
-        raise invalid(f"{entry.id}: payloads.store is no directory: a path or a file: URL is expected")
-    return ExternalStorage([Directory(Path(entry.root, parts.path))], payload_size_threshold=entry.payloads.threshold)
+    driver = payload_store.opened(entry, url)
+    return ExternalStorage([driver], payload_size_threshold=entry.payloads.threshold)
 
 
 async def opened(message: M, converter: DataConverter) -> M:

@@ -134,6 +134,8 @@ UNTYPED = "Internal"
 
 #: Built-in queries that the kernel answers.
 QUERY_STACK = "__lua_stack"
+#: What it is asked with for the values of locals; kernels that know none of them tell the rest.
+WITH_LOCALS = "locals"
 QUERY_STATUS = "__status"
 QUERY_INBOX = "__inbox"
 #: Queries that Temporal's UI and CLI ask any run.

@@ -26,7 +26,9 @@ def test_runtime_dependencies() -> None:
 
 
 def test_development_dependencies() -> None:
-    assert in_section("To develop") == named(_PROJECT["optional-dependencies"]["dev"])
+    extras, wanted = _PROJECT["optional-dependencies"], in_section("Where they are wanted")
+    assert wanted == sorted(name for extra in extras if extra != "dev" for name in named(extras[extra]))
+    assert sorted([*in_section("To develop"), *wanted]) == named(extras["dev"])
 
 
 def test_what_was_not_taken_is_not_there() -> None:

@@ -1,4 +1,4 @@
-"""README.md, docs/getting-started.md, docs/deploying-scripts.md and docs/approvals.md, followed to the letter against a real `evermoon dev`."""
+"""README.md, docs/getting-started.md, docs/deploying-scripts.md and the pages of two examples, followed to the letter against a real `evermoon dev`."""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ def test_a_reader_gets_what_the_page_says(page: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(1200)
-def test_a_reader_of_the_approvals_gets_what_the_page_says(tmp_path: Path) -> None:
+@pytest.mark.parametrize("example", ["approvals", "inference"])
+def test_a_reader_of_an_example_gets_what_its_page_says(example: str, tmp_path: Path) -> None:
     if shutil.which("curl") is None:
         pytest.skip("the page uses curl, which is not installed here")
     kept_out = shutil.ignore_patterns("__pycache__", "data")
-    shutil.copytree(ROOT / "entries" / "approvals", tmp_path / "entries" / "approvals", ignore=kept_out)
+    shutil.copytree(ROOT / "entries" / example, tmp_path / "entries" / example, ignore=kept_out)
     with Reader(tmp_path) as reader:
-        for block in blocks("docs/approvals.md"):
+        for block in blocks(f"docs/{example}.md"):
             reader.follow(block)
         reader.finish()
 

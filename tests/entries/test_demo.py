@@ -23,9 +23,10 @@ MARK = "EVERMOON_TEST_DEMO"
 linux = pytest.mark.skipif(sys.platform != "linux", reason="finds processes through /proc")
 
 
-async def start(mark: str, temporary: Path, module: str = "entries.demo") -> Process:
+async def start(mark: str, temporary: Path, module: str = "entries.demo", **environ: str) -> Process:
     """A demo; `mark` is in its environment and that of every process it starts, `temporary` takes what a kill leaves."""
-    command = ["env", f"{MARK}={mark}", f"TMPDIR={temporary}", sys.executable, "-m", module]
+    more = [f"{name}={value}" for name, value in environ.items()]
+    command = ["env", f"{MARK}={mark}", f"TMPDIR={temporary}", *more, sys.executable, "-m", module]
     return await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=PIPE, stderr=PIPE)
 
 

@@ -13,8 +13,10 @@ from runtime.http.events import RunEvents
 from runtime.http.health import Health
 from runtime.http.middleware.metrics import Meters
 from runtime.http.operations import Operations
+from runtime.http.page.serving import WatchPage
 from runtime.http.processes import ProcessRoutes
 from runtime.http.run_routes import RunRoutes
+from runtime.http.schedules import ScheduleRoutes
 from runtime.http.starting import Starting
 from runtime.registry import HttpEndpoint
 from tests.docs.pages import Block, blocks
@@ -35,6 +37,8 @@ def test_every_route_is_on_its_page() -> None:
         RunRoutes(NO_BACKEND, 1),
         RunEvents(NO_BACKEND, 1),
         ProcessRoutes(NO_BACKEND),
+        ScheduleRoutes(NO_BACKEND),
+        WatchPage(),
     )
     routes = [f"`{route.method} {route.path}`" for part in parts for route in part.routes()]
     assert [route for route in routes if route not in PAGE] == []

@@ -33,6 +33,7 @@ NAMES = [
     "hash",
     "http",
     "http_client",
+    "operation",
     "outbox",
     "queue",
     "security",

@@ -39,6 +39,7 @@ def test_it_holds_every_file_that_is_used(wheel: Path) -> None:
     held = set(zipfile.ZipFile(wheel).namelist())
     wanted = {
         *(path.relative_to(ROOT) for kind in ("*.py", "*.lua", "*.json", "*.html") for path in (ROOT / "runtime").rglob(kind)),
+        *(path.relative_to(ROOT) for path in (ROOT / "runtime/http/page").rglob("*") if path.is_file() and path.suffix != ".pyc"),
         *(path.relative_to(ROOT) for path in (ROOT / "evermoon").glob("*.py")),
         *(Path("evermoon") / path.relative_to(ROOT) for path in (ROOT / "docs").rglob("*.md")),
         Path("evermoon/py.typed"),

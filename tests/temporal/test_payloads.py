@@ -197,7 +197,7 @@ async def test_large_values_travel_by_reference(
     [
         ({"codec": {"type": "aes_gcm", "key": "short"}}, "codec.key is not"),
         ({"codec": {"type": "aes_gcm", "key": KEY, "former_keys": [KEY, "short"]}}, "codec.former_keys.1 is not"),
-        ({"payloads": {"store": "s3://bucket"}}, "payloads.store is no directory"),
+        ({"payloads": {"store": "ftp://bucket"}}, "payloads.store is a path, or a URL"),
     ],
 )
 def test_what_will_not_do_is_refused(fields: dict[str, Any], message: str, files: Files) -> None:

@@ -33,13 +33,15 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """`answers`: by status what it means, and the schema of its JSON or the content type of anything else."""
+    """`answers`: by status what it means, and the schema of its JSON or the content type of anything else.
+    `yields`: an endpoint of the registry may have the path."""
 
     summary: str
     answers: Mapping[int, tuple[str, Json | str | None]]
     parameters: tuple[Parameter, ...] = ()
     body: Json | None = None
     needs_body: bool = False
+    yields: bool = False
 
 
 _RUN = f"{API}/runs/{{id}}"
@@ -117,6 +119,26 @@ OWN: Mapping[str, Operation] = {
         ref("Payloads"),
         needs_body=True,
     ),
+    f"GET {API}/operations/{{id}}": Operation(
+        "One operation: its command, state, and what each attempt came to",
+        {
+            200: (
+                "The operation.",
+                table(
+                    "op_id",
+                    "entry",
+                    "state",
+                    "command",
+                    "attempts",
+                    op_id=TEXT,
+                    entry=TEXT,
+                    state=TEXT,
+                    command=OBJECT,
+                    attempts={"type": "array", "items": OBJECT},
+                ),
+            )
+        },
+    ),
     f"GET {API}/runs": Operation(
         "The runs, newest first",
         {
@@ -156,6 +178,8 @@ OWN: Mapping[str, Operation] = {
         (
             Parameter("Last-Event-ID", "The id of the last event that was heard.", place="header"),
             Parameter("last_event_id", "The same, where no header can be set."),
+            Parameter("only", "`stream`: what is published, and the run's end."),
+            Parameter("names", "Of what is published only these streams, with commas between."),
         ),
     ),
     f"GET {_RUN}/history": Operation("The run's history, as evermoon replay reads it", {200: ("The history.", OBJECT)}),
@@ -179,6 +203,15 @@ OWN: Mapping[str, Operation] = {
     f"GET {API}/processes/{{pid}}": Operation(
         "One process: whom it watches, where its Lua code waits", {200: ("The process.", OBJECT)}, (_STACK,)
     ),
+    f"GET {API}/schedules": Operation(
+        "The schedules on the servers of the registry's workers",
+        {
+            200: (
+                "All of them.",
+                table("schedules", "count", schedules={"type": "array", "items": OBJECT}, count={"type": "integer"}),
+            )
+        },
+    ),
     f"GET {API}/entries": Operation(
         "The workflows that can be started",
         {
@@ -195,6 +228,10 @@ OWN: Mapping[str, Operation] = {
     "GET /openapi.json": Operation("This document", {200: ("OpenAPI 3.1.", OBJECT)}),
     "GET /docs": Operation("The same, to be read", {200: ("A page.", "text/html")}),
     "GET /docs/errors": Operation("What the kinds of errors mean", {200: ("A page.", "text/html")}),
+    "GET /": Operation("Leads to the page that shows runs", {302: ("/runs.", None)}, yields=True),
+    "GET /runs": Operation("The page that shows runs", {200: ("A page.", "text/html")}, yields=True),
+    "GET /runs/{id}": Operation("The same, with one run", {200: ("A page.", "text/html")}, yields=True),
+    "GET /_evermoon/{file...}": Operation("What that page is made of", {200: ("A script or style.", "text/plain")}),
 }
 
 _STATUSES = ["RUNNING", "COMPLETED", "FAILED", "CANCELED", "TERMINATED", "TIMED_OUT", "CONTINUED_AS_NEW"]

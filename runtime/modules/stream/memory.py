@@ -43,7 +43,8 @@ class MemoryStreams:
 
     async def append(self, batches: Sequence[Batch]) -> None:
         for batch in batches:
-            self._append(self._log(batch.log), batch)
+            if batch.log in self._logs or not batch.is_live:
+                self._append(self._log(batch.log), batch)
 
     async def mark(self, log: str, event: int) -> None:
         found = self._log(log)

@@ -39,8 +39,8 @@ _MOST_BASES = 10_000
 
 
 class Target(NamedTuple):
-    """The run that is published to. `attempt` is the activity's that does so, "" for others. A run that does so itself says which chain it is
-    of, and how many events of its own history it knows."""
+    """The run that is published to. `attempt` is the activity's that does so, "" for others. Who knows says which chain it is of, and how many
+    events its own history has; 0 where that makes no difference."""
 
     run: str
     run_id: str | None = None
@@ -93,7 +93,7 @@ class PublishQueue:
             self._loop = asyncio.get_running_loop()
             self._hurry, self._written, self._wanted = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
-    def publish(self, target: Target, event: Published) -> None:
+    def publish(self, target: Target, event: Published, *, counts: bool = True) -> None:
         size = len(event.data) + _OVERHEAD
         with self._lock:
             if self._bytes + size > MAX_WAITING:
@@ -102,7 +102,7 @@ class PublishQueue:
                 if is_first:
                     _log.warning("more is published than the stream store takes: events are lost")
                 return
-            self.counts.published += 1
+            self.counts.published += counts
             waiting = self._waiting.get(target)
             if waiting is None:
                 waiting = self._waiting[target] = _Waiting()
@@ -225,6 +225,8 @@ class PublishQueue:
         """None: there is no such run."""
         if not target.chain or target.run_id is None:
             return await self._located(target)
+        if not target.event:
+            return RunPosition(target.chain, 0)
         base = 0 if target.chain == target.run_id else self._bases.get(target.run_id)
         if base is None:
             found = await self._located(target)

@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 from runtime.contracts import Cursor, RunEvent
 
 STREAM, RESTARTED = "stream", "stream.restarted"
+#: What the names begin with, among those of streams, under which a host tells of what happens to a run before its history does.
+LIVE = "\x01"
 
 
 class Publisher(NamedTuple):
@@ -56,6 +58,11 @@ class Batch(NamedTuple):
     log: str
     mark: int
     events: Sequence[Published]
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it is of interest only to those who follow the run already."""
+        return all(event.name.startswith(LIVE) for event in self.events)
 
 
 class Source(NamedTuple):
@@ -113,6 +120,8 @@ def _restarted(head: bytes, position: int, at: int) -> bytes:
 @lru_cache(maxsize=4096)
 def _head(publisher: Publisher, name: str) -> bytes:
     """What all events of one stream have alike."""
+    if name.startswith(LIVE):
+        return json.dumps({"live": name.removeprefix(LIVE)}).encode()[1:-1]
     return json.dumps({"name": name, **publisher.about}).encode()[1:-1]
 
 
@@ -140,6 +149,8 @@ class Row(NamedTuple):
 
 def _event(mark: int, seq: int, told: Mapping[str, Any]) -> RunEvent:
     data = dict(told)
-    name = RESTARTED if data.pop("restarted", False) else STREAM
+    live = data.pop("live", None)
+    name = live or (RESTARTED if data.pop("restarted", False) else STREAM)
     at = datetime.fromtimestamp(data.pop("at") / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return RunEvent(Cursor(mark, seq), name, {"at": at, "seq": seq, **data})
+    told = {"live": True, **data["data"]} if live else {"seq": seq, **data}
+    return RunEvent(Cursor(mark, seq), name, {"at": at, **told})

@@ -156,6 +156,8 @@ class RedisStreams:
     async def _add(self, pipe: Any, batch: Batch) -> bool:
         """Whether anything was new."""
         keys = self._keys(batch.log)
+        if batch.is_live and not await self._redis.exists(keys.log):
+            return False
         log = await self._watched(pipe, batch.log)
         log = log._replace(mark=max(log.mark, batch.mark))
         sources = await self._sources(pipe, keys, batch)

@@ -183,9 +183,15 @@ class SqlStreams:
         connection.execute(self._insert(self._logs).on_conflict_do_nothing(), fresh)
 
     def _append(self, connection: Connection, batches: Sequence[Batch]) -> None:
-        names = [batch.log for batch in batches]
-        self._make(connection, names)
         c = self._logs.c
+        live = {batch.log for batch in batches if batch.is_live}
+        if live:
+            followed = set(connection.execute(select(c.log).where(c.log.in_(live))).scalars())
+            batches = [batch for batch in batches if batch.log not in live or batch.log in followed]
+        names = [batch.log for batch in batches]
+        if not names:
+            return
+        self._make(connection, names)
         held = connection.execute(select(self._logs).where(c.log.in_(names)).order_by(c.log).with_for_update())
         logs = {row.log: dict(row._mapping) for row in held}
         before = self._states(connection, batches)

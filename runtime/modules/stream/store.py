@@ -45,7 +45,8 @@ class StreamStore(Protocol):
     """A log for each chain of runs. Every method raises `runtime.errors.Error` (UNAVAILABLE, ...) and nothing else."""
 
     async def append(self, batches: Sequence[Batch]) -> None:
-        """Adds what is new of each batch (`record.admitted`). One batch for each log. To append again what was appended changes nothing."""
+        """Adds what is new of each batch (`record.admitted`). One batch for each log. To append again what was appended changes nothing.
+        What is only live is added to logs that there are: nobody has followed the others."""
         ...
 
     async def mark(self, log: str, event: int) -> None:

@@ -15,7 +15,7 @@ from runtime.errors import Error, invalid
 from runtime.late import late
 from runtime.modules.stream.memory import MemoryStreams
 from runtime.modules.stream.queue import INTERVAL, Locate, PublishQueue, Target
-from runtime.modules.stream.record import Published, Publisher
+from runtime.modules.stream.record import LIVE, Published, Publisher
 from runtime.modules.stream.store import DEFAULT, Bounds, StreamStore
 from runtime.payload import JSON, NULL, Payload
 from runtime.registry import Registry
@@ -110,8 +110,17 @@ class Outlet:
                 await queue.flushed(target, _AT_THE_END if own is not None else _BRIEFLY)
 
 
+def live(source: str, event: str, about: Mapping[str, Any], position: int, at: int) -> Published | None:
+    """An event of a run, as `Streams.tell` takes it; None for what is too large, or bytes, of which there is nothing to show."""
+    try:
+        data = Payload.of({name: value for name, value in about.items() if value is not None}).data
+    except Error:
+        return None
+    return Published(Publisher(source), LIVE + event, data, position, True, at) if len(data) <= MAX_DATA else None
+
+
 def _check_name(name: str) -> None:
-    if not isinstance(name, str) or not 0 < len(name.encode()) <= MAX_NAME:
+    if not isinstance(name, str) or not 0 < len(name.encode()) <= MAX_NAME or name.startswith(LIVE):
         raise invalid(f"the name of a stream is 1 to {MAX_NAME} bytes long")
 
 
@@ -194,6 +203,13 @@ class Streams:
         for event in events:
             self.queue.publish(target, event)
         await self.queue.flushed(target, _BRIEFLY)
+
+    def tell(self, target: Target, source: str, event: str, about: Mapping[str, Any], position: int) -> None:
+        """What happens to a run, to those who follow it now, before its history says so. From any thread. `source` and `position` are the same
+        wherever it is told, so that it is heard once. What is too large is not told."""
+        told = live(source, event, about, position, time.time_ns() // 1_000_000)
+        if told is not None:
+            self.queue.publish(target, told, counts=False)
 
     async def close(self) -> None:
         await self.queue.close()

@@ -46,6 +46,8 @@ class Payloads(Model):
 
     threshold: Size = 256 * 1024
     store: str | None = None
+    options: dict[str, str] = Field(default_factory=dict, repr=False)
+    """Of an object store, as its own tools call them: `aws_region`, `aws_endpoint`, …; beside these, what its variables in the environment say counts."""
 
 
 class Codec(Model):

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
-from temporalio.api.common.v1 import Payload
-from temporalio.api.enums.v1 import EventType, PendingActivityState, TaskQueueType
-from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.common.v1 import Payload as Proto
+from temporalio.api.enums.v1 import EventType, PendingActivityState
 from temporalio.api.workflow.v1 import PendingActivityInfo
-from temporalio.api.workflowservice.v1 import (
-    DescribeTaskQueueRequest,
-    DescribeWorkflowExecutionResponse,
-)
+from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
 from temporalio.client import (
     Client,
     WorkflowExecution,
@@ -26,13 +23,14 @@ from temporalio.service import RPCError
 
 from runtime.contracts import RunDescription
 from runtime.errors import Error
-from runtime.payload import JSON
+from runtime.payload import JSON, Payload
 from runtime.process.pids import Pid
 from runtime.process.task_queues import worker_of
 from runtime.registry import Registry
 from runtime.temporal import failures, wire
 from runtime.temporal.client import ends, rpc
 from runtime.temporal.client.moments import moment
+from runtime.temporal.client.unserved import Unserved, unserved_steps
 from runtime.temporal.history import long_histories
 from runtime.temporal.payloads import opened
 
@@ -40,7 +38,6 @@ Handle = WorkflowHandle[Any, RawValue]
 
 #: A run whose worker is away does not answer questions; nobody should wait long to be told the rest.
 _QUESTION = timedelta(seconds=2)
-_POLLED = timedelta(minutes=2)
 #: How far back to look for the reason a task keeps failing.
 _LATEST = 10
 #: Events that may come between two tasks, for what is only a hint.
@@ -84,18 +81,6 @@ async def listed(registry: Registry, execution: WorkflowExecution) -> RunDescrip
     )
 
 
-async def pollers(client: Client, task_queue: str) -> list[str]:
-    """The identities of the workers that have asked this queue for workflow tasks lately; one that has nothing to do asks once a minute."""
-    request = DescribeTaskQueueRequest(
-        namespace=client.namespace,
-        task_queue=TaskQueue(name=task_queue),
-        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
-    )
-    response = await client.workflow_service.describe_task_queue(request, timeout=rpc.TIMEOUT)
-    oldest = datetime.now(UTC) - _POLLED
-    return [poller.identity for poller in response.pollers if poller.last_access_time.ToDatetime(tzinfo=UTC) > oldest]
-
-
 async def describe(
     registry: Registry, client: Client, handle: Handle, *, stack: bool, replayed: bool
 ) -> RunDescription:
@@ -107,14 +92,18 @@ async def describe(
     closed, state = run.status != _RUNNING, run.state
     long = long_histories.warning(run.history_length, raw.workflow_execution_info.history_size_bytes)
     answering = state in ("in_progress", "completed", "failed") and (long is None or replayed)
-    return _extended(
+    unserved = {step.activity_id: step for step in await unserved_steps(client, raw)}
+    return replace(
         run,
+        pending=[_with_queue(item, unserved) for item in run.pending],
         failure=run.failure if not closed else await _why_failed(client, run),
         cancel=await _cancel(client, run, raw),
         continue_as_new_suggested=not closed and await _is_suggested(client, run),
         details=await _ask(handle, wire.QUERY_STATUS) if answering else None,
-        stack=(await _ask(handle, wire.QUERY_STACK) or []) if stack and answering and not closed else [],
-        warnings=_warnings(long, closed, replayed),
+        stack=(await _ask(handle, wire.QUERY_STACK, wire.WITH_LOCALS) or [])
+        if stack and answering and not closed
+        else [],
+        warnings=[*_warnings(long, closed, replayed), *(step.text for step in unserved.values())],
     )
 
 
@@ -131,7 +120,7 @@ async def _looked_at(
     run = await listed(registry, description)
     failure = await _task_failure(client, run, raw) if run.status == _RUNNING else None
     pending = [_pending(item) for item in raw.pending_activities]
-    return _extended(run, state=_state(run, raw, failure), failure=failure, pending=pending), raw
+    return replace(run, state=_state(run, raw, failure), failure=failure, pending=pending), raw
 
 
 def _warnings(long: str | None, closed: bool, replayed: bool) -> list[str]:
@@ -140,9 +129,9 @@ def _warnings(long: str | None, closed: bool, replayed: bool) -> list[str]:
     return said if long is None or replayed else [*said, _NOT_ASKED]
 
 
-def _extended(run: RunDescription, **changes: Any) -> RunDescription:
-    fields = {name: getattr(run, name) for name in run.__dataclass_fields__}
-    return RunDescription(**{**fields, **changes})
+def _with_queue(item: Mapping[str, Any], unserved: Mapping[str, Unserved]) -> Mapping[str, Any]:
+    step = unserved.get(item["activity_id"])
+    return item if step is None else {**item, "unserved": step.queue}
 
 
 def _state(run: RunDescription, raw: DescribeWorkflowExecutionResponse, failure: Mapping[str, Any] | None) -> str:
@@ -206,11 +195,12 @@ def _pending(item: PendingActivityInfo) -> dict[str, Any]:
         "last_failure": failures.told(item.last_failure) if item.HasField("last_failure") else None,
         "next_retry_at": _stamp(item, "next_attempt_schedule_time"),
         "heartbeat": _json(item.heartbeat_details.payloads),
+        "attempts": failures.attempts(item.last_failure) if item.HasField("last_failure") else [],
     }
     return pending
 
 
-def _json(protos: Sequence[Payload]) -> Any:
+def _json(protos: Sequence[Proto]) -> Any:
     """The first value; None when there is none, and for what is no JSON."""
     payload = wire.from_proto(protos[0]) if protos else None
     try:
@@ -219,10 +209,11 @@ def _json(protos: Sequence[Payload]) -> Any:
         return None
 
 
-async def _ask(handle: Handle, name: str) -> Any:
+async def _ask(handle: Handle, name: str, *args: str) -> Any:
     """The answer to one of the kernel's queries; None when the run does not answer (now)."""
     try:
-        raw = await handle.query(name, result_type=RawValue, rpc_timeout=_QUESTION)
+        given = wire.raws([Payload.of(arg) for arg in args])
+        raw = await handle.query(name, args=given, result_type=RawValue, rpc_timeout=_QUESTION)
         return wire.unraw(raw).value()
     except (WorkflowQueryFailedError, RPCError, Error):
         return None

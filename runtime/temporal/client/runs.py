@@ -43,6 +43,7 @@ from runtime.temporal.client import activities, describe, ends, listing, rpc, si
 from runtime.temporal.client.clients import Clients
 from runtime.temporal.client.interceptor import outgoing
 from runtime.temporal.client.start import Starter, check_topic
+from runtime.temporal.client.unserved import pollers
 from runtime.temporal.history.event_stream import EventStreams
 from runtime.temporal.history.run_chain import Histories
 from runtime.temporal.serving import unserved
@@ -235,15 +236,15 @@ class Runs:
         client, handle = await self._client(run), await self._handle(run)
         with rpc.mapped(run):
             queue = (await handle.describe(rpc_timeout=rpc.TIMEOUT)).task_queue
-            return None if await describe.pollers(client, queue) else queue
+            return None if await pollers(client, queue) else queue
 
     async def unserved_start(self, entry: str, worker: str | None, *, deployed: bool) -> str | None:
         """Why a run of `entry` would wait in vain, or be taken up by another registry; `deployed` as `Serving` takes it."""
         workflow, place = self._starter.place(entry, worker)
         client = await self._clients.get(place.client)
         with rpc.mapped():
-            pollers = await describe.pollers(client, place.queue)
-        return unserved(workflow, place.queue, pollers, deployed=deployed)
+            polling = await pollers(client, place.queue)
+        return unserved(workflow, place.queue, polling, deployed=deployed)
 
     async def count(self, query: str = "") -> int:
         """How many runs a visibility query finds; of very many, about how many."""

@@ -33,6 +33,8 @@ _log = logging.getLogger(__name__)
 
 #: How many of a run's latest events are kept for those who follow it.
 KEPT = 1000
+#: Seconds between two looks at the steps of a run that is followed.
+LOOK = 10.0
 
 #: The store of what is published to runs. Raises `Error`.
 Streams = Callable[[], Awaitable[StreamStore]]
@@ -48,6 +50,8 @@ class Tail:
         self._recent: deque[RunEvent] = deque()
         self._chain: list[Link] = []
         self._published: StreamLog = NO_LOG
+        self._steps: set[tuple[object, object]] = set()
+        """Those under way."""
         self._adding = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._failure: Error | None = None
@@ -73,10 +77,10 @@ class Tail:
             await self.changed.wait()
 
     async def _run(self) -> None:
-        listening: asyncio.Task[None] | None = None
+        beside: list[asyncio.Task[None]] = []
         try:
             happened = await self._begin()
-            listening = asyncio.create_task(self._listen())
+            beside = [asyncio.create_task(self._listen()), asyncio.create_task(self._watch())]
             await self._follow(happened)
         except Error as error:
             self._failure = error
@@ -84,9 +88,9 @@ class Tail:
             _log.exception("the events of %s cannot be followed", self._histories.workflow_id)
             self._failure = internal("the run's history cannot be followed")
         finally:
-            if listening is not None:
-                listening.cancel()
-                await asyncio.gather(listening, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
         self._tell_readers()
 
     async def _begin(self) -> int:
@@ -191,6 +195,25 @@ class Tail:
             await self._add([], self.reached.event)
             self._tell_readers()
 
+    async def _watch(self) -> None:
+        """What the server says of steps under way, as long as there are any."""
+        while True:
+            await asyncio.sleep(LOOK)
+            if self._steps:
+                try:
+                    await self._published.tell(await self._histories.live_steps())
+                except Error as error:
+                    _log.debug("the steps of %s are not looked at: %s", self._histories.workflow_id, error)
+
+    def _follow_step(self, event: RunEvent) -> None:
+        step = (event.data.get("run_id"), event.data.get("activity_id"))
+        if event.name == "step.scheduled":
+            self._steps.add(step)
+        elif event.name in ("step.completed", "step.failed"):
+            self._steps.discard(step)
+        elif event.name == "continued":
+            self._steps.clear()
+
     async def _add(self, events: Sequence[RunEvent], number: int, *, is_last: bool = False) -> None:
         """Events of the history up to that number, and what was published before, between and after them. After a chain's last event comes nothing."""
         async with self._adding:
@@ -206,6 +229,7 @@ class Tail:
 
     def _keep(self, event: RunEvent) -> None:
         self._recent.append(event)
+        self._follow_step(event)
         self.reached = _id(event)
         if len(self._recent) > self._kept:
             self.since = _id(self._recent.popleft())

@@ -78,10 +78,15 @@ class HistoryEvents:
         name = _STEPS[kind]
         if kind == "ACTIVITY_TASK_STARTED":
             step["attempt"] = attributes.attempt
-            return name, {**step, "last_failure": _failure(attributes, "last_failure")}
+            failed = {
+                "last_failure": _failure(attributes, "last_failure"),
+                "attempts": _attempts(attributes, "last_failure"),
+            }
+            return name, {**step, **failed}
         if name == "step.completed":
             return name, dict(step)
-        return name, {**step, "error": _failure(attributes, "failure") or _canceled("activity canceled")}
+        error = _failure(attributes, "failure") or _canceled("activity canceled")
+        return name, {**step, "error": error, "attempts": _attempts(attributes, "failure")}
 
     def marked(self, event: HistoryEvent, attributes: Any) -> Told | None:
         """A local activity is in the history once it is over."""
@@ -222,6 +227,12 @@ def _failure(attributes: Any, name: str) -> dict[str, Any] | None:
     if name not in attributes.DESCRIPTOR.fields_by_name or not attributes.HasField(name):
         return None
     return failures.told(getattr(attributes, name))
+
+
+def _attempts(attributes: Any, name: str) -> list[dict[str, Any]] | None:
+    if name not in attributes.DESCRIPTOR.fields_by_name or not attributes.HasField(name):
+        return None
+    return failures.attempts(getattr(attributes, name)) or None
 
 
 def _canceled(message: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from runtime.contracts import RunPosition
 from runtime.errors import Error
 from runtime.temporal.client import rpc
 from runtime.temporal.history.history_events import successor_of
+from runtime.temporal.history.live_steps import LiveStep, live_steps
 from runtime.temporal.payloads import opened
 
 
@@ -55,6 +56,9 @@ class Histories:
         with rpc.mapped(self.workflow_id):
             described = await handle.describe(rpc_timeout=rpc.TIMEOUT)
         return Now(described.run_id, int(described.history_length), described.close_time is not None)
+
+    async def live_steps(self) -> list[LiveStep]:
+        return await live_steps(self._client, self.workflow_id)
 
     async def position(self, run_id: str | None = None) -> RunPosition:
         """The chain of a run, of the latest without `run_id`, and how many events it has had."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from runtime.backoff import Backoff
 from runtime.contracts import Cursor, RunEvent
 from runtime.errors import Error
+from runtime.modules.stream.record import Batch
 from runtime.modules.stream.store import StreamStore
+from runtime.modules.stream.streams import live
+from runtime.temporal.history.live_steps import LiveStep
 
 T = TypeVar("T")
 
@@ -65,6 +69,14 @@ class StreamLog:
         ready = [event for event in self._ahead if event.id is not None and event.id < limit]
         self._ahead = self._ahead[len(ready) :]
         return ready
+
+    async def tell(self, steps: Sequence[LiveStep]) -> None:
+        """What is known already is not told again."""
+        store, at = self._store, time.time_ns() // 1_000_000
+        events = [live(step.source, step.name, step.about, step.position, at) for step in steps]
+        told = [event for event in events if event is not None]
+        if store is not None and told:
+            await self._asked(lambda: store.append([Batch(self._name, 0, told)]))
 
     async def changed(self) -> bool:
         """Returns when there may be more; False when there will not be."""

@@ -27,7 +27,9 @@ from runtime.principal import Caller
 from runtime.process.host import ProcessHost
 from runtime.process.pids import Pid
 from runtime.temporal import failures, wire
+from runtime.temporal.worker import outcomes
 from runtime.temporal.worker.interceptor import activity_headers
+from runtime.temporal.worker.live_attempt import LiveAttempt
 from runtime.temporal.worker.publishing import publish_activity
 
 #: How often a waiting system activity says that it is alive; well under its heartbeat timeout.
@@ -37,11 +39,14 @@ _HEARTBEAT = 10.0
 class ActivityContext:
     """The `runtime.contracts.Activity` of one attempt. It may be used from any thread while the attempt runs."""
 
-    def __init__(self) -> None:
+    def __init__(self, live: LiveAttempt) -> None:
+        self._live = live
         self._context = contextvars.copy_context()  # the SDK keeps the attempt in a context variable
         self._attempt = activity.info()
         self._headers = activity_headers()
         self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
+        self._earlier = outcomes.before(self._attempt)
+        self._said: Any = next(iter(self._attempt.heartbeat_details), None)
 
     @property
     def type(self) -> str:
@@ -60,10 +65,20 @@ class ActivityContext:
 
     def heartbeat(self, details: Any) -> None:
         limits.check_size("the details of a heartbeat", [Payload.of(details)])
+        self._live.heartbeat(details)
+        self._said = details
+        told = (details, self._earlier) if self._earlier else (details,)
         if threading.get_ident() == self._thread:
-            self._call(activity.heartbeat, details)
+            self._call(activity.heartbeat, *told)
         else:  # the SDK sends the heartbeats of an activity in the loop from there
-            self._loop.call_soon_threadsafe(self._call, activity.heartbeat, details)
+            self._loop.call_soon_threadsafe(self._call, activity.heartbeat, *told)
+
+    def failed(self, error: Error) -> outcomes.Outcomes:
+        """What all attempts came to until now, this one by `error`; the next one hears of it."""
+        every = outcomes.with_this(self._earlier, self._attempt, error)
+        if error.is_retried and not self._attempt.is_local:
+            self._call(activity.heartbeat, self._said, every)
+        return every
 
     def is_canceled(self) -> bool:
         """Also true once the worker is shutting down: the attempt then goes to another worker, or to this one's next life."""
@@ -116,7 +131,9 @@ def _caller(headers: Mapping[str, Proto]) -> Caller:
 
 
 async def _function(host: ProcessHost, args: Sequence[RawValue], stored: int | None) -> RawValue:
-    headers, surroundings = activity_headers(), ActivityContext()
+    headers = activity_headers()
+    live = LiveAttempt(host.streams, headers)
+    surroundings = ActivityContext(live)
     entry = surroundings.type
     try:
         value = await host.call(
@@ -127,11 +144,15 @@ async def _function(host: ProcessHost, args: Sequence[RawValue], stored: int | N
         )
         limits.check_size(f"the result of {entry}", [value], stored)
     except Error as error:
-        raise _raised(error) from None
+        raised = _raised(error, surroundings)
+        live.failed(error, raised)
+        raise raised from None
     except asyncio.CancelledError:
         if _only_shutting_down():
             raise _elsewhere() from None
         raise
+    finally:
+        live.end()
     return wire.raw(value)
 
 
@@ -148,7 +169,7 @@ def _elsewhere() -> Exception:
     return failures.to_failure(errors.unavailable("the worker is shutting down"))
 
 
-def _raised(error: Error) -> Exception:
+def _raised(error: Error, attempt: ActivityContext) -> Exception:
     """A function that ends because it was canceled is canceled, not failed; with its worker, it is tried again."""
     if error.kind == errors.CANCELED and _only_shutting_down():
         return _elsewhere()
@@ -156,7 +177,7 @@ def _raised(error: Error) -> Exception:
         return CancelledError(str(error))
     if error.kind == errors.NOT_FOUND and (error.details or {}).get("id") == activity.info().activity_type:
         error = Error(error.kind, error.message, retryable=True, details=error.details)  # a deploy may add it
-    return failures.to_failure(error)
+    return failures.to_failure(error, attempt.failed(error))
 
 
 def _asking() -> str:

@@ -12,6 +12,7 @@ from temporalio.worker import ReplayerConfig, Worker, WorkerConfig, WorkflowRunn
 
 from runtime.lua.hibernation import Counts, HibernationPool
 from runtime.lua.program import Programs
+from runtime.modules.stream.streams import Streams
 from runtime.process.host import ProcessHost
 from runtime.process.pids import new_node
 from runtime.process.task_queues import worker_of
@@ -87,7 +88,9 @@ class LuaPlugin(SimplePlugin):
         host = ProcessHost(self._registry, self._programs, workflows=runs, node=new_node())
         self._hosts.append((host, _plain(client)))
         config["workflows"] = [*config.get("workflows", []), LuaWorkflow]
-        config["unsandboxed_workflow_runner"] = self._runner(queue, config.get("unsandboxed_workflow_runner"))
+        config["unsandboxed_workflow_runner"] = self._runner(
+            queue, config.get("unsandboxed_workflow_runner"), host.streams
+        )
         config["activities"] = [*config.get("activities", []), *lua_activities(host, runs)]
         if config.get("workflow_task_executor") is None:
             config["workflow_task_executor"] = Activations()
@@ -99,7 +102,7 @@ class LuaPlugin(SimplePlugin):
         config["unsandboxed_workflow_runner"] = self._runner("replay", config.get("unsandboxed_workflow_runner"))
         return config
 
-    def _runner(self, queue: str, others: WorkflowRunner | None) -> LuaRunner:
+    def _runner(self, queue: str, others: WorkflowRunner | None, streams: Streams | None = None) -> LuaRunner:
         worker = self._registry.get(worker_of(self._registry, queue))
         attributes = Declared()
         shadow, most = False, self._most
@@ -108,8 +111,9 @@ class LuaPlugin(SimplePlugin):
             shadow = bool(worker.worker_options.shadow)
             most = worker.worker_options.max_live_interpreters if most is None else most
         pool = self._pools[queue] = HibernationPool(most)
+        served = worker_of(self._registry, queue)
         host = WorkflowHost(
-            self._registry, self._programs, worker_of(self._registry, queue), attributes, shadow=shadow, pool=pool
+            self._registry, self._programs, served, attributes, shadow=shadow, pool=pool, streams=streams
         )
         return LuaRunner(host, others)
 
@@ -118,6 +122,7 @@ class LuaPlugin(SimplePlugin):
         outlive_warnings(worker)
         async with AsyncExitStack() as stack:
             for host, client in self._hosts:
+                host.streams.queue.begin()
                 stack.push_async_callback(host.close, 0)
                 await stack.enter_async_context(node_worker(client, host, Delivered()))
             await super().run_worker(worker, next)

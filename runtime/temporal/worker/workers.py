@@ -17,6 +17,7 @@ from runtime.contracts import Workflows
 from runtime.errors import UNAVAILABLE, Error, unavailable
 from runtime.lua.hibernation import Counts, HibernationPool
 from runtime.lua.program import Programs
+from runtime.modules.stream.streams import Streams
 from runtime.process.host import ProcessHost
 from runtime.process.services.states import ServiceState, all_up
 from runtime.process.task_queues import queue_of
@@ -105,7 +106,13 @@ class Workers:
             replace(declared(self._registry, entry.client), register=self._registering(entry.client)),
             shadow=shadow,
             pool=HibernationPool(entry.worker_options.max_live_interpreters),
+            streams=self._streams(),
         )
+
+    def _streams(self) -> Streams:
+        streams = self._process_host.streams
+        streams.queue.begin()
+        return streams
 
     def _registering(self, client_id: str) -> Callable[[str, str], str] | None:
         """For the threads of runs. One that waits too long fails its task, and finds it done when that is tried again."""

@@ -12,6 +12,7 @@ from runtime.lua.hibernation import HibernatingSession, HibernationPool
 from runtime.lua.program import Program, Programs
 from runtime.lua.protocol import Command
 from runtime.lua.session import Questions
+from runtime.modules.stream.streams import Streams
 from runtime.process.task_queues import queue_of, worker_of
 from runtime.registry import ActivityEntry, Registry, TemporalActivity, TemporalWorker, WorkflowLua
 from runtime.temporal.search_attributes import Declared
@@ -45,7 +46,7 @@ class WorkflowHost:
     Values of more than `stored` bytes are kept in a payload store; None where there is none.
     With `shadow` every step of every run is executed twice and compared. `heard` gets what kernels ask for, where somebody wants to know.
     `long` has the ids of runs of which it was said that their history is long. `sessions` are those of runs in memory: the SDK drops what it has cached when a worker ends, without a word. `pool` says which of
-    them have an interpreter while they wait. `callees`: what calls of these entries have in common, kept by who makes them.
+    them have an interpreter while they wait. `callees`: what calls of these entries have in common, kept by who makes them. `streams`: by which those hear who follow a run; None for nobody.
     """
 
     registry: Registry
@@ -60,6 +61,7 @@ class WorkflowHost:
     pool: HibernationPool = field(default_factory=HibernationPool)
     callees: dict[object, object] = field(default_factory=dict)
     overtime: Overtime = field(default_factory=Overtime)
+    streams: Streams | None = None
 
     def use(self, registry: Registry, programs: Programs) -> None:
         """From now on runs that are loaded use these; runs in memory go on as they are."""

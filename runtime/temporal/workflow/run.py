@@ -135,6 +135,7 @@ class Run:
         self.timers = 0  # of the script that are under way
         self.updates: dict[str, str] = {}  # the SDK's instance of each accepted update that has no answer, by its id
         self.current_details = ""
+        self.statuses = 0  # that it has given itself
         self.published: dict[str, int] = {}  # how many events of each stream
         self.search: SearchAttributes | None = None  # the search attributes, once the script has changed them
         self.final: Batch | None = None

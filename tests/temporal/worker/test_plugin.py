@@ -12,6 +12,9 @@ from temporalio import activity, workflow
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowInstance, WorkflowInstanceDetails
 
 from runtime import LuaPlugin
+from runtime.contracts import Cursor
+from runtime.modules.stream.sql import opened_file
+from runtime.modules.stream.store import DEFAULT
 from runtime.temporal.dev_server import DevServer
 from tests.temporal.stage import Files, staged
 
@@ -103,3 +106,22 @@ async def test_each_runs_as_it_would_alone(files: Files, temporal_server: DevSer
     # A busy machine tries a task twice.
     assert seen.keys() == {"runner open", "workflow sandboxed", "workflow open", "activity plain", "activity t:act"}
     assert seen["activity t:act"] >= 2
+
+
+async def test_what_a_run_publishes_by_the_plugin_is_in_the_store_of_its_registry(
+    files: Files, temporal_server: DevServer
+) -> None:
+    files.entry(name="db", kind="db.sql.sqlite", file="streams.db")
+    files.entry(name="streams", kind="stream.sql", database="db")
+    files.workflow("main", "return { main = function() return workflow.publish('news', 'hello') end }")
+    async with staged(files, temporal_server.address, serving=False) as stage:
+        plugin = LuaPlugin(files.directory / "registry.yaml", environ={})
+        async with Worker(stage.client, task_queue=files.queue, plugins=[plugin]):
+            handle = await stage.client.start_workflow("t:main", id=files.queue, task_queue=files.queue)
+            assert await handle.result() is True
+    store = await opened_file(files.directory / "streams.db", DEFAULT)
+    try:
+        [event] = await store.read(str(handle.first_execution_run_id), Cursor(0))
+    finally:
+        await store.close()
+    assert (event.data["name"], event.data["data"], event.data["by"]) == ("news", "hello", "t:main")

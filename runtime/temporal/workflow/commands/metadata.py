@@ -15,6 +15,7 @@ from temporalio.common import SearchAttributeUpdate
 from runtime import limits
 from runtime.errors import Error, invalid
 from runtime.lua.protocol import Command
+from runtime.modules.stream.queue import Target
 from runtime.payload import NOTHING, Payload
 from runtime.process.host_port import log_line
 from runtime.process.lua_run import MAX_LINE
@@ -107,6 +108,12 @@ def status(run: Run, command: Command) -> None:
     """The run's current details: text as it is, anything else as JSON."""
     value = command.data["value"].value()
     run.current_details = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+    run.statuses += 1
+    streams, info = run.host.streams, run.info
+    if streams is not None and not run.replaying:
+        target = Target(info.workflow_id, info.run_id, chain=info.first_execution_run_id)
+        about = {"run_id": info.run_id, "status": value}
+        streams.tell(target, info.run_id, "status", about, run.statuses)
 
 
 def update_accepted(run: Run, command: Command) -> None:

@@ -1,0 +1,1 @@
+"""The page on which people watch and steer runs: files that are served as they are, and use the public API alone."""
