@@ -272,12 +272,16 @@ class Session:
             return (True,)
         if name == "chunk":
             return (True, self._program.kernel.chunk(args[0].decode()))
-        told = self._kernel.told(name, args)
-        if told is not None:
-            return (True, *told)
+        answer = self._kernel.told(name, args)
+        if answer is not None:
+            return (True, *answer)
         question = self._questions.get(name)
         if question is not None:
-            value = question(*(arg.decode() if isinstance(arg, bytes) else arg for arg in args))
+            try:
+                told = [arg.decode() if isinstance(arg, bytes) else arg for arg in args]
+            except UnicodeDecodeError:
+                raise invalid(f"{name}: what is asked for is not valid UTF-8") from None
+            value = question(*told)
         elif name in FUNCTIONS:
             value = FUNCTIONS[name](*args)
         else:

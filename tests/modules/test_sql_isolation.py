@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from runtime.errors import INVALID, PERMISSION_DENIED, TIMEOUT
+from runtime.modules.sql import postgres
 from tests.modules.test_sql import Database, ask, script
 from tests.process.support import MODULES, call, function, host, load
 
@@ -263,3 +265,57 @@ async def test_a_connection_that_cannot_be_made_as_new_is_closed(tmp_path: Path,
     database = {"name": "db", "kind": "db.sql.postgres", "url": postgres_url, "pool": {"size": 1}}
     first = 'db:query("COPY (SELECT 1) TO STDOUT") return "done"'
     assert await after(tmp_path, database, first, 'return db:query("SELECT 1 AS x")[1].x') == 1
+
+
+ENDLESS = {
+    "SET LOCAL statement_timeout = 0": "SELECT pg_sleep(600)",
+    "SELECT 1": """DO $$ BEGIN
+        EXECUTE 'SET LOCAL statement_timeout = 0';
+        LOOP BEGIN PERFORM pg_sleep(600); EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP;
+    END $$""",
+}
+
+
+@pytest.mark.parametrize("first", ENDLESS)
+async def test_a_statement_that_sets_its_own_time_ends_in_the_entry_s(
+    tmp_path: Path, postgres_url: str, first: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a cancellation; where a block catches that, with its connection. The next statement finds another."""
+    monkeypatch.setattr(postgres, "_HEEDED", 1.0)
+    database = {
+        "name": "db",
+        "kind": "db.sql.postgres",
+        "url": postgres_url,
+        "pool": {"size": 1},
+        "statement_timeout": "200ms",
+    }
+    body = f"""
+    local tx = db:begin()
+    assert(tx:execute([[{first}]]))
+    local _, err = tx:execute([[{ENDLESS[first]}]])
+    pcall(tx.rollback, tx)
+    return err and "done"
+    """
+    assert await after(tmp_path, database, body, "return assert(db:query('SELECT 7 AS x'))[1].x") == 7
+
+
+@pytest.mark.parametrize("kind", ["postgres", "mysql"])
+async def test_a_result_is_never_held_whole(tmp_path: Path, request: pytest.FixtureRequest, kind: str) -> None:
+    """Gigabytes of it are passed over, and the transaction goes on."""
+    of = {
+        "postgres": "SELECT repeat('x', 1000) AS x FROM generate_series(1, 1000000)",
+        "mysql": "SELECT repeat('x', 1000) AS x FROM seq_1_to_1000000",
+    }
+    url = request.getfixturevalue(f"{kind}_url")
+    database = {"name": "db", "kind": f"db.sql.{kind}", "url": url, "pool": {"size": 1}, "statement_timeout": "10m"}
+    body = f"""
+    local tx = db:begin()
+    local _, err = tx:query([[{of[kind]}]])
+    assert(err:kind() == errors.LIMIT_EXCEEDED)
+    assert(tx:execute("INSERT INTO t (id) VALUES (1)"))
+    assert(tx:commit())
+    return "done"
+    """
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert await after(tmp_path, database, body, "return assert(db:query('SELECT count(*) AS n FROM t'))[1].n") == 1
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 400 * 1024

@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from runtime.contracts import ExecutionPort
 from runtime.errors import invalid, not_found, timed_out
-from runtime.modules.sql.dialect import PLAIN, Begin, Dialect, raw_of
+from runtime.modules.sql.dialect import PLAIN, Begin, Dialect, Rows, raw_of
 from runtime.modules.sql.errors import translated
 from runtime.modules.sql.mysql import Mysql
 from runtime.modules.sql.postgres import Postgres
@@ -112,15 +112,31 @@ class OpenDatabase:
 
         `begin`: of the transaction that it is in; raises `Error` INVALID when that is over.
         """
-        raw = raw_of(connection)
-        connection.info[_USED] = True
-        if begin is not None and not self.dialect.is_in(raw, begin):
-            raise invalid(_OVER)
-        text = self.dialect.written(sql, len(parameters))
-        with self.dialect.statement(raw, sql, begin):
+        text = self._prepared(connection, sql, parameters, begin)
+        with self.dialect.statement(raw_of(connection), sql, begin):
             result = connection.exec_driver_sql(text, parameters)
             with contextlib.closing(result):
                 return read(result)
+
+    def query(
+        self,
+        connection: Connection,
+        sql: str,
+        parameters: tuple[Any, ...],
+        read: Callable[[Rows], T],
+        begin: Begin | None = None,
+    ) -> T:
+        """The same for a statement that gives rows, of which `read` gets one after another."""
+        text = self._prepared(connection, sql, parameters, begin)
+        statement = self.dialect.statement(raw_of(connection), sql, begin)
+        with statement, self.dialect.rows(connection, text, parameters) as rows:
+            return read(rows)
+
+    def _prepared(self, connection: Connection, sql: str, parameters: tuple[Any, ...], begin: Begin | None) -> str:
+        connection.info[_USED] = True
+        if begin is not None and not self.dialect.is_in(raw_of(connection), begin):
+            raise invalid(_OVER)
+        return self.dialect.written(sql, len(parameters))
 
     def own(self, connection: Connection, statement: str) -> None:
         """A statement of ours. When it fails the connection is looked at before another has it."""

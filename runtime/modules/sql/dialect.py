@@ -6,8 +6,8 @@ Each has a file of its own: `sqlite.py`, `postgres.py` and `mysql.py`. `raw` is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,14 @@ class Begin:
 
 
 PLAIN = Begin()
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A result as it is read: never all of it is held. No columns: the statement gives no rows."""
+
+    columns: Sequence[str]
+    values: Iterable[Sequence[Any]]
 
 
 class Dialect:
@@ -85,6 +93,13 @@ class Dialect:
     def statement(self, raw: Any, sql: str, begin: Begin | None) -> Iterator[None]:
         """Around a script's statement and the reading of its rows. `begin`: of the transaction that it is in."""
         yield
+
+    @contextmanager
+    def rows(self, connection: Connection, sql: str, parameters: tuple[Any, ...]) -> Iterator[Rows]:
+        """The result of a script's statement, taken from the server piece by piece. What is left of it is passed over at the end."""
+        result = connection.exec_driver_sql(sql, parameters)
+        with closing(result):
+            yield Rows(list(result.keys()), result) if result.returns_rows else Rows((), ())
 
 
 def raw_of(connection: Connection) -> Any:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import base64
 import math
 import re
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from runtime.errors import invalid, limit_exceeded
 from runtime.late import late
@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from runtime.modules.sql import database as sql_database
     from runtime.modules.sql import dialect as sql_dialect
     from runtime.modules.sql.database import OpenDatabase, Transaction
+    from runtime.modules.sql.dialect import Begin, Rows
 else:
     sql_database, sql_dialect = late("runtime.modules.sql.database"), late("runtime.modules.sql.dialect")
 
-T = TypeVar("T")
+#: What carries a statement out on a connection: its text, its parameters, the transaction that it is in.
+_CarryOut = Callable[["OpenDatabase", "Connection", str, tuple[Any, ...], "Begin | None"], dict[str, Any]]
 
 MAX_ROWS = 100_000
 MAX_BYTES = 32 * 1024 * 1024  # of text and bytes in one answer
@@ -42,12 +44,20 @@ async def get(call: HostCall) -> str:
 
 async def query(call: HostCall) -> dict[str, Any]:
     """`{rows, bytes}`; raises LIMIT_EXCEEDED for more than `MAX_ROWS` rows or `MAX_BYTES` bytes."""
-    return await _run(call, lambda result: _rows(result) if result.returns_rows else {"rows": [], "bytes": []})
+    return await _run(
+        call,
+        lambda database, connection, sql, parameters, begin: database.query(connection, sql, parameters, _rows, begin),
+    )
 
 
 async def execute(call: HostCall) -> dict[str, Any]:
     """`{rows_affected, last_insert_id}`; the id where the database tells it."""
-    return await _run(call, _effect)
+    return await _run(
+        call,
+        lambda database, connection, sql, parameters, begin: database.execute(
+            connection, sql, parameters, _effect, begin
+        ),
+    )
 
 
 async def begin(call: HostCall) -> int:
@@ -82,8 +92,8 @@ async def stats(call: HostCall) -> dict[str, int]:
     return (await sql_database.database_of(call.process, str(call.data["id"]))).stats
 
 
-async def _run(call: HostCall, read: Callable[[CursorResult[Any]], T]) -> T:
-    """The statement of the call, in its transaction or by itself, and what `read` makes of its result."""
+async def _run(call: HostCall, carry_out: _CarryOut) -> dict[str, Any]:
+    """The statement of the call, in its transaction or by itself."""
     sql = str(call.data["sql"])
     parameters = tuple(_parameter(number, payload) for number, payload in enumerate(call.args, 1))
     number = call.data.get("tx")
@@ -92,8 +102,8 @@ async def _run(call: HostCall, read: Callable[[CursorResult[Any]], T]) -> T:
         transaction.database if transaction else await sql_database.database_of(call.process, str(call.data["id"]))
     )
 
-    def work(connection: Connection) -> T:
-        return database.execute(connection, sql, parameters, read, transaction.begun if transaction else None)
+    def work(connection: Connection) -> dict[str, Any]:
+        return carry_out(database, connection, sql, parameters, transaction.begun if transaction else None)
 
     return await (transaction or database).run(work)
 
@@ -114,27 +124,24 @@ def _effect(result: CursorResult[Any]) -> dict[str, Any]:
     return effect | ({"last_insert_id": last} if last else {})
 
 
-def _rows(result: CursorResult[Any]) -> dict[str, Any]:
-    columns = list(result.keys())
+def _rows(result: Rows) -> dict[str, Any]:
+    """What is beyond the limits is passed over, so that the transaction of the statement can go on."""
     rows: list[dict[str, Any]] = []
     places: list[tuple[int, str]] = []
     size = 0
-    for row in _all(result):
-        cells = dict(zip(columns, map(_plain, row), strict=True))
+    for row in result.values:
+        if len(rows) > MAX_ROWS or size > MAX_BYTES:
+            continue
+        cells = dict(zip(result.columns, map(_plain, row), strict=True))
         rows.append(cells)
         for column, value in cells.items():
             size += len(value) if isinstance(value, str | bytes) else 8
             if isinstance(value, bytes):
                 cells[column] = base64.b64encode(value).decode()
                 places.append((len(rows), column))
-        if len(rows) > MAX_ROWS or size > MAX_BYTES:
-            raise limit_exceeded(f"a result of more than {MAX_ROWS} rows or {MAX_BYTES} bytes: read it in parts")
+    if len(rows) > MAX_ROWS or size > MAX_BYTES:
+        raise limit_exceeded(f"a result of more than {MAX_ROWS} rows or {MAX_BYTES} bytes: read it in parts")
     return {"rows": rows, "bytes": places}
-
-
-def _all(result: CursorResult[Any]) -> Iterable[Any]:
-    while chunk := result.fetchmany(1000):
-        yield from chunk
 
 
 def _plain(value: Any) -> Any:

@@ -8,9 +8,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import Connection
+
 from runtime.errors import permission_denied, unavailable
 from runtime.late import late
-from runtime.modules.sql.dialect import Begin, Dialect
+from runtime.modules.sql.dialect import Begin, Dialect, Rows, raw_of
 from runtime.modules.sql.parameters import to_format
 
 if TYPE_CHECKING:
@@ -83,6 +85,13 @@ class Mysql(Dialect):
         if begin is not None and begin.read_only and not _READS.match(sql):
             raise permission_denied(f"{self.id}: a read-only transaction takes SELECT, WITH, SHOW and EXPLAIN only")
         yield
+
+    @contextmanager
+    def rows(self, connection: Connection, sql: str, parameters: tuple[Any, ...]) -> Iterator[Rows]:
+        with raw_of(connection).cursor(pymysql.cursors.SSCursor) as cursor:
+            cursor.execute(sql, parameters)
+            columns = [column[0] for column in cursor.description or ()]
+            yield Rows(columns, cursor if columns else ())
 
 
 def time_limit(version: str, seconds: float) -> str:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import Connection
+
 from runtime.late import late
-from runtime.modules.sql.dialect import Begin, Dialect
+from runtime.modules.sql.dialect import Begin, Dialect, Rows, raw_of
+from runtime.modules.sql.overdue import Overdue
+from runtime.registry.kinds.storage import Database
 
 if TYPE_CHECKING:
     import psycopg
@@ -17,10 +24,19 @@ else:
     psycopg = late("psycopg")
 
 _CONNECT_TIMEOUT = 10  # seconds
+_CANCEL, _HEEDED = (
+    5.0,
+    5.0,
+)  # seconds: to cancel a statement, and until one that heeds no cancellation loses its connection
+_CHUNK = 100  # rows that are taken from the server at once, where its library can
 
 
 class Postgres(Dialect):
     name = "postgres"
+
+    def __init__(self, entry: Database) -> None:
+        super().__init__(entry)
+        self._overdue = Overdue(self.statement_timeout, _end)
 
     @property
     def failures(self) -> tuple[type[Exception], ...]:
@@ -54,6 +70,36 @@ class Postgres(Dialect):
     def reset(self, raw: Any) -> None:
         raw.rollback()
         self.own(raw, "DISCARD ALL")
+
+    @contextmanager
+    def statement(self, raw: Any, sql: str, begin: Begin | None) -> Iterator[None]:
+        with self._overdue.watched(raw):
+            yield
+
+    @contextmanager
+    def rows(self, connection: Connection, sql: str, parameters: tuple[Any, ...]) -> Iterator[Rows]:
+        with raw_of(connection).cursor() as cursor, closing(cursor.stream(sql, parameters, size=_chunk())) as rows:
+            first = next(rows, None)
+            columns = [column.name for column in cursor.description or ()]
+            yield Rows(columns, rows if first is None else _with(first, rows))
+
+
+def _with(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
+    yield first
+    yield from rest
+
+
+def _chunk() -> int:
+    return _CHUNK if psycopg.capabilities.has_stream_chunked() else 1
+
+
+def _end(raw: Any, late: float) -> None:
+    """A statement that is so late: it is cancelled; the connection of one that goes on all the same is broken."""
+    if late < _HEEDED:
+        raw.cancel_safe(timeout=_CANCEL)
+    else:
+        with socket.socket(fileno=os.dup(raw.fileno())) as connection:
+            connection.shutdown(socket.SHUT_RDWR)
 
 
 @cache
