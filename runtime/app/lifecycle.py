@@ -16,7 +16,7 @@ from runtime.app.remote import Remote, load_for
 from runtime.errors import Error, unavailable
 from runtime.http import Backend, HttpOptions, HttpServer, codec_url
 from runtime.loading import load_registry, say_problems
-from runtime.lua.hibernation import Counts
+from runtime.lua.hibernation import HibernationCounts
 from runtime.lua.program import Programs
 from runtime.process.host import ProcessHost
 from runtime.process.pids import new_node
@@ -36,7 +36,7 @@ from runtime.temporal.worker.process_queue import ProcessQueues
 from runtime.temporal.worker.workers import Workers
 
 
-class Lifecycle(Remote):
+class RuntimeLifecycle(Remote):
     """A runtime's hosts, its connection to Temporal and its HTTP server, from the first to the last moment. `Runtime` is what others use."""
 
     def __init__(self, settings: Settings, options: RuntimeOptions) -> None:
@@ -200,7 +200,7 @@ class Lifecycle(Remote):
         clients = {worker.client for worker in workers if worker.id in self.registry.services.started}
         return sorted(client for client in clients if _is_awaited(self._clients.entry(client)))
 
-    def _hibernation(self) -> Mapping[str, Counts]:
+    def _hibernation(self) -> Mapping[str, HibernationCounts]:
         return self._workers.counts if self._workers is not None else {}
 
     @property

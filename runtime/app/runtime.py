@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
-from runtime.app.lifecycle import Lifecycle
+from runtime.app.lifecycle import RuntimeLifecycle
 from runtime.app.options import RuntimeOptions
 from runtime.contracts import StartRequest
 from runtime.http import HttpOptions
@@ -22,7 +22,7 @@ from runtime.registry import (
 from runtime.settings import Settings
 
 
-class Runtime(Lifecycle):
+class Runtime(RuntimeLifecycle):
     """Evermoon in one process. Made by `open`; usable until its context is left.
 
     A run is addressed by its PID or by its workflow id, a process of this host by its PID. Values are JSON values; failures are `runtime.errors.Error`.

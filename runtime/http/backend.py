@@ -47,13 +47,13 @@ class Schedule(Protocol):
     def entry(self) -> str: ...
 
 
-class Schedules(Protocol):
+class SchedulesPort(Protocol):
     """The schedules on the servers of the registry's workers."""
 
     async def list(self) -> Sequence[Schedule]: ...
 
 
-class Codec(Protocol):
+class CodecPort(Protocol):
     """How payloads of Temporal clients are written and read. A body is the JSON of `temporal.api.common.v1.Payloads`."""
 
     def client(self, namespace: str) -> str:
@@ -83,8 +83,8 @@ class Backend:
     processes: Processes | None = None
     hibernation: Hibernation = no_hibernation
     publishing: Publishing = no_publishing
-    schedules: Callable[[], Schedules] | None = None
-    codec: Callable[[Registry], Codec] | None = None
+    schedules: Callable[[], SchedulesPort] | None = None
+    codec: Callable[[Registry], CodecPort] | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     def workflows_for(self, principal: Principal) -> Workflows:

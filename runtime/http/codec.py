@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from runtime.errors import not_found
-from runtime.http.backend import Backend, Codec
+from runtime.http.backend import Backend, CodecPort
 from runtime.http.body import read
 from runtime.http.middleware.cors import CorsMiddleware
 from runtime.http.middleware.options import Cors
@@ -48,7 +48,7 @@ class CodecRoutes:
         return client, await read(request, self._body_timeout)
 
     @property
-    def _codec(self) -> Codec:
+    def _codec(self) -> CodecPort:
         if self._backend.codec is None:
             raise not_found("codec", "this server has no Temporal clients")
         return self._backend.codec(self._backend.registry)

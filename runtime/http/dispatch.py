@@ -8,13 +8,13 @@ from collections.abc import Collection, Iterator, Sequence
 from aiohttp import web
 
 from runtime.http.browsers import SAFE, Doorkeeper
-from runtime.http.middleware.chain import Chain, Middleware
+from runtime.http.middleware.chain import Middleware, MiddlewareChain
 from runtime.http.middleware.cors import is_preflight
 from runtime.http.middleware.token_auth import AnyToken
 from runtime.http.mount import Mount
 from runtime.http.problem import ProblemResponse, refuse
 from runtime.http.request import gone_of, set_route, unknown_parameter
-from runtime.http.routes import Found, Route, Routes, split
+from runtime.http.routes import FoundRoute, Route, Routes, split
 from runtime.registry.problems import did_you_mean
 
 _NOWHERE = Mount("", ())
@@ -45,7 +45,7 @@ class Dispatch:
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         raw_path = request.rel_url.raw_path
         segments = split(raw_path)
-        found: Found | None = None
+        found: FoundRoute | None = None
         refusal: ProblemResponse | None = None
         try:
             found = self._routes.find(request.method, raw_path)
@@ -63,7 +63,7 @@ class Dispatch:
         set_route(request, found.route.path if found else "")
         return await self._chain(request, found.route if found else None, segments)(request, serve)
 
-    def _chain(self, request: web.BaseRequest, route: Route | None, segments: Sequence[str]) -> Chain:
+    def _chain(self, request: web.BaseRequest, route: Route | None, segments: Sequence[str]) -> MiddlewareChain:
         if is_preflight(request):
             asked = self._preflight_mount(request, segments)
             if asked.cors is not None and asked.cors.answers(request):
@@ -100,14 +100,14 @@ class Dispatch:
     def _above(self, segments: Sequence[str]) -> Iterator[Mount]:
         return (mount for mount in self._mounts if mount.covers(segments))
 
-    async def _handle(self, request: web.BaseRequest, found: Found) -> web.StreamResponse:
+    async def _handle(self, request: web.BaseRequest, found: FoundRoute) -> web.StreamResponse:
         if found.route.query is not None:
             _check_parameters(request, found.route.query)
         if found.route.owner or request.method in SAFE:
             return await found.route.handler(request, found.params)
         return await self._to_the_end(request, found)
 
-    async def _to_the_end(self, request: web.BaseRequest, found: Found) -> web.StreamResponse:
+    async def _to_the_end(self, request: web.BaseRequest, found: FoundRoute) -> web.StreamResponse:
         """What acts on runs is done although its client goes away: it was asked for."""
 
         async def handle() -> web.StreamResponse:

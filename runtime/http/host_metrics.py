@@ -8,13 +8,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from runtime.lua.hibernation import Counts
-from runtime.modules.stream.queue import Counts as Published
+from runtime.lua.hibernation import HibernationCounts
+from runtime.modules.stream.queue import PublishCounts
 
 #: How many runs of each worker, by its entry id, are awake and asleep now.
-Hibernation = Callable[[], Mapping[str, Counts]]
+Hibernation = Callable[[], Mapping[str, HibernationCounts]]
 #: What the functions of this host have published.
-Publishing = Callable[[], Published]
+Publishing = Callable[[], PublishCounts]
 
 _METRICS = [
     ("live", GaugeMetricFamily, "evermoon_runs_live", "Runs in memory with an interpreter"),
@@ -25,12 +25,12 @@ _METRICS = [
 ]
 
 
-def no_hibernation() -> Mapping[str, Counts]:
+def no_hibernation() -> Mapping[str, HibernationCounts]:
     return {}
 
 
-def no_publishing() -> Published:
-    return Published()
+def no_publishing() -> PublishCounts:
+    return PublishCounts()
 
 
 class HibernationCollector(Collector):

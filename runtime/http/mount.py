@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from runtime.http.middleware import options
-from runtime.http.middleware.chain import Chain, Middleware
+from runtime.http.middleware.chain import Middleware, MiddlewareChain
 from runtime.http.middleware.compress import CompressMiddleware
 from runtime.http.middleware.cors import CorsMiddleware
 from runtime.http.middleware.metrics import Meters, MetricsMiddleware
@@ -33,11 +33,11 @@ class Mount:
     def covers(self, segments: Sequence[str]) -> bool:
         return tuple(segments[: len(self.prefix)]) == self.prefix
 
-    def chain(self, guard: Middleware | None, *, light: bool = False) -> Chain:
+    def chain(self, guard: Middleware | None, *, light: bool = False) -> MiddlewareChain:
         """`light`: without limits and what comes after the guard, for what has to answer whoever asks."""
         if light:
-            return Chain([*self.outer, *([guard] if guard else [])])
-        return Chain([*self.outer, *self.limits, *([guard] if guard else []), *self.inner])
+            return MiddlewareChain([*self.outer, *([guard] if guard else [])])
+        return MiddlewareChain([*self.outer, *self.limits, *([guard] if guard else []), *self.inner])
 
 
 @dataclass(slots=True)

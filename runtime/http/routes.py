@@ -39,7 +39,7 @@ class Route:
     yields: bool = False
 
 
-class Found(NamedTuple):
+class FoundRoute(NamedTuple):
     route: Route
     params: Params
 
@@ -55,7 +55,7 @@ class Routes:
     def __iter__(self) -> Iterator[Route]:
         return iter([route for _, route in self._routes])
 
-    def find(self, method: str, raw_path: str) -> Found:
+    def find(self, method: str, raw_path: str) -> FoundRoute:
         """The route for a request line (path still percent-encoded). Answers 404, or 405 with `Allow`."""
         segments = split(raw_path)
         allowed: set[str] = set()
@@ -64,7 +64,7 @@ class Routes:
             if params is None:
                 continue
             if route.method in (method, "*") or (method == "HEAD" and route.method == "GET"):
-                return Found(route, params)
+                return FoundRoute(route, params)
             allowed.add(route.method)
         if not allowed:
             raise refuse(404, "nothing is served at this path")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from runtime.lua import opcodes as op
 from runtime.lua.analysis import analysed
-from runtime.lua.bindings import Call, calls_of
+from runtime.lua.bindings import SourceCall, calls_of
 from runtime.registry import Problem, Registry, TemporalClient, TemporalWorker, WorkflowLua
 from runtime.registry.problems import did_you_mean
 
@@ -27,7 +27,7 @@ def attribute_notes(registry: Registry, entry: WorkflowLua) -> Iterator[Problem]
                     yield Problem(entry.source.path, line, entry.id, message, hint, severity="note")
 
 
-def _literal_names(call: Call) -> Iterator[tuple[str, int]]:
+def _literal_names(call: SourceCall) -> Iterator[tuple[str, int]]:
     """The keys that are written into the table `search` of the call's argument, with their lines."""
     function, argument = call.function, call.function.code[call.at].a + 1
     made: dict[int, list[tuple[str, int]]] = {}

@@ -17,7 +17,7 @@ Path = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class SourceCall:
     """A call. `path`: what is called, where that is one of the environment's; `name`: the method, field or variable it is called by.
 
     `wanted`: how many of its results the script takes, None for as many as there are. `on_own`: it is a method of what a
@@ -48,7 +48,7 @@ class Call:
         return self.function.code[self.at].line
 
 
-def calls_of(main: Function) -> Iterator[Call]:
+def calls_of(main: Function) -> Iterator[SourceCall]:
     """Every call of a script, function by function."""
     assigned = {
         function.upvalues[step.b] for function in main.all() for step in function.code if step.op == op.SETUPVAL
@@ -72,7 +72,7 @@ class _Scope:
         self._captured = captured
         self._assigned = assigned
 
-    def calls(self) -> Iterator[Call]:
+    def calls(self) -> Iterator[SourceCall]:
         for at, step in enumerate(self._function.code):
             if step.op in (op.CALL, op.TAILCALL):
                 yield self._call(at, step)
@@ -81,13 +81,13 @@ class _Scope:
                 held = [self._held(at + 1, place, own=own) for own, place in inner.captured]
                 yield from _Scope(inner, held, self._assigned).calls()
 
-    def _call(self, at: int, step: Instruction) -> Call:
+    def _call(self, at: int, step: Instruction) -> SourceCall:
         made = self._made(at, step.a)
         found = self._function.code[made] if made is not None else None
         wanted = None if step.op == op.TAILCALL or not step.c else step.c - 1
         is_method = found is not None and found.op == op.SELF
         on_own = is_method and found is not None and self._is_variable(made or 0, found.b)
-        return Call(self._function, at, self._path(at, step.a), self._name(at, step.a), is_method, on_own, wanted)
+        return SourceCall(self._function, at, self._path(at, step.a), self._name(at, step.a), is_method, on_own, wanted)
 
     def _held(self, at: int, place: int, *, own: bool) -> Path | None:
         return self._path(at, place) if own else self._captured[place]

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from runtime.lua import opcodes
 from runtime.lua.analysis import read, writes
-from runtime.lua.bindings import Call, calls_of, fields_set
+from runtime.lua.bindings import SourceCall, calls_of, fields_set
 from runtime.lua.interpreter import compile_lua
 from runtime.modules.catalogue import ALWAYS
 
@@ -58,13 +58,13 @@ def without_tail_calls(code: bytes) -> bytes:
     return _made_plain(code, places)
 
 
-def _is_of_api(call: Call, known: Collection[str], own: Collection[str]) -> bool:
+def _is_of_api(call: SourceCall, known: Collection[str], own: Collection[str]) -> bool:
     if call.path:
         return call.path[0] in known
     return call.is_method and call.name in METHODS and not (call.on_own and call.name in own)
 
 
-def _place(call: Call) -> int:
+def _place(call: SourceCall) -> int:
     return call.function.offset + 4 * call.at
 
 

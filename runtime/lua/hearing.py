@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from runtime.lua.analysis import read
-from runtime.lua.bindings import Call, calls_of
+from runtime.lua.bindings import SourceCall, calls_of
 
 if TYPE_CHECKING:
     from runtime.lua.program import Unit
@@ -44,7 +44,7 @@ def _named(code: bytes) -> Iterator[tuple[int, str, Hearing | None]]:
             yield call.line, call.name, _hearing(call)
 
 
-def _hearing(call: Call) -> Hearing | None:
+def _hearing(call: SourceCall) -> Hearing | None:
     if call.name in _JUDGES or (call.path or ("",))[0] in _JUDGING_MODULES:
         return None
     if call.wanted is None:
@@ -52,7 +52,7 @@ def _hearing(call: Call) -> Hearing | None:
     return (_label(call), call.wanted) if call.wanted < _VALUE_AND_ERROR else None
 
 
-def _label(call: Call) -> str:
+def _label(call: SourceCall) -> str:
     if call.path:
         return ".".join(call.path)
     return f":{call.name}" if call.is_method else str(call.name)

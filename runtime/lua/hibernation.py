@@ -35,7 +35,7 @@ class WokenDiffers(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class HibernationCounts:
     """The counts of one pool: runs with and without an interpreter, how often one woke, how many steps that repeated, and how often
     something came out differently."""
 
@@ -59,12 +59,12 @@ class HibernationPool:
         self._waiting: OrderedDict[HibernatingSession, int] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
-        self._numbers = {number.name: 0 for number in fields(Counts)}
+        self._numbers = {number.name: 0 for number in fields(HibernationCounts)}
         self._unfit: set[str] = set()
 
     @property
-    def counts(self) -> Counts:
-        return Counts(**self._numbers)
+    def counts(self) -> HibernationCounts:
+        return HibernationCounts(**self._numbers)
 
     def count(self, **more: int) -> None:
         """Adds to what is counted."""

@@ -55,7 +55,7 @@ UPGRADE = "process.upgrade"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AccessRequest:
     """A question to policies. All `resources` name one thing; messages name it by the first of them."""
 
     action: str
@@ -63,36 +63,36 @@ class Asked:
     meta: Mapping[str, Any] = field(default_factory=dict)
 
 
-def asked(command: Command, names: Names) -> Iterator[Asked]:
+def asked(command: Command, names: Names) -> Iterator[AccessRequest]:
     """In order; nothing for what a program does with what it has."""
     data = command.data
     if command.op in _STARTS:
         yield from _as_somebody_else(command)
-        yield Asked(_STARTS[command.op], [str(data["id"])], {"host": data["host"]} if data.get("host") else {})
+        yield AccessRequest(_STARTS[command.op], [str(data["id"])], {"host": data["host"]} if data.get("host") else {})
         yield from _to_the_running(command, names)
     elif command.op in _REACHES:
         meta: dict[str, Any] = {key: data[key] for key in ("topic", "name") if key in data}
-        yield Asked(_REACHES[command.op], names(str(data["to"])), meta)
+        yield AccessRequest(_REACHES[command.op], names(str(data["to"])), meta)
     elif command.op in _REGISTERS:
-        yield Asked(_REGISTERS[command.op], [str(data["name"])])
+        yield AccessRequest(_REGISTERS[command.op], [str(data["name"])])
     elif command.op == "stream.publish" and data.get("run"):  # to the run that called, the stream is all that it names
-        yield Asked(command.op, names(str(data["run"])), {"name": str(data["name"])})
+        yield AccessRequest(command.op, names(str(data["run"])), {"name": str(data["name"])})
     elif command.op == "stream.subscribe":
-        yield Asked(READ, names(str(data["run"])))
+        yield AccessRequest(READ, names(str(data["run"])))
     elif command.op in _OPERATIONS:
-        yield Asked(READ, [str(data["id"])])
+        yield AccessRequest(READ, [str(data["id"])])
     elif command.op not in OWN:  # also what nobody has thought of yet
         named = data.get("id") or data.get("name") or data.get("system") or ASKED.get(command.op, command.op)
-        yield Asked(command.op, [str(named)])
+        yield AccessRequest(command.op, [str(named)])
 
 
-def _as_somebody_else(command: Command) -> Iterator[Asked]:
+def _as_somebody_else(command: Command) -> Iterator[AccessRequest]:
     for what in ("actor", "scope"):
         if command.data.get(what) is not None:
-            yield Asked("funcs.security" if command.op == "call" else "process.security", [what])
+            yield AccessRequest("funcs.security" if command.op == "call" else "process.security", [what])
 
 
-def _to_the_running(command: Command, names: Names) -> Iterator[Asked]:
+def _to_the_running(command: Command, names: Names) -> Iterator[AccessRequest]:
     """What a start does to the one that has its id already: it may be found, replaced, or sent to."""
     options = command.data.get("options") or {}
     id = options.get("id") or command.data.get("name")
@@ -100,14 +100,14 @@ def _to_the_running(command: Command, names: Names) -> Iterator[Asked]:
         return
     policy = options.get("id_conflict_policy", "use_existing")
     if policy == "terminate_existing":
-        yield Asked("process.terminate", names(str(id)))
+        yield AccessRequest("process.terminate", names(str(id)))
     if policy == "use_existing":
         if command.data.get("messages"):
-            yield Asked("process.send", names(str(id)))
+            yield AccessRequest("process.send", names(str(id)))
         if command.data.get("monitor"):
-            yield Asked("process.monitor", names(str(id)))
+            yield AccessRequest("process.monitor", names(str(id)))
         if command.data.get("link"):
-            yield Asked("process.link", names(str(id)))
+            yield AccessRequest("process.link", names(str(id)))
 
 
 def of_pid(to: str) -> list[str]:

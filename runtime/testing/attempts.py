@@ -13,7 +13,7 @@ from runtime.contracts import Trigger
 from runtime.errors import CANCELED, NOT_FOUND, TIMEOUT, Error, canceled
 from runtime.payload import Payload
 from runtime.principal import Caller
-from runtime.testing.clock import Clock, rfc3339
+from runtime.testing.clock import VirtualClock, rfc3339
 
 #: What counts where neither entry nor call says anything: milliseconds, a factor, and how many first intervals the longest has.
 _START_TO_CLOSE = 10 * 60 * 1000
@@ -56,10 +56,12 @@ class Scheduled:
         return milliseconds / 1000 if milliseconds else None
 
 
-class Activity:
+class VirtualActivity:
     """One activity, from its command to its outcome. It lives on `loop`, whose time is that of `clock`."""
 
-    def __init__(self, host: FunctionHost, scheduled: Scheduled, clock: Clock, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, host: FunctionHost, scheduled: Scheduled, clock: VirtualClock, loop: asyncio.AbstractEventLoop
+    ) -> None:
         self.scheduled = scheduled
         self.clock = clock
         self.heartbeat_details: Any = None
@@ -203,7 +205,7 @@ class Activity:
 class Attempt:
     """One attempt of an activity: the `runtime.contracts.ActivityPort` of the function that runs."""
 
-    def __init__(self, activity: Activity, number: int, seconds: float) -> None:
+    def __init__(self, activity: VirtualActivity, number: int, seconds: float) -> None:
         self._activity = activity
         self._loop = asyncio.get_running_loop()
         self._heart: asyncio.TimerHandle | None = None

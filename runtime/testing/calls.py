@@ -17,15 +17,15 @@ from runtime.process.task_queues import queue_of, stored
 from runtime.registry import ActivityEntry, Entry, Foreign, Registry, TemporalActivity, TemporalWorker
 from runtime.registry.foreign import check_input
 from runtime.registry.problems import did_you_mean
-from runtime.testing.attempts import Activity, Scheduled
+from runtime.testing.attempts import Scheduled, VirtualActivity
 from runtime.testing.children import Outcome, settled
-from runtime.testing.starts import Asked, elsewhere, held
+from runtime.testing.starts import AskedCall, elsewhere, held
 from runtime.testing.world import World
 
 _log = logging.getLogger("evermoon.test")
 
 
-class Run(Protocol):
+class CallingRun(Protocol):
     """The run whose calls they are."""
 
     pid: str
@@ -47,10 +47,10 @@ class Run(Protocol):
 class Calls:
     """The calls of a run that have no outcome yet, by the number of their command."""
 
-    def __init__(self, world: World, run: Run) -> None:
+    def __init__(self, world: World, run: CallingRun) -> None:
         self._world, self._run = world, run
         self._asked: set[int] = set()
-        self._activities: dict[int, Activity] = {}
+        self._activities: dict[int, VirtualActivity] = {}
 
     @property
     def under_way(self) -> int:
@@ -71,7 +71,7 @@ class Calls:
         elif entry_id in self._world.mocked:
             self._asked.add(seq)
             reply = lambda outcome: self._hear(seq, held(entry, outcome))  # noqa: E731  # that is all it does
-            self._world.ask(Asked(entry_id, command.args, reply, lambda: seq in self._asked))
+            self._world.ask(AskedCall(entry_id, command.args, reply, lambda: seq in self._asked))
         else:
             self._schedule(self._scheduled(command, seq), seq)
 
@@ -126,7 +126,7 @@ class Calls:
         kept_at = stored(self._world.registry, entry.activity.worker)
         return Scheduled(entry_id, id, command.args, run.caller(command), options, info, is_local, kept_at)
 
-    async def _awaited(self, activity: Activity, seq: int) -> None:
+    async def _awaited(self, activity: VirtualActivity, seq: int) -> None:
         try:
             outcome: Outcome = await activity.outcome()
         except Error as error:

@@ -21,7 +21,7 @@ _LIMITS = ("execution_timeout", "run_timeout")
 CANCELED, TERMINATED = "workflow canceled", "workflow terminated"
 
 
-class Child:
+class VirtualChild:
     """A run that another one started. It is made before it begins, so that its PID is known. One that is not `is_own` does not end with it."""
 
     is_own = True
@@ -53,7 +53,7 @@ class Child:
             self._told.append(told)
 
 
-class MockChild(Child):
+class MockChild(VirtualChild):
     """A child whose value, or failure, a function gives."""
 
     def __init__(self, pid: str, value: Callable[[], Payload]) -> None:
@@ -73,7 +73,7 @@ class Parent(Protocol):
     pid: str
     now: int
 
-    def child(self, command: protocol.Command) -> Child: ...
+    def child(self, command: protocol.Command) -> VirtualChild: ...
     def child_options(self, command: protocol.Command) -> Mapping[str, Any]: ...
     def later(self, nanoseconds: int, key: int, action: Callable[[], None]) -> None: ...
     def no_later(self, key: int) -> None: ...
@@ -83,7 +83,7 @@ class Parent(Protocol):
 @dataclass(slots=True)
 class _Kept:
     command: protocol.Command
-    child: Child
+    child: VirtualChild
     seq: int
     has_begun: bool = False
 
@@ -195,7 +195,7 @@ def failed(error: Error, pid: str) -> Error:
     return told
 
 
-def act(target: Child, command: protocol.Command, sender: str, now: int) -> None:
+def act(target: VirtualChild, command: protocol.Command, sender: str, now: int) -> None:
     """Does to a run what the commands `send`, `cancel_process` and `terminate` ask."""
     if command.op == "send":
         target.post(protocol.message(command.data["topic"], sender, command.args, now))

@@ -21,7 +21,7 @@ Ts = TypeVarTuple("Ts")
 
 
 @dataclass(slots=True)
-class Clock:
+class VirtualClock:
     """`now` is nanoseconds since 1970."""
 
     now: int
@@ -70,7 +70,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     something else than a timer, the time until the next timer passes as it does outside.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: VirtualClock) -> None:
         self._clock, self._began, self._until = clock, clock.now, clock.now
         self._working: dict[asyncio.Task[Any], int] = {}
         self._timed = WeakSet[asyncio.Future[Any]]()

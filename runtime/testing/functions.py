@@ -20,7 +20,7 @@ from runtime.process.host_port import LogPort
 from runtime.process.python_run import PythonFunction
 from runtime.process.threads import Then, Threads
 from runtime.registry import FunctionPy, Registry
-from runtime.testing.clock import Clock, VirtualLoop
+from runtime.testing.clock import VirtualClock, VirtualLoop
 
 T = TypeVar("T")
 
@@ -41,7 +41,7 @@ class VirtualProcessHost(ProcessHost):
         *,
         workflows: LinkedWorkflows,
         log: LogPort,
-        clock: Clock,
+        clock: VirtualClock,
         loop: VirtualLoop,
         stand_in: StandIn,
     ) -> None:

@@ -23,7 +23,7 @@ from runtime.testing.children import Outcome
 from runtime.testing.function_run import FunctionRun
 from runtime.testing.lua_files import NAMESPACE
 from runtime.testing.registry_host import RegistryHost, new_world
-from runtime.testing.starts import Asked
+from runtime.testing.starts import AskedCall
 from runtime.testing.world import World
 
 #: Of `test.start{…}`.
@@ -58,7 +58,7 @@ class MockedRuns:
         self._programs = programs
         self._log = log
         self._runs: list[DrivenRun] = []
-        self._open: dict[int, Asked] = {}
+        self._open: dict[int, AskedCall] = {}
         self._until: dict[int, int] = {}
         self._updates: dict[int, list[Outcome]] = {}
 

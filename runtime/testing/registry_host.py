@@ -27,8 +27,8 @@ from runtime.process.pids import Pid, no_process
 from runtime.process.task_queues import stored
 from runtime.registry import Registry, RunnableLua, StartableWorkflow, WorkflowLua
 from runtime.testing.calls import Calls, queue_named
-from runtime.testing.children import Child, Children, Outcome, act
-from runtime.testing.clock import Clock, rfc3339
+from runtime.testing.children import Children, Outcome, VirtualChild, act
+from runtime.testing.clock import VirtualClock, rfc3339
 from runtime.testing.starts import PLACE, Start, child_of, judge
 from runtime.testing.virtual import EPOCH, VirtualHost
 from runtime.testing.world import StandIn, World
@@ -60,7 +60,7 @@ class RegistryHost(VirtualHost):
             principal=caller.principal,
         )
         self.clock = world.clock
-        self.as_run: Child = HostedRun(self)
+        self.as_run: VirtualChild = HostedRun(self)
         world.add(self)
 
     def _words(self) -> Mapping[str, Any]:
@@ -327,7 +327,7 @@ class RegistryHost(VirtualHost):
         else:
             functions.terminate(to, reason)
 
-    def child(self, command: protocol.Command) -> Child:
+    def child(self, command: protocol.Command) -> VirtualChild:
         options, starter = self.child_options(command), self.caller(command).deeper()
         entry = self._registry.get(self.entry_id)
         if isinstance(entry, RunnableLua):
@@ -349,7 +349,7 @@ class RegistryHost(VirtualHost):
         return {**own, **super().child_options(command)}
 
 
-def run_of(world: World, start: Start, pid: str) -> Child:
+def run_of(world: World, start: Start, pid: str) -> VirtualChild:
     """A run of an entry in a world, not begun."""
     entry = world.registry.find_workflow(start.entry)
     assert entry is not None
@@ -365,10 +365,10 @@ def new_world(
     log: LogPort = log_line,
 ) -> World:
     """A world without anybody in it. Its clock begins at the same moment each time."""
-    return World(registry, programs, clock=Clock(EPOCH), log=log, given=given or {}, mocked=mocked, make=run_of)
+    return World(registry, programs, clock=VirtualClock(EPOCH), log=log, given=given or {}, mocked=mocked, make=run_of)
 
 
-class HostedRun(Child):
+class HostedRun(VirtualChild):
     """The run of a host, as others know it."""
 
     def __init__(self, host: RegistryHost) -> None:

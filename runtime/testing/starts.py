@@ -17,14 +17,14 @@ from runtime.process.task_queues import check_host, stored, worker_of
 from runtime.registry import Entry, Foreign, Registry, StartableWorkflow, TemporalWorkflow, inputs
 from runtime.registry.foreign import unfit_result
 from runtime.registry.problems import did_you_mean
-from runtime.testing.children import CANCELED, TERMINATED, Child, MockChild, Outcome
+from runtime.testing.children import CANCELED, TERMINATED, MockChild, Outcome, VirtualChild
 
 #: Where runs are that no worker of the registry is named for.
 PLACE = "test:worker"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskedCall:
     """A call that the test has to answer. `reply` takes its outcome; nobody wants that any more when not `is_wanted`."""
 
     id: str
@@ -46,7 +46,7 @@ class Start:
     place: str = PLACE
 
 
-class Runs(Protocol):
+class StartWorld(Protocol):
     """The world that it is started in."""
 
     @property
@@ -55,14 +55,14 @@ class Runs(Protocol):
     def given(self) -> Collection[str]: ...
     @property
     def mocked(self) -> Collection[str]: ...
-    def find(self, pid: str) -> Child | None: ...
-    def remember(self, run: Child) -> None: ...
+    def find(self, pid: str) -> VirtualChild | None: ...
+    def remember(self, run: VirtualChild) -> None: ...
     def new_id(self) -> str: ...
-    def made(self, start: Start, pid: str) -> Child:
+    def made(self, start: Start, pid: str) -> VirtualChild:
         """A run of an entry under a PID; it has not begun."""
         ...
 
-    def ask(self, asked: Asked) -> None: ...
+    def ask(self, asked: AskedCall) -> None: ...
     def stands_in(self, entry_id: str, args: Sequence[Payload]) -> Payload: ...
 
 
@@ -84,7 +84,7 @@ def elsewhere(entry: Foreign) -> str:
     return f"{entry.id} runs elsewhere, as {entry.type}: give the test a mock of it"
 
 
-def child_of(world: Runs, start: Start) -> Child:
+def child_of(world: StartWorld, start: Start) -> VirtualChild:
     """What `start` gives: a run of the entry, what the test answers in its place, or the run that has its id. It has not begun.
 
     Raises the `Error` that refuses it.
@@ -104,7 +104,7 @@ def child_of(world: Runs, start: Start) -> Child:
     taken = _taken(world, pid, start)
     if taken is not None:
         return taken
-    child: Child
+    child: VirtualChild
     if start.entry in world.given:
         child = MockChild(pid, partial(world.stands_in, start.entry, start.args))
     elif stands_in:
@@ -115,7 +115,7 @@ def child_of(world: Runs, start: Start) -> Child:
     return child
 
 
-def _pid(world: Runs, entry: StartableWorkflow | None, start: Start) -> str:
+def _pid(world: StartWorld, entry: StartableWorkflow | None, start: Start) -> str:
     worker = start.host or _worker(entry)
     place = worker_of(world.registry, worker) if worker else start.place
     name = start.entry.rpartition(":")[2]
@@ -128,7 +128,7 @@ def _worker(entry: StartableWorkflow | None) -> str | None:
     return entry.workflow.worker if entry is not None else None
 
 
-def _taken(world: Runs, pid: str, start: Start) -> Child | None:
+def _taken(world: StartWorld, pid: str, start: Start) -> VirtualChild | None:
     """The run of that id which is to be used. Raises `Error` ALREADY_EXISTS where none may be."""
     other = world.find(pid)
     if other is None:
@@ -153,12 +153,12 @@ def _exists(id: str) -> Error:
     return already_exists(f'workflow "{id}" already started', workflow_id=id, run_id=id)
 
 
-class _Adopted(Child):
+class _Adopted(VirtualChild):
     """A run that somebody else started, for one who would have started it."""
 
     is_own = False
 
-    def __init__(self, other: Child) -> None:
+    def __init__(self, other: VirtualChild) -> None:
         super().__init__(other.pid)
         self._other = other
 
@@ -175,16 +175,16 @@ class _Adopted(Child):
         super().ends(outcome)
 
 
-class _AskedChild(Child):
+class _AskedChild(VirtualChild):
     """A run in whose place the test answers."""
 
-    def __init__(self, pid: str, world: Runs, start: Start, entry: StartableWorkflow | None) -> None:
+    def __init__(self, pid: str, world: StartWorld, start: Start, entry: StartableWorkflow | None) -> None:
         super().__init__(pid)
         self._world, self._start, self._entry = world, start, entry
 
     def begin(self, messages: Sequence[protocol.Event]) -> None:
         start = self._start
-        self._world.ask(Asked(start.entry, start.args, self._answered, lambda: self.outcome is None))
+        self._world.ask(AskedCall(start.entry, start.args, self._answered, lambda: self.outcome is None))
 
     def _answered(self, outcome: Outcome) -> None:
         self.ends(held(self._entry, outcome))

@@ -19,8 +19,8 @@ from runtime.lua.shadow import ShadowSession
 from runtime.payload import NOTHING, Payload
 from runtime.principal import NOBODY, Principal
 from runtime.registry.problems import did_you_mean
-from runtime.testing.children import Child, Children, MockChild, act
-from runtime.testing.clock import Clock, Timers
+from runtime.testing.children import Children, MockChild, VirtualChild, act
+from runtime.testing.clock import Timers, VirtualClock
 
 #: A mocked function or child: takes the arguments as Python values, returns a JSON value or raises `Error`.
 Mock = Callable[..., Any]
@@ -80,7 +80,7 @@ class VirtualHost:
         self._children = Children(self)
         self._kind = ShadowSession if shadow else Session
         self._session = self._open()
-        self.clock = Clock(now)
+        self.clock = VirtualClock(now)
         self.pid = pid
         self.steps: list[Step] = []
         self.commands: list[protocol.Command] = []
@@ -309,7 +309,7 @@ class VirtualHost:
     def no_later(self, key: int) -> None:
         self._timers.cancel(key)
 
-    def child(self, command: protocol.Command) -> Child:
+    def child(self, command: protocol.Command) -> VirtualChild:
         """What `exec` and `spawn` start, not begun yet. Raises the `Error` that refuses it."""
         if command.data["id"] not in self._mocks:
             raise not_deployed("entry", command.data["id"], did_you_mean(command.data["id"], self._mocks))
@@ -320,7 +320,7 @@ class VirtualHost:
         return options
 
 
-class _Itself(Child):
+class _Itself(VirtualChild):
     """A run as the destination of its own messages."""
 
     def __init__(self, host: VirtualHost) -> None:

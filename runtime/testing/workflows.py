@@ -13,7 +13,7 @@ from runtime.lua import protocol
 from runtime.payload import Payload
 from runtime.principal import Caller
 from runtime.process.pids import Pid
-from runtime.testing.children import TERMINATED, Child, Outcome
+from runtime.testing.children import TERMINATED, Outcome, VirtualChild
 
 
 class Answering(Protocol):
@@ -25,18 +25,18 @@ class Answering(Protocol):
     def begin_update(self, name: str, args: Sequence[Payload], told: Callable[[Outcome], None]) -> None: ...
 
 
-class Runs(Protocol):
+class RunWorld(Protocol):
     """The world whose runs they are."""
 
     @property
     def now(self) -> int: ...
-    def named(self, id: str) -> Child | None: ...
-    def answering(self, child: Child) -> Answering | None: ...
+    def named(self, id: str) -> VirtualChild | None: ...
+    def answering(self, child: VirtualChild) -> Answering | None: ...
     def stand_in(self, entry_id: str, args: Sequence[Payload], caller: Caller) -> asyncio.Future[Payload] | None:
         """What answers in the place of an entry, if anything does."""
         ...
 
-    def start(self, request: StartRequest) -> tuple[Child, bool]:
+    def start(self, request: StartRequest) -> tuple[VirtualChild, bool]:
         """The run, begun, and whether it is a new one. Raises the `Error` that refuses it."""
         ...
 
@@ -44,7 +44,7 @@ class Runs(Protocol):
 class VirtualWorkflows:
     """The `runtime.contracts.LinkedWorkflows` of a world."""
 
-    def __init__(self, runs: Runs) -> None:
+    def __init__(self, runs: RunWorld) -> None:
         self._runs = runs
 
     async def start(self, request: StartRequest) -> Started:
@@ -120,13 +120,13 @@ class VirtualWorkflows:
     async def tell_end(self, run: str, kind: str, pid: str, end: End) -> None:
         self._open(run).post(protocol.process_exit(pid, end.at, end.value, end.error, kind))
 
-    def _known(self, run: str) -> Child:
+    def _known(self, run: str) -> VirtualChild:
         child = self._runs.named(run)
         if child is None:
             raise not_found("workflow", run)
         return child
 
-    def _open(self, run: str) -> Child:
+    def _open(self, run: str) -> VirtualChild:
         child = self._known(run)
         if child.outcome is not None:
             raise not_found("workflow", run)
@@ -162,7 +162,7 @@ def _standing(outcome: Outcome | None) -> tuple[str, str]:
     return ("CANCELED" if outcome.kind == CANCELED else "FAILED"), "failed"
 
 
-def _id(child: Child) -> str:
+def _id(child: VirtualChild) -> str:
     pid = Pid.parse(child.pid)
     assert pid is not None
     return pid.id

@@ -13,18 +13,18 @@ from runtime.contracts import RunEvent, StartRequest
 from runtime.errors import Error, invalid
 from runtime.lua import protocol
 from runtime.lua.program import Programs
-from runtime.modules.stream.queue import Target
+from runtime.modules.stream.queue import PublishTarget
 from runtime.modules.stream.record import Published
 from runtime.payload import Payload
 from runtime.principal import Caller
 from runtime.process.host_port import LogPort
 from runtime.process.pids import Pid
 from runtime.registry import Registry
-from runtime.testing.attempts import Activity, Scheduled
-from runtime.testing.children import Child, Outcome
-from runtime.testing.clock import Clock, VirtualLoop
+from runtime.testing.attempts import Scheduled, VirtualActivity
+from runtime.testing.children import Outcome, VirtualChild
+from runtime.testing.clock import VirtualClock, VirtualLoop
 from runtime.testing.functions import VirtualProcessHost
-from runtime.testing.starts import Asked, Start, child_of
+from runtime.testing.starts import AskedCall, Start, child_of
 from runtime.testing.workflows import Answering, VirtualWorkflows
 
 #: Answers in place of an entry: called with the host of the run that the test drives, and the arguments as Python values.
@@ -39,7 +39,7 @@ _MOST_ROUNDS = 100_000
 class RunHost(Answering, Protocol):
     """The host of one run, as its world needs it."""
 
-    as_run: Child
+    as_run: VirtualChild
 
     @property
     def taken(self) -> int:
@@ -65,7 +65,7 @@ class RunHost(Answering, Protocol):
 
 
 #: Makes the run of an entry under a PID; it has not begun.
-Make = Callable[["World", Start, str], Child]
+Make = Callable[["World", Start, str], VirtualChild]
 
 
 class World:
@@ -79,7 +79,7 @@ class World:
         registry: Registry,
         programs: Programs,
         *,
-        clock: Clock,
+        clock: VirtualClock,
         log: LogPort,
         given: Mapping[str, StandIn],
         mocked: Collection[str] = (),
@@ -89,14 +89,14 @@ class World:
         self.clock, self.log = clock, log
         self.given, self.mocked = given, frozenset(mocked)
         self._make = make
-        self.asked: list[Asked] = []
+        self.asked: list[AskedCall] = []
         self.hosts: list[RunHost] = []
-        self.runs: dict[str, Child] = {}
+        self.runs: dict[str, VirtualChild] = {}
         self._is_settling = False
         self._random = Random(1)
         self._loop: VirtualLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self.activities: list[Activity] = []
+        self.activities: list[VirtualActivity] = []
 
     @cached_property
     def loop(self) -> VirtualLoop:
@@ -128,9 +128,9 @@ class World:
         """How many steps its runs have taken."""
         return sum(host.taken for host in self.hosts)
 
-    def schedule(self, scheduled: Scheduled) -> Activity:
+    def schedule(self, scheduled: Scheduled) -> VirtualActivity:
         """An activity that begins when its outcome is waited for."""
-        activity = Activity(self.functions, scheduled, self.clock, self.loop)
+        activity = VirtualActivity(self.functions, scheduled, self.clock, self.loop)
         self.activities.append(activity)
         return activity
 
@@ -142,18 +142,18 @@ class World:
 
     async def publish(self, run: str, event: Published) -> None:
         """What a run publishes; what its functions do is there, too."""
-        await self.functions.streams.add(Target(run, run, chain=run), [event])
+        await self.functions.streams.add(PublishTarget(run, run, chain=run), [event])
 
     def published(self, run: str) -> list[RunEvent]:
         """What has been published to a run."""
         return self.functions.published.events(run, limit=_ALL) if self._loop is not None else []
 
     @property
-    def endless(self) -> list[Activity]:
+    def endless(self) -> list[VirtualActivity]:
         """Those that failed so often that they are not tried again."""
         return [activity for activity in self.activities if activity.is_endless]
 
-    def made(self, start: Start, pid: str) -> Child:
+    def made(self, start: Start, pid: str) -> VirtualChild:
         return self._make(self, start, pid)
 
     def new_id(self) -> str:
@@ -164,16 +164,16 @@ class World:
         self.hosts.append(host)
         self.remember(host.as_run)
 
-    def remember(self, run: Child) -> None:
+    def remember(self, run: VirtualChild) -> None:
         pid = Pid.parse(run.pid)
         if pid is not None:
             self.runs[pid.id] = run
 
-    def named(self, id: str) -> Child | None:
+    def named(self, id: str) -> VirtualChild | None:
         """The run of an id, also one that has ended."""
         return self.runs.get(id)
 
-    def find(self, pid: str) -> Child | None:
+    def find(self, pid: str) -> VirtualChild | None:
         parsed = Pid.parse(pid)
         return self.named(parsed.id) if parsed is not None and parsed.node is None else None
 
@@ -183,7 +183,7 @@ class World:
         self.asked = [asked for asked in self.asked if asked.is_wanted()]
         return bool(self.asked)
 
-    def ask(self, asked: Asked) -> None:
+    def ask(self, asked: AskedCall) -> None:
         self.asked.append(asked)
 
     def settle(self) -> None:
@@ -216,7 +216,7 @@ class World:
         self.settle()
         return True
 
-    def start(self, request: StartRequest) -> tuple[Child, bool]:
+    def start(self, request: StartRequest) -> tuple[VirtualChild, bool]:
         """Of functions. Raises the `Error` that refuses it."""
         name = request.options.get("id") or request.id
         start = Start(request.entry, request.args, request.caller, request.options, name, request.worker)
@@ -225,7 +225,7 @@ class World:
         child.begin([protocol.message(m.topic, request.caller.sender, m.args, self.now) for m in request.messages])
         return child, before is None or before.outcome is not None
 
-    def answering(self, child: Child) -> Answering | None:
+    def answering(self, child: VirtualChild) -> Answering | None:
         return next((host for host in self.hosts if host.as_run.pid == child.pid and host.as_run.outcome is None), None)
 
     def close(self) -> None:
@@ -257,7 +257,7 @@ class World:
             return answer
         if entry_id in self.mocked:
             answer = self.loop.create_future()
-            self.ask(Asked(entry_id, args, partial(_settle, answer), lambda: not answer.done()))
+            self.ask(AskedCall(entry_id, args, partial(_settle, answer), lambda: not answer.done()))
             return answer
         return None
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from runtime.errors import Error, invalid
 from runtime.lua import eventlog, hibernation, protocol
-from runtime.lua.hibernation import Counts, HibernatingSession, HibernationPool, WokenDiffers
+from runtime.lua.hibernation import HibernatingSession, HibernationCounts, HibernationPool, WokenDiffers
 from runtime.lua.protocol import Batch, Clock, Event
 from runtime.lua.session import Session
 from runtime.payload import Payload
@@ -310,7 +310,7 @@ def test_runs_of_a_bundle_of_which_one_differed_stay_awake() -> None:
         again.rest()
         assert not again.is_asleep
         assert step(again, say("go")).state == "done"
-    assert pool.counts == Counts(differed=1)
+    assert pool.counts == HibernationCounts(differed=1)
 
 
 def test_a_question_that_it_did_not_ask_before_fails() -> None:
@@ -353,7 +353,7 @@ def test_those_sleep_that_have_waited_longest() -> None:
         assert asleep(sessions) == [1, 2]  # one that is being stepped does not wait
         sessions[0].rest()
         assert asleep(sessions) == [1, 2, 4]
-        assert pool.counts == Counts(live=2, asleep=3, wakes=1, replayed=1)
+        assert pool.counts == HibernationCounts(live=2, asleep=3, wakes=1, replayed=1)
 
 
 def test_without_a_number_it_is_the_memory_that_counts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import pytest
 from runtime.contracts import Cursor, RunEvent
 from runtime.modules.sql.database import OpenDatabase
 from runtime.modules.stream.memory import MemoryStreams
-from runtime.modules.stream.record import Batch, Published, Publisher
+from runtime.modules.stream.record import Published, PublishedBatch, Publisher
 from runtime.modules.stream.redis import RedisStreams
 from runtime.modules.stream.sql import SqlStreams
 from runtime.modules.stream.store import Bounds, StreamStore
@@ -87,10 +87,10 @@ def told(events: list[RunEvent]) -> list[str]:
 
 
 async def test_events_have_rising_numbers_and_the_mark_of_their_time(store: StreamStore) -> None:
-    await store.append([Batch("log", 0, words("a b"))])
+    await store.append([PublishedBatch("log", 0, words("a b"))])
     await store.mark("log", 7)
     await store.mark("log", 5)
-    await store.append([Batch("log", 3, words("c", 3)), Batch("other", 9, words("x"))])
+    await store.append([PublishedBatch("log", 3, words("c", 3)), PublishedBatch("other", 9, words("x"))])
     events = await all_of(store)
     assert [event.id for event in events] == [(1, 1), (1, 2), (7, 3)]
     assert told(events) == ["a", "b", "c"]
@@ -106,42 +106,46 @@ async def test_events_have_rising_numbers_and_the_mark_of_their_time(store: Stre
 
 
 async def test_what_is_there_already_is_dropped(store: StreamStore) -> None:
-    batch = Batch("log", 1, words("a b"))
+    batch = PublishedBatch("log", 1, words("a b"))
     for _ in range(3):
         await store.append([batch])
     assert told(await all_of(store)) == ["a", "b"]
-    await store.append([Batch("log", 1, words("b c d", 2))])
+    await store.append([PublishedBatch("log", 1, words("b c d", 2))])
     assert told(await all_of(store)) == ["a", "b", "c", "d"]
 
 
 async def test_an_attempt_goes_on_by_position_or_begins_anew(store: StreamStore) -> None:
-    await store.append([Batch("log", 1, words("a b c", placed=True))])
-    await store.append([Batch("log", 1, words("b c d", 2, attempt=2, placed=True))])
+    await store.append([PublishedBatch("log", 1, words("a b c", placed=True))])
+    await store.append([PublishedBatch("log", 1, words("b c d", 2, attempt=2, placed=True))])
     assert told(await all_of(store)) == ["a", "b", "c", "d"]
-    await store.append([Batch("log", 1, words("late", 9, attempt=1, placed=True))])
+    await store.append([PublishedBatch("log", 1, words("late", 9, attempt=1, placed=True))])
     assert told(await all_of(store)) == ["a", "b", "c", "d"]
-    await store.append([Batch("log", 1, words("e f", attempt=3))])
+    await store.append([PublishedBatch("log", 1, words("e f", attempt=3))])
     assert told(await all_of(store)) == ["a", "b", "c", "d", "stream.restarted", "e", "f"]
-    await store.append([Batch("log", 1, [event("other", 1, by="b"), event("named", 1, attempt=3, name="news")])])
+    await store.append(
+        [PublishedBatch("log", 1, [event("other", 1, by="b"), event("named", 1, attempt=3, name="news")])]
+    )
     assert told(await all_of(store))[-2:] == ["other", "named"]
 
 
 async def test_the_oldest_go_first(store: StreamStore) -> None:
     assert not (await store.edges("log")).has_lost(Cursor(1, 0))
     for number in range(1, 26):
-        await store.append([Batch("log", 1, words(str(number), number))])
+        await store.append([PublishedBatch("log", 1, words(str(number), number))])
     assert told(await all_of(store)) == [str(number) for number in range(16, 26)]
     edges = await store.edges("log")
     assert (edges.first, edges.last, edges.dropped) == ((1, 16), (1, 25), 15)
     assert edges.has_lost(Cursor(1, 14))
     assert not edges.has_lost(Cursor(1, 15))
-    await store.append([Batch("log", 1, words("19", 19))])  # what was dropped is still known to have been there
+    await store.append(
+        [PublishedBatch("log", 1, words("19", 19))]
+    )  # what was dropped is still known to have been there
     assert told(await all_of(store))[-1] == "25"
 
 
 async def test_the_bytes_are_bounded(store: StreamStore) -> None:
     for number in range(1, 6):
-        await store.append([Batch("log", 1, words("x" * 40_000, number))])
+        await store.append([PublishedBatch("log", 1, words("x" * 40_000, number))])
     assert [event.data["seq"] for event in await all_of(store)] == [4, 5]
 
 
@@ -151,7 +155,7 @@ async def test_who_waits_hears_of_a_change(
     other = store if kind == "memory" else await opened(kind, directory, request, SMALL)
     waiting = asyncio.ensure_future(store.changed("log", 0))
     await asyncio.sleep(0)
-    await other.append([Batch("log", 1, words("a"))])
+    await other.append([PublishedBatch("log", 1, words("a"))])
     await waiting
     await store.changed("log", 0)
     assert told(await all_of(store)) == ["a"]
@@ -160,7 +164,7 @@ async def test_who_waits_hears_of_a_change(
 
 
 async def test_who_waits_and_is_cancelled_ends_at_whatever_moment_that_is(store: StreamStore) -> None:
-    await store.append([Batch("log", 1, words("a"))])
+    await store.append([PublishedBatch("log", 1, words("a"))])
     for turns in range(60):  # of the loop, so that each moment of a question to the store is one of them
         waiting = asyncio.create_task(store.changed("log", 1))
         for _ in range(turns):
@@ -178,7 +182,9 @@ async def test_many_who_add_at_once_lose_and_double_nothing(
     async def publish(number: int) -> None:
         for position in range(1, 6):
             new = event(f"{number}.{position}", position, by=str(number))
-            await others[number % len(others)].append([Batch("log", 1, [new]), Batch(f"own-{number}", 1, [new])])
+            await others[number % len(others)].append(
+                [PublishedBatch("log", 1, [new]), PublishedBatch(f"own-{number}", 1, [new])]
+            )
 
     await asyncio.gather(*map(publish, range(6)))
     events = await all_of(others[0])
@@ -197,11 +203,11 @@ async def test_what_nobody_adds_to_is_removed_and_known_to_have_been(
     kind: str, store: StreamStore, directory: Path, request: pytest.FixtureRequest
 ) -> None:
     short = await opened(kind, directory, request, Bounds(keep=0.05))
-    await short.append([Batch("log", 5, words("a b"))])
+    await short.append([PublishedBatch("log", 5, words("a b"))])
     await eventually(lambda: swept(short), lambda events: events == [])
     assert (await short.edges("log")).has_lost(Cursor(5, 1))
     assert not (await short.edges("log")).has_lost(Cursor(5, 2))
-    await short.append([Batch("log", 5, words("c", 3))])
+    await short.append([PublishedBatch("log", 5, words("c", 3))])
     assert [event.id for event in await all_of(short)] == [(5, 3)]
     await store.sweep()
     assert told(await all_of(short)) == ["c"]

@@ -11,7 +11,7 @@ from runtime.errors import PERMISSION_DENIED, Error
 from runtime.lua.protocol import Command
 from runtime.modules.catalogue import ASKED, COMMANDS
 from runtime.principal import Actor, Principal
-from runtime.process.authorization import OWN, Asked, asked, check, of_pid
+from runtime.process.authorization import OWN, AccessRequest, asked, check, of_pid
 from runtime.process.command_handlers import OPERATIONS
 from runtime.temporal.workflow.commands.handlers import HANDLERS
 from tests.process.support import load
@@ -52,12 +52,12 @@ def test_a_command_that_nobody_has_thought_of_is_asked_about() -> None:
         ({"name": "n", "id": "i"}, "i"),
     ):
         [item] = asked(Command("novel.thing", 1, None, data), of_pid)
-        assert item == Asked("novel.thing", [resource])
+        assert item == AccessRequest("novel.thing", [resource])
 
 
 def test_a_module_s_command_that_names_nothing_is_asked_about_by_what_the_module_has() -> None:
     for op, resource in ASKED.items():
-        assert list(asked(Command(op, 1, None, {}), of_pid)) == [Asked(op, [resource])]
+        assert list(asked(Command(op, 1, None, {}), of_pid)) == [AccessRequest(op, [resource])]
 
 
 def every_name(to: str) -> list[str]:
@@ -65,43 +65,45 @@ def every_name(to: str) -> list[str]:
 
 
 NAMES = ["x", "also x"]
-STARTED = [Asked("process.spawn", ["app:f"])]
+STARTED = [AccessRequest("process.spawn", ["app:f"])]
 
 
 @pytest.mark.parametrize(
     ("op", "fields", "items"),
     [
-        ("call", {}, [Asked("funcs.call", ["app:f"])]),
-        ("exec", {}, [Asked("process.exec", ["app:f"])]),
-        ("spawn", {"host": "app:h"}, [Asked("process.spawn", ["app:f"], {"host": "app:h"})]),
+        ("call", {}, [AccessRequest("funcs.call", ["app:f"])]),
+        ("exec", {}, [AccessRequest("process.exec", ["app:f"])]),
+        ("spawn", {"host": "app:h"}, [AccessRequest("process.spawn", ["app:f"], {"host": "app:h"})]),
         ("spawn", {"host": ""}, STARTED),
-        ("call", {"scope": []}, [Asked("funcs.security", ["scope"]), Asked("funcs.call", ["app:f"])]),
-        ("spawn", {"actor": {}, "scope": []}, [Asked("process.security", ["actor"]), Asked("process.security", ["scope"]), *STARTED]),
-        ("call", {"name": "x", "messages": [{}]}, [Asked("funcs.call", ["app:f"])]),
+        ("call", {"scope": []}, [AccessRequest("funcs.security", ["scope"]), AccessRequest("funcs.call", ["app:f"])]),
+        ("spawn", {"actor": {}, "scope": []}, [AccessRequest("process.security", ["actor"]), AccessRequest("process.security", ["scope"]), *STARTED]),
+        ("call", {"name": "x", "messages": [{}]}, [AccessRequest("funcs.call", ["app:f"])]),
         ("spawn", {"messages": [{}], "monitor": True, "link": True}, STARTED),
-        ("spawn", {"name": "x", "messages": [{}]}, [*STARTED, Asked("process.send", NAMES)]),
-        ("spawn", {"name": "x", "monitor": True}, [*STARTED, Asked("process.monitor", NAMES)]),
-        ("spawn", {"name": "x", "link": True}, [*STARTED, Asked("process.link", NAMES)]),
-        ("spawn", {"name": "y", "options": {"id": "x"}, "link": True}, [*STARTED, Asked("process.link", NAMES)]),
-        ("spawn", {"name": "x", "link": True, "options": {"id_conflict_policy": "use_existing"}}, [*STARTED, Asked("process.link", NAMES)]),
+        ("spawn", {"name": "x", "messages": [{}]}, [*STARTED, AccessRequest("process.send", NAMES)]),
+        ("spawn", {"name": "x", "monitor": True}, [*STARTED, AccessRequest("process.monitor", NAMES)]),
+        ("spawn", {"name": "x", "link": True}, [*STARTED, AccessRequest("process.link", NAMES)]),
+        ("spawn", {"name": "y", "options": {"id": "x"}, "link": True}, [*STARTED, AccessRequest("process.link", NAMES)]),
+        ("spawn", {"name": "x", "link": True, "options": {"id_conflict_policy": "use_existing"}}, [*STARTED, AccessRequest("process.link", NAMES)]),
         ("spawn", {"name": "x", "link": True, "options": {"id_conflict_policy": "fail"}}, STARTED),
         (
             "spawn", {"name": "x", "messages": [{}], "link": True, "options": {"id_conflict_policy": "terminate_existing"}},
-            [*STARTED, Asked("process.terminate", NAMES)],
+            [*STARTED, AccessRequest("process.terminate", NAMES)],
         ),
-        ("send", {"to": "x", "topic": "t"}, [Asked("process.send", NAMES, {"topic": "t"})]),
-        ("query", {"to": "x", "name": "n"}, [Asked("process.query", NAMES, {"name": "n"})]),
-        ("cancel_process", {"to": "x"}, [Asked("process.cancel", NAMES)]),
-        ("terminate", {"to": "x"}, [Asked("process.terminate", NAMES)]),
-        ("monitor", {"to": "x"}, [Asked("process.monitor", NAMES)]),
-        ("link", {"to": "x"}, [Asked("process.link", NAMES)]),
-        ("registry.register", {"name": "n"}, [Asked("process.registry.register", ["n"])]),
-        ("registry.lookup", {"name": "n"}, [Asked("process.registry.lookup", ["n"])]),
-        ("registry.unregister", {"name": "n"}, [Asked("process.registry.unregister", ["n"])]),
+        ("send", {"to": "x", "topic": "t"}, [AccessRequest("process.send", NAMES, {"topic": "t"})]),
+        ("query", {"to": "x", "name": "n"}, [AccessRequest("process.query", NAMES, {"name": "n"})]),
+        ("cancel_process", {"to": "x"}, [AccessRequest("process.cancel", NAMES)]),
+        ("terminate", {"to": "x"}, [AccessRequest("process.terminate", NAMES)]),
+        ("monitor", {"to": "x"}, [AccessRequest("process.monitor", NAMES)]),
+        ("link", {"to": "x"}, [AccessRequest("process.link", NAMES)]),
+        ("registry.register", {"name": "n"}, [AccessRequest("process.registry.register", ["n"])]),
+        ("registry.lookup", {"name": "n"}, [AccessRequest("process.registry.lookup", ["n"])]),
+        ("registry.unregister", {"name": "n"}, [AccessRequest("process.registry.unregister", ["n"])]),
         ("timer", {"id": "app:f", "name": "n"}, []),
     ],
 )  # fmt: skip
-def test_what_is_asked_names_all_that_it_is_done_to(op: str, fields: dict[str, Any], items: list[Asked]) -> None:
+def test_what_is_asked_names_all_that_it_is_done_to(
+    op: str, fields: dict[str, Any], items: list[AccessRequest]
+) -> None:
     assert list(asked(Command(op, 1, None, {"id": "app:f", **fields}), every_name)) == items
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runtime.testing.clock import Clock, Timers, VirtualLoop, rfc3339
+from runtime.testing.clock import Timers, VirtualClock, VirtualLoop, rfc3339
 
 BEGIN = 1_000_000_000_000_000_000
 SECOND = 1_000_000_000
@@ -16,7 +16,7 @@ SECOND = 1_000_000_000
 
 @pytest.fixture
 def loop() -> Iterator[VirtualLoop]:
-    loop = VirtualLoop(Clock(BEGIN))
+    loop = VirtualLoop(VirtualClock(BEGIN))
     yield loop
     loop.close()
 

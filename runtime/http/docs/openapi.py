@@ -8,7 +8,7 @@ from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any
 
-from runtime.http.docs.own import OWN, SCHEMAS, STARTING, TEXT, Json, Operation, Parameter, ref
+from runtime.http.docs.own import OWN, SCHEMAS, STARTING, TEXT, ApiOperation, Json, Parameter, ref
 from runtime.http.paths import API
 from runtime.http.problem import CONTENT_TYPE
 from runtime.http.routes import Route
@@ -59,7 +59,7 @@ def _start(entry: StartableWorkflow) -> dict[str, Any]:
     schema = thawed(entry.input_schema) if entry.input_schema is not None else {}
     summary = _summary(entry.meta) or f"Start a run of {entry.id}"
     return {
-        **_operation(Operation(summary, about.answers, STARTING, schema, entry.input_schema is not None), ""),
+        **_operation(ApiOperation(summary, about.answers, STARTING, schema, entry.input_schema is not None), ""),
         "tags": ["Workflows"],
     }
 
@@ -82,7 +82,7 @@ def _endpoint(registry: Registry, route: Route, entry: HttpEndpoint) -> dict[str
     return described
 
 
-def _operation(operation: Operation, path: str) -> dict[str, Any]:
+def _operation(operation: ApiOperation, path: str) -> dict[str, Any]:
     described: dict[str, Any] = {
         "summary": operation.summary,
         "parameters": _parameters(path, operation.parameters),

@@ -32,7 +32,7 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class ApiOperation:
     """`answers`: by status what it means, and the schema of its JSON or the content type of anything else.
     `yields`: an endpoint of the registry may have the path."""
 
@@ -94,32 +94,32 @@ STARTING = (
     _PREFER,
 )
 
-OWN: Mapping[str, Operation] = {
-    f"POST {API}/workflows/{{entry}}": Operation(
+OWN: Mapping[str, ApiOperation] = {
+    f"POST {API}/workflows/{{entry}}": ApiOperation(
         "Start a run of a workflow; the body is its argument", _accepted("Started"), STARTING, ANY
     ),
-    f"POST {API}/operations/{{entry}}": Operation(
+    f"POST {API}/operations/{{entry}}": ApiOperation(
         "Accept a command, once, and execute it by a workflow",
         _accepted("Operation"),
         (_WORKER, _TIMEOUT, _GRACE, _DELAY, _WAIT, _PREFER),
         ref("Command"),
         needs_body=True,
     ),
-    f"POST {API}/codec/decode": Operation(
+    f"POST {API}/codec/decode": ApiOperation(
         "Payloads as they were before they were encrypted or stored: a codec server of Temporal's UI and CLI",
         {200: ("The payloads; stored ones of more than 8 MiB as they are.", ref("Payloads"))},
         (_NAMESPACE,),
         ref("Payloads"),
         needs_body=True,
     ),
-    f"POST {API}/codec/encode": Operation(
+    f"POST {API}/codec/encode": ApiOperation(
         "Payloads as the clients of the namespace would send them",
         {200: ("The payloads.", ref("Payloads"))},
         (_NAMESPACE,),
         ref("Payloads"),
         needs_body=True,
     ),
-    f"GET {API}/operations/{{id}}": Operation(
+    f"GET {API}/operations/{{id}}": ApiOperation(
         "One operation: its command, state, and what each attempt came to",
         {
             200: (
@@ -139,7 +139,7 @@ OWN: Mapping[str, Operation] = {
             )
         },
     ),
-    f"GET {API}/runs": Operation(
+    f"GET {API}/runs": ApiOperation(
         "The runs, newest first",
         {
             200: (
@@ -164,15 +164,15 @@ OWN: Mapping[str, Operation] = {
             Parameter("limit", "How many on a page.", _whole(50, 1000)),
         ),
     ),
-    f"GET {_RUN}": Operation(
+    f"GET {_RUN}": ApiOperation(
         "One run: its state, what is pending, where its Lua code waits", {200: ("The run.", ref("Run"))}, (_STACK,)
     ),
-    f"GET {_RUN}/result": Operation(
+    f"GET {_RUN}/result": ApiOperation(
         "The run's result; a problem when it failed",
         {200: ("The result.", ANY), 202: ("It still runs.", OBJECT), 409: _RUN_FAILED},
         (_WAIT, _PREFER),
     ),
-    f"GET {_RUN}/events": Operation(
+    f"GET {_RUN}/events": ApiOperation(
         "What happens to the run, as Server-Sent Events, until it ends",
         {200: ("The stream.", "text/event-stream"), 204: ("There is nothing after this event.", None)},
         (
@@ -182,15 +182,19 @@ OWN: Mapping[str, Operation] = {
             Parameter("names", "Of what is published only these streams, with commas between."),
         ),
     ),
-    f"GET {_RUN}/history": Operation("The run's history, as evermoon replay reads it", {200: ("The history.", OBJECT)}),
-    f"POST {_RUN}/signals/{{topic}}": Operation("Send a message; the body is its payload", _DONE, (), ANY),
-    f"POST {_RUN}/queries/{{name}}": Operation("Ask; the body is the argument", {200: ("The answer.", ANY)}, (), ANY),
-    f"POST {_RUN}/updates/{{name}}": Operation(
+    f"GET {_RUN}/history": ApiOperation(
+        "The run's history, as evermoon replay reads it", {200: ("The history.", OBJECT)}
+    ),
+    f"POST {_RUN}/signals/{{topic}}": ApiOperation("Send a message; the body is its payload", _DONE, (), ANY),
+    f"POST {_RUN}/queries/{{name}}": ApiOperation(
+        "Ask; the body is the argument", {200: ("The answer.", ANY)}, (), ANY
+    ),
+    f"POST {_RUN}/updates/{{name}}": ApiOperation(
         "Change; the body is the argument", {200: ("The answer.", ANY), 422: ("The run refuses.", "problem")}, (), ANY
     ),
-    f"POST {_RUN}/cancel": Operation("Ask the run to end; it may compensate first", _DONE, (), _REASON),
-    f"POST {_RUN}/terminate": Operation("End the run without asking it", _DONE, (), _REASON),
-    f"GET {API}/processes": Operation(
+    f"POST {_RUN}/cancel": ApiOperation("Ask the run to end; it may compensate first", _DONE, (), _REASON),
+    f"POST {_RUN}/terminate": ApiOperation("End the run without asking it", _DONE, (), _REASON),
+    f"GET {API}/processes": ApiOperation(
         "The processes of this host, oldest first",
         {
             200: (
@@ -200,10 +204,10 @@ OWN: Mapping[str, Operation] = {
         },
         (Parameter("limit", "How many are shown.", _whole(1000, 10_000)),),
     ),
-    f"GET {API}/processes/{{pid}}": Operation(
+    f"GET {API}/processes/{{pid}}": ApiOperation(
         "One process: whom it watches, where its Lua code waits", {200: ("The process.", OBJECT)}, (_STACK,)
     ),
-    f"GET {API}/schedules": Operation(
+    f"GET {API}/schedules": ApiOperation(
         "The schedules on the servers of the registry's workers",
         {
             200: (
@@ -212,7 +216,7 @@ OWN: Mapping[str, Operation] = {
             )
         },
     ),
-    f"GET {API}/entries": Operation(
+    f"GET {API}/entries": ApiOperation(
         "The workflows that can be started",
         {
             200: (
@@ -221,17 +225,21 @@ OWN: Mapping[str, Operation] = {
             )
         },
     ),
-    f"GET {API}/entries/{{id}}": Operation("One workflow, with its schemas and source", {200: ("The entry.", OBJECT)}),
-    "GET /healthz": Operation("Whether the process answers", {200: ("It does.", OBJECT)}),
-    "GET /readyz": Operation("Whether Temporal answers and the workers poll", {200: ("They do.", OBJECT)}),
-    "GET /metrics": Operation("What was counted, in the form Prometheus reads", {200: ("The counts.", "text/plain")}),
-    "GET /openapi.json": Operation("This document", {200: ("OpenAPI 3.1.", OBJECT)}),
-    "GET /docs": Operation("The same, to be read", {200: ("A page.", "text/html")}),
-    "GET /docs/errors": Operation("What the kinds of errors mean", {200: ("A page.", "text/html")}),
-    "GET /": Operation("Leads to the page that shows runs", {302: ("/runs.", None)}, yields=True),
-    "GET /runs": Operation("The page that shows runs", {200: ("A page.", "text/html")}, yields=True),
-    "GET /runs/{id}": Operation("The same, with one run", {200: ("A page.", "text/html")}, yields=True),
-    "GET /_evermoon/{file...}": Operation("What that page is made of", {200: ("A script or style.", "text/plain")}),
+    f"GET {API}/entries/{{id}}": ApiOperation(
+        "One workflow, with its schemas and source", {200: ("The entry.", OBJECT)}
+    ),
+    "GET /healthz": ApiOperation("Whether the process answers", {200: ("It does.", OBJECT)}),
+    "GET /readyz": ApiOperation("Whether Temporal answers and the workers poll", {200: ("They do.", OBJECT)}),
+    "GET /metrics": ApiOperation(
+        "What was counted, in the form Prometheus reads", {200: ("The counts.", "text/plain")}
+    ),
+    "GET /openapi.json": ApiOperation("This document", {200: ("OpenAPI 3.1.", OBJECT)}),
+    "GET /docs": ApiOperation("The same, to be read", {200: ("A page.", "text/html")}),
+    "GET /docs/errors": ApiOperation("What the kinds of errors mean", {200: ("A page.", "text/html")}),
+    "GET /": ApiOperation("Leads to the page that shows runs", {302: ("/runs.", None)}, yields=True),
+    "GET /runs": ApiOperation("The page that shows runs", {200: ("A page.", "text/html")}, yields=True),
+    "GET /runs/{id}": ApiOperation("The same, with one run", {200: ("A page.", "text/html")}, yields=True),
+    "GET /_evermoon/{file...}": ApiOperation("What that page is made of", {200: ("A script or style.", "text/plain")}),
 }
 
 _STATUSES = ["RUNNING", "COMPLETED", "FAILED", "CANCELED", "TERMINATED", "TIMED_OUT", "CONTINUED_AS_NEW"]

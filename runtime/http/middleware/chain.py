@@ -16,7 +16,7 @@ class Middleware(Protocol):
     async def __call__(self, request: web.BaseRequest, serve: Serve) -> web.StreamResponse: ...
 
 
-class Chain:
+class MiddlewareChain:
     """A sequence of middleware, outermost first."""
 
     def __init__(self, links: Sequence[Middleware]) -> None:

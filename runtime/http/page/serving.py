@@ -32,7 +32,7 @@ _HEADERS = {
 
 
 @dataclass(frozen=True, slots=True)
-class File:
+class PageFile:
     content: bytes
     kind: str
 
@@ -87,13 +87,13 @@ def _answers(routes: Routes, path: str) -> bool:
 
 
 @cache
-def files() -> dict[str, File]:
+def files() -> dict[str, PageFile]:
     """What is served, by its path: nothing else can be had, whatever a request says."""
     found = (path for path in _HERE.rglob("*") if path.suffix in _KINDS)
-    return {path.relative_to(_HERE).as_posix(): File(path.read_bytes(), _KINDS[path.suffix]) for path in found}
+    return {path.relative_to(_HERE).as_posix(): PageFile(path.read_bytes(), _KINDS[path.suffix]) for path in found}
 
 
-def _answer(request: web.BaseRequest, file: File) -> web.Response:
+def _answer(request: web.BaseRequest, file: PageFile) -> web.Response:
     headers = {**_HEADERS, "ETag": f'"{file.tag}"'}
     if any(tag.value == file.tag for tag in request.if_none_match or ()):
         return web.Response(status=304, headers=headers)

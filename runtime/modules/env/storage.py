@@ -41,7 +41,7 @@ class Overlay:
         self._changes[name] = value
 
 
-class File:
+class EnvFile:
     """One file, read each time: others may write it too. A change replaces the file as a whole."""
 
     def __init__(self, entry: EnvStorageFile, writing: asyncio.Lock) -> None:
@@ -91,7 +91,7 @@ def storage_of(process: ExecutionPort, entry_id: str | None) -> Storage:
     if isinstance(entry, EnvStorageRouter):
         return Router([storage_of(process, other) for other in registry.resolve(entry).storages])
     if isinstance(entry, EnvStorageFile):
-        return File(registry.resolve(entry), resources.shared(("env.file", entry.id), asyncio.Lock))
+        return EnvFile(registry.resolve(entry), resources.shared(("env.file", entry.id), asyncio.Lock))
     changes: dict[str, str] = resources.shared(("env", entry_id), dict)
     if isinstance(entry, EnvStorageMemory):
         return Overlay(registry.resolve(entry).values, changes)

@@ -51,7 +51,7 @@ def _part(part: str) -> str:
     return "[^.]*" if part == "*" else re.escape(part)
 
 
-class Subscription:
+class EventSubscription:
     """One reader, which asks for what comes next."""
 
     def __init__(self, system: str, kind: str, owner: str) -> None:
@@ -95,18 +95,18 @@ class Subscription:
 
 class EventBus:
     def __init__(self) -> None:
-        self._subscriptions: dict[Subscription, None] = {}
+        self._subscriptions: dict[EventSubscription, None] = {}
 
-    def subscribe(self, system: str, kind: str = "**", owner: str = "") -> Subscription:
+    def subscribe(self, system: str, kind: str = "**", owner: str = "") -> EventSubscription:
         """Raises `Error` LIMIT_EXCEEDED."""
         if len(self._subscriptions) >= MAX_SUBSCRIPTIONS:
             message = f"this host has {MAX_SUBSCRIPTIONS} subscriptions, as many as it may"
             raise limit_exceeded(message)
-        subscription = Subscription(system, kind, owner)
+        subscription = EventSubscription(system, kind, owner)
         self._subscriptions[subscription] = None
         return subscription
 
-    def unsubscribe(self, subscription: Subscription) -> None:
+    def unsubscribe(self, subscription: EventSubscription) -> None:
         self._subscriptions.pop(subscription, None)
         subscription.close()
 

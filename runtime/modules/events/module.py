@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runtime.errors import invalid, permission_denied
 from runtime.modules.definition import HOST, HostCall, ModuleDef
-from runtime.modules.events.bus import RUNTIME, Subscription, bus_of
+from runtime.modules.events.bus import RUNTIME, EventSubscription, bus_of
 from runtime.payload import Payload
 
 MAX_DATA = 1024**2  # bytes
@@ -26,7 +26,7 @@ async def unsubscribe(call: HostCall) -> bool:
 
 async def following(call: HostCall) -> Payload:
     """An array of events; waits for one."""
-    subscription: Subscription = call.process.handles.get(call.data["sub"])
+    subscription: EventSubscription = call.process.handles.get(call.data["sub"])
     return await subscription.next()
 
 

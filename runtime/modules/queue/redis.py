@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from runtime.modules.queue.message import QueueMessage, require_room
-from runtime.modules.queue.store import Counts, about, message_of
+from runtime.modules.queue.store import QueueCounts, about, message_of
 from runtime.modules.redis_client import asked, redis_client
 from runtime.payload import Payload
 from runtime.registry.kinds.queue import QueueDriverRedis, QueueEntry
@@ -138,8 +138,8 @@ class RedisQueueStore:
     async def remove(self, queue: str, message: QueueMessage, remember: float) -> None:
         await self._run("remove", queue, message.id, message.lease, _ms(remember))
 
-    async def counts(self, queue: str) -> Counts:
-        return Counts(*await self._run("counts", queue))
+    async def counts(self, queue: str) -> QueueCounts:
+        return QueueCounts(*await self._run("counts", queue))
 
     async def close(self) -> None:
         await self._redis.aclose()

@@ -35,7 +35,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from runtime.modules.queue.message import QueueMessage, require_room
-from runtime.modules.queue.store import Counts, about, message_of
+from runtime.modules.queue.store import QueueCounts, about, message_of
 from runtime.modules.sql.database import OpenDatabase, Transaction
 from runtime.payload import Payload
 from runtime.registry.kinds.queue import QueueEntry
@@ -166,9 +166,9 @@ class SqlQueueStore:
             old = delete(self._table).where(self._table.c.gone < self._now())
             await self._database.run(lambda connection: connection.execute(old).close())
 
-    async def counts(self, queue: str) -> Counts:
+    async def counts(self, queue: str) -> QueueCounts:
         row = await self._database.run(lambda connection: connection.execute(self._counting(queue)).one())
-        return Counts(row.messages, int(row.bytes or 0), int(row.in_flight or 0), int(row.delayed or 0))
+        return QueueCounts(row.messages, int(row.bytes or 0), int(row.in_flight or 0), int(row.delayed or 0))
 
     async def close(self) -> None:
         await self._database.close()

@@ -14,7 +14,7 @@ from runtime.registry.kinds.queue import QueueEntry
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class QueueCounts:
     """What is in a queue. `messages` are all of them, `bytes` their sizes together."""
 
     messages: int = 0
@@ -53,7 +53,7 @@ class QueueStore(Protocol):
         """Its id is known for `remember` seconds."""
         ...
 
-    async def counts(self, queue: str) -> Counts: ...
+    async def counts(self, queue: str) -> QueueCounts: ...
     async def close(self) -> None: ...
 
 

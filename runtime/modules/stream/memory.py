@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from runtime.contracts import Cursor, RunEvent
 from runtime.late import late
-from runtime.modules.stream.record import Batch, Row, Sources, admitted
+from runtime.modules.stream.record import PublishedBatch, Row, Sources, admitted
 from runtime.modules.stream.store import DEFAULT, REMEMBERED, Bounds, Edges
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class MemoryStreams:
         self._bounds = bounds
         self._logs: dict[str, _Log] = {}
 
-    async def append(self, batches: Sequence[Batch]) -> None:
+    async def append(self, batches: Sequence[PublishedBatch]) -> None:
         for batch in batches:
             if batch.log in self._logs or not batch.is_live:
                 self._append(self._log(batch.log), batch)
@@ -91,7 +91,7 @@ class MemoryStreams:
     def _log(self, name: str) -> _Log:
         return self._logs.setdefault(name, _Log(touched=time.time()))
 
-    def _append(self, log: _Log, batch: Batch) -> None:
+    def _append(self, log: _Log, batch: PublishedBatch) -> None:
         log.mark = max(log.mark, batch.mark)
         texts = admitted(log.sources, batch.events)
         if not texts:

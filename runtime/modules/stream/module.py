@@ -7,7 +7,7 @@ from typing import Any
 from runtime.contracts import Cursor
 from runtime.modules.definition import HOST, HostCall, ModuleDef
 from runtime.modules.stream.streams import position_of
-from runtime.modules.stream.subscription import Subscription, wanted
+from runtime.modules.stream.subscription import StreamSubscription, wanted
 from runtime.payload import NOTHING
 
 
@@ -26,7 +26,7 @@ async def subscribe(call: HostCall) -> int:
     cursor = Cursor.parse(str(after)) if after is not None else None
     handles = call.process.handles
     wants = wanted({str(name)} if name is not None else (), only_streams=True)
-    subscription = Subscription(run, call.process.follow(run, cursor), wants)
+    subscription = StreamSubscription(run, call.process.follow(run, cursor), wants)
     number = handles.add(subscription, subscription.close)
     try:
         await subscription.opened()
@@ -38,7 +38,7 @@ async def subscribe(call: HostCall) -> int:
 
 async def following(call: HostCall) -> list[dict[str, Any]]:
     """Events; waits for one."""
-    subscription: Subscription = call.process.handles.get(call.data["sub"])
+    subscription: StreamSubscription = call.process.handles.get(call.data["sub"])
     return await subscription.next()
 
 

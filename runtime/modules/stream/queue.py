@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from runtime.contracts import RunPosition
 from runtime.errors import NOT_FOUND, Error
 from runtime.late import late
-from runtime.modules.stream.record import Batch, Published
+from runtime.modules.stream.record import Published, PublishedBatch
 from runtime.modules.stream.store import StreamStore
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ _KNOWN = 5.0
 _MOST_BASES = 10_000
 
 
-class Target(NamedTuple):
+class PublishTarget(NamedTuple):
     """The run that is published to. `attempt` is the activity's that does so, "" for others. Who knows says which chain it is of, and how many
     events its own history has; 0 where that makes no difference."""
 
@@ -50,7 +50,7 @@ class Target(NamedTuple):
 
 
 @dataclass(slots=True)
-class Counts:
+class PublishCounts:
     """Events since the start: accepted, and given up."""
 
     published: int = 0
@@ -70,12 +70,12 @@ class PublishQueue:
     """The events of this process that no store has yet. `publish` may be called from any thread."""
 
     def __init__(self, store: Callable[[], Awaitable[StreamStore]], locate: Locate, interval: float = INTERVAL) -> None:
-        self.counts = Counts()
+        self.counts = PublishCounts()
         self._store, self._locate, self._interval = store, locate, interval
         self._lock = threading.Lock()
-        self._waiting: dict[Target, _Waiting] = {}
+        self._waiting: dict[PublishTarget, _Waiting] = {}
         self._bytes = 0
-        self._known: dict[Target, tuple[RunPosition, float]] = {}
+        self._known: dict[PublishTarget, tuple[RunPosition, float]] = {}
         self._bases: dict[str, int] = {}
         """Of runs that go on after others: how many events those had."""
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -93,7 +93,7 @@ class PublishQueue:
             self._loop = asyncio.get_running_loop()
             self._hurry, self._written, self._wanted = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
-    def publish(self, target: Target, event: Published, *, counts: bool = True) -> None:
+    def publish(self, target: PublishTarget, event: Published, *, counts: bool = True) -> None:
         size = len(event.data) + _OVERHEAD
         with self._lock:
             if self._bytes + size > MAX_WAITING:
@@ -113,11 +113,11 @@ class PublishQueue:
         if was_empty:
             self._wake()
 
-    def is_kept(self, target: Target) -> bool:
+    def is_kept(self, target: PublishTarget) -> bool:
         """Whether the store has what was published to the target."""
         return target not in self._waiting
 
-    async def flushed(self, target: Target, timeout: float) -> bool:
+    async def flushed(self, target: PublishTarget, timeout: float) -> bool:
         """Returns when the store has what was published to the target, does not answer, or takes so many seconds: whether it has it."""
         try:
             async with asyncio.timeout(timeout):
@@ -128,7 +128,7 @@ class PublishQueue:
             pass
         return self.is_kept(target)
 
-    async def finish(self, target: Target, timeout: float) -> None:
+    async def finish(self, target: PublishTarget, timeout: float) -> None:
         """As `flushed`, of a target that nobody publishes to any more."""
         await self.flushed(target, timeout)
         self._known.pop(target, None)
@@ -205,9 +205,9 @@ class PublishQueue:
         self._forget(taken)
         return True
 
-    async def _batches(self, taken: dict[Target, int]) -> list[Batch]:
+    async def _batches(self, taken: dict[PublishTarget, int]) -> list[PublishedBatch]:
         """One for each log."""
-        found: dict[str, Batch] = {}
+        found: dict[str, PublishedBatch] = {}
         for target in taken:
             position = await self._position(target)
             if position is None:
@@ -216,12 +216,12 @@ class PublishQueue:
             before = found.get(position.chain)
             if before is not None:
                 events, mark = [*before.events, *events], max(before.mark, position.event)
-                found[position.chain] = Batch(position.chain, mark, events)
+                found[position.chain] = PublishedBatch(position.chain, mark, events)
             else:
-                found[position.chain] = Batch(position.chain, position.event, events)
+                found[position.chain] = PublishedBatch(position.chain, position.event, events)
         return list(found.values())
 
-    async def _position(self, target: Target) -> RunPosition | None:
+    async def _position(self, target: PublishTarget) -> RunPosition | None:
         """None: there is no such run."""
         if not target.chain or target.run_id is None:
             return await self._located(target)
@@ -237,7 +237,7 @@ class PublishQueue:
                 del self._bases[next(iter(self._bases))]
         return RunPosition(target.chain, base + target.event, base)
 
-    async def _located(self, target: Target) -> RunPosition | None:
+    async def _located(self, target: PublishTarget) -> RunPosition | None:
         """Of an attempt it is asked once, so that its first event comes after all that had happened then."""
         now = asyncio.get_running_loop().time()
         known = self._known.get(target)
@@ -255,7 +255,7 @@ class PublishQueue:
         self._known[target] = (position, now)
         return position
 
-    def _forget(self, taken: dict[Target, int]) -> None:
+    def _forget(self, taken: dict[PublishTarget, int]) -> None:
         with self._lock:
             for target, count in taken.items():
                 waiting = self._waiting.get(target)
@@ -271,7 +271,7 @@ class PublishQueue:
             if self._bytes:
                 self._wanted.set()
 
-    def _lose(self, targets: list[Target]) -> None:
+    def _lose(self, targets: list[PublishTarget]) -> None:
         with self._lock:
             for target in targets:
                 waiting = self._waiting.pop(target, None)

@@ -52,7 +52,7 @@ class Published(NamedTuple):
 _STREAM_OF = itemgetter(0, 1)
 
 
-class Batch(NamedTuple):
+class PublishedBatch(NamedTuple):
     """Events for one log, in order. `mark`: so many events the history has at least."""
 
     log: str

@@ -17,7 +17,7 @@ from redis.exceptions import RedisError, WatchError
 from runtime.contracts import Cursor, RunEvent
 from runtime.errors import Error
 from runtime.modules.redis_client import asked, redis_client
-from runtime.modules.stream.record import Batch, Row, Source, Sources, admitted
+from runtime.modules.stream.record import PublishedBatch, Row, Source, Sources, admitted
 from runtime.modules.stream.store import DEFAULT, REMEMBERED, Bounds, Edges
 from runtime.registry.kinds.stream import StreamRedis
 
@@ -53,7 +53,7 @@ class RedisStreams:
         self._changed: dict[str, asyncio.Event] = {}
         self._hearing: asyncio.Task[None] | None = None
 
-    async def append(self, batches: Sequence[Batch]) -> None:
+    async def append(self, batches: Sequence[PublishedBatch]) -> None:
         async with asked(self._id):
             outcomes = await asyncio.gather(*map(self._append, batches), return_exceptions=True)
             for outcome in outcomes:
@@ -143,7 +143,7 @@ class RedisStreams:
 
     # Writing --------------------------------------------------------------------------------------------------------------
 
-    async def _append(self, batch: Batch) -> None:
+    async def _append(self, batch: PublishedBatch) -> None:
         async with self._turn, self._redis.pipeline() as pipe:
             while True:
                 try:
@@ -153,7 +153,7 @@ class RedisStreams:
                 except WatchError:
                     continue
 
-    async def _add(self, pipe: Any, batch: Batch) -> bool:
+    async def _add(self, pipe: Any, batch: PublishedBatch) -> bool:
         """Whether anything was new."""
         keys = self._keys(batch.log)
         if batch.is_live and not await self._redis.exists(keys.log):
@@ -178,7 +178,7 @@ class RedisStreams:
         await pipe.execute()
         return True
 
-    async def _sources(self, pipe: Any, keys: _Keys, batch: Batch) -> Sources:
+    async def _sources(self, pipe: Any, keys: _Keys, batch: PublishedBatch) -> Sources:
         names = sorted({(event.publisher.id, event.name) for event in batch.events})
         found = await pipe.hmget(keys.sources, [_field(*name) for name in names])
         return {name: _source(text) for name, text in zip(names, found, strict=True) if text is not None}

@@ -30,7 +30,7 @@ from sqlalchemy.schema import CreateTable
 
 from runtime.contracts import Cursor, RunEvent
 from runtime.modules.sql.database import OpenDatabase
-from runtime.modules.stream.record import Batch, Row, Source, Sources, admitted
+from runtime.modules.stream.record import PublishedBatch, Row, Source, Sources, admitted
 from runtime.modules.stream.store import DEFAULT, REMEMBERED, Bounds, Edges
 from runtime.registry import Registry
 from runtime.registry.kinds.storage import Database, SqlSqlite
@@ -93,7 +93,7 @@ class SqlStreams:
 
         await self._database.run(work)
 
-    async def append(self, batches: Sequence[Batch]) -> None:
+    async def append(self, batches: Sequence[PublishedBatch]) -> None:
         ordered = sorted(batches)  # everybody takes hold of logs in one order
         await self._database.in_transaction(lambda connection: self._append(connection, ordered))
         changed, self._changed = self._changed, asyncio.Event()
@@ -182,7 +182,7 @@ class SqlStreams:
         fresh = [{"log": log, "mark": 1, "last": 0, "dropped": 0, "bytes": 0, "touched": now} for log in logs]
         connection.execute(self._insert(self._logs).on_conflict_do_nothing(), fresh)
 
-    def _append(self, connection: Connection, batches: Sequence[Batch]) -> None:
+    def _append(self, connection: Connection, batches: Sequence[PublishedBatch]) -> None:
         c = self._logs.c
         live = {batch.log for batch in batches if batch.is_live}
         if live:
@@ -207,7 +207,7 @@ class SqlStreams:
             states += [_state(batch.log, key, it) for key, it in mine.items() if was.get(key) != it]
         self._write(connection, rows, states, [logs[row["log"]] for row in rows])
 
-    def _states(self, connection: Connection, batches: Sequence[Batch]) -> dict[str, Sources]:
+    def _states(self, connection: Connection, batches: Sequence[PublishedBatch]) -> dict[str, Sources]:
         c = self._sources.c
         keys = {(batch.log, event.publisher.id) for batch in batches for event in batch.events}
         found: dict[str, Sources] = {}

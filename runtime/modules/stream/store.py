@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from runtime.contracts import Cursor, RunEvent
-from runtime.modules.stream.record import Batch
+from runtime.modules.stream.record import PublishedBatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Edges:
 class StreamStore(Protocol):
     """A log for each chain of runs. Every method raises `runtime.errors.Error` (UNAVAILABLE, ...) and nothing else."""
 
-    async def append(self, batches: Sequence[Batch]) -> None:
+    async def append(self, batches: Sequence[PublishedBatch]) -> None:
         """Adds what is new of each batch (`record.admitted`). One batch for each log. To append again what was appended changes nothing.
         What is only live is added to logs that there are: nobody has followed the others."""
         ...

@@ -14,7 +14,7 @@ from runtime.contracts import ActivityPort
 from runtime.errors import Error, invalid
 from runtime.late import late
 from runtime.modules.stream.memory import MemoryStreams
-from runtime.modules.stream.queue import INTERVAL, Locate, PublishQueue, Target
+from runtime.modules.stream.queue import INTERVAL, Locate, PublishQueue, PublishTarget
 from runtime.modules.stream.record import LIVE, Published, Publisher
 from runtime.modules.stream.store import DEFAULT, Bounds, StreamStore
 from runtime.payload import JSON, NULL, Payload
@@ -45,7 +45,7 @@ class _Stream:
     """One that an execution publishes to, and the position of its last event."""
 
     publisher: Publisher
-    target: Target
+    target: PublishTarget
     last: int = 0
 
 
@@ -57,7 +57,7 @@ class Outlet:
         self._known: dict[tuple[str, str | None], _Stream] = {}
 
     @cached_property
-    def _who(self) -> tuple[Publisher, Target | None]:
+    def _who(self) -> tuple[Publisher, PublishTarget | None]:
         """Who publishes, and the run that called."""
         info = self._activity.info if self._activity is not None else {}
         if not info.get("workflow_id"):
@@ -81,13 +81,13 @@ class Outlet:
 
     def _stream(self, run: str | None) -> _Stream:
         publisher, own = self._who
-        target = Target(run) if run else own
+        target = PublishTarget(run) if run else own
         if target is None:
             raise invalid("no run called this: say to which run to publish (run = …)")
         return _Stream(publisher, target)
 
     @property
-    def _published_to(self) -> Target | None:
+    def _published_to(self) -> PublishTarget | None:
         return self._who[1] if self._known else None
 
     @property
@@ -197,14 +197,14 @@ class Streams:
         self.queue.begin()
         return Outlet(self, entry, pid, activity)
 
-    async def add(self, target: Target, events: Sequence[Published]) -> None:
+    async def add(self, target: PublishTarget, events: Sequence[Published]) -> None:
         """In the loop. Returns when the store has them, or does not answer in time: then they wait for it."""
         self.queue.begin()
         for event in events:
             self.queue.publish(target, event)
         await self.queue.flushed(target, _BRIEFLY)
 
-    def tell(self, target: Target, source: str, event: str, about: Mapping[str, Any], position: int) -> None:
+    def tell(self, target: PublishTarget, source: str, event: str, about: Mapping[str, Any], position: int) -> None:
         """What happens to a run, to those who follow it now, before its history says so. From any thread. `source` and `position` are the same
         wherever it is told, so that it is heard once. What is too large is not told."""
         told = live(source, event, about, position, time.time_ns() // 1_000_000)
@@ -268,8 +268,8 @@ def _bounds(entry: Stream) -> Bounds:
     return Bounds(entry.max_events, entry.max_bytes, entry.keep.total_seconds())
 
 
-def _of_activity(entry: str, info: Mapping[str, Any]) -> tuple[Publisher, Target]:
+def _of_activity(entry: str, info: Mapping[str, Any]) -> tuple[Publisher, PublishTarget]:
     run, run_id = str(info["workflow_id"]), str(info.get("run_id") or "")
     activity, attempt = str(info.get("activity_id") or ""), int(info.get("attempt") or 1)
     publisher = Publisher(f"{run_id}/{activity}", attempt, entry, activity)
-    return publisher, Target(run, run_id or None, f"{activity}/{attempt}")
+    return publisher, PublishTarget(run, run_id or None, f"{activity}/{attempt}")

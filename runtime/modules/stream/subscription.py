@@ -38,7 +38,7 @@ def wanted(names: Collection[str], *, only_streams: bool) -> Filter:
     return wants
 
 
-class Subscription:
+class StreamSubscription:
     """The events of a run for one script, read no faster than it takes them."""
 
     def __init__(self, run: str, feed: AbstractAsyncContextManager[EventFeed], wants: Filter) -> None:

@@ -44,7 +44,7 @@ _VERDICTS: Mapping[int, Cause] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Diagnosis:
     """Why there is no connection. `detail` is the moment, or the names, of a certificate."""
 
     cause: Cause
@@ -59,51 +59,51 @@ class Tls:
     name: str | None
 
 
-async def look(address: str, tls: Tls | None) -> Found:
+async def look(address: str, tls: Tls | None) -> Diagnosis:
     """Never raises. `tls` is None where plain text is spoken."""
     host, _, port = address.rpartition(":")
     target = (host.removeprefix("[").removesuffix("]"), int(port))
     try:
         return await (_plain(target) if tls is None else _secured(target, tls))
     except socket.gaierror:
-        return Found("name")
+        return Diagnosis("name")
     except ConnectionRefusedError:
-        return Found("refused")
+        return Diagnosis("refused")
     except TimeoutError:
-        return Found("slow")
+        return Diagnosis("slow")
     except OSError:
-        return Found("no route")
+        return Diagnosis("no route")
 
 
-async def _plain(target: Target) -> Found:
+async def _plain(target: Target) -> Diagnosis:
     answer = await _greeted(target)
     if (answer or b"").startswith(_ALERT) or (not _is_http(answer) and await _certificate(target)):
-        return Found("speaks tls")
+        return Diagnosis("speaks tls")
     return _heard(answer)
 
 
-async def _secured(target: Target, tls: Tls) -> Found:
+async def _secured(target: Target, tls: Tls) -> Diagnosis:
     context = ssl.create_default_context(cadata=tls.authority.decode() if tls.authority is not None else None)
     context.set_alpn_protocols(["h2"])
     try:
         answer = await _greeted(target, context, tls.name)
         # A certificate of the client is looked at when the server has already said its part.
-        return Found("wants client") if answer == b"" else _heard(answer)
+        return Diagnosis("wants client") if answer == b"" else _heard(answer)
     except ssl.SSLCertVerificationError as error:
         return await _judged(target, error)
     except ssl.SSLError as error:
         if "ALERT" in (error.reason or ""):  # it speaks TLS, and does not like what it heard
-            return Found("wants client")
+            return Diagnosis("wants client")
     except (ConnectionResetError, BrokenPipeError, TimeoutError):
         pass
     answer = await _greeted(target)
-    return Found("speaks plain") if _is_http(answer) else _heard(answer)
+    return Diagnosis("speaks plain") if _is_http(answer) else _heard(answer)
 
 
-def _heard(answer: bytes | None) -> Found:
+def _heard(answer: bytes | None) -> Diagnosis:
     if not answer:
-        return Found("silent")
-    return Found("stranger" if answer.startswith(_OLD_HTTP) else "unclear")
+        return Diagnosis("silent")
+    return Diagnosis("stranger" if answer.startswith(_OLD_HTTP) else "unclear")
 
 
 def _is_http(answer: bytes | None) -> bool:
@@ -112,17 +112,17 @@ def _is_http(answer: bytes | None) -> bool:
     return answer.startswith(_OLD_HTTP) or answer[_FRAME_TYPE : _FRAME_TYPE + 1] == _SETTINGS
 
 
-async def _judged(target: Target, error: ssl.SSLCertVerificationError) -> Found:
+async def _judged(target: Target, error: ssl.SSLCertVerificationError) -> Diagnosis:
     """What a certificate was refused for, by OpenSSL's number, with what it says itself."""
     cause = _VERDICTS.get(error.verify_code, "certificate")
     der = await _certificate(target)
     shown = x509.load_der_x509_certificate(der) if der else None
     if shown is None:
-        return Found(cause)
+        return Diagnosis(cause)
     if cause == "other name":
-        return Found(cause, ", ".join(_names(shown)))
+        return Diagnosis(cause, ", ".join(_names(shown)))
     moments = {"expired": shown.not_valid_after_utc, "early": shown.not_valid_before_utc}
-    return Found(cause, f"{moments[cause]:%Y-%m-%d %H:%M} UTC" if cause in moments else "")
+    return Diagnosis(cause, f"{moments[cause]:%Y-%m-%d %H:%M} UTC" if cause in moments else "")
 
 
 def _names(certificate: x509.Certificate) -> list[str]:

@@ -41,7 +41,7 @@ _ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class StartTarget:
     """The place where a run is started. `worker` is the first half of the run's PID."""
 
     client: str
@@ -66,7 +66,7 @@ class Starter:
                 return started
         raise errors.conflict(f'workflow "{plan.id}" kept closing while its messages were delivered', retryable=True)
 
-    def place(self, name: str, worker: str | None) -> tuple[StartableWorkflow, Target]:
+    def place(self, name: str, worker: str | None) -> tuple[StartableWorkflow, StartTarget]:
         """The workflow called `name`, and where a start of it goes. Raises `Error` as a start does."""
         entry = workflow_of(self._registry, name)
         queue = workflow_options(entry.options).get("task_queue")
@@ -87,7 +87,7 @@ def workflow_of(registry: Registry, name: str) -> StartableWorkflow:
     return entry
 
 
-def target(registry: Registry, entry: StartableWorkflow, worker: str | None) -> Target:
+def target(registry: Registry, entry: StartableWorkflow, worker: str | None) -> StartTarget:
     """The queue of the worker that was named, by id or by queue, else of the entry's own, else of the only one there is."""
     workers = registry.of_kind(TemporalWorker)
     if isinstance(entry, TemporalWorkflow):
@@ -100,21 +100,21 @@ def target(registry: Registry, entry: StartableWorkflow, worker: str | None) -> 
         raise invalid(f"{entry.id} names no worker: say which one is to run it")
     found = registry.get(worker_of(registry, name))
     if isinstance(found, TemporalWorker):
-        return Target(found.client, queue_of(registry, found), found.id)
+        return StartTarget(found.client, queue_of(registry, found), found.id)
     if found is not None:
         raise invalid(f"{entry.id}: {name} is a {found.kind}, not a temporal.worker", id=entry.id, host=name)
-    return Target(_default_client(registry), name, name)
+    return StartTarget(_default_client(registry), name, name)
 
 
-def _elsewhere(registry: Registry, entry: TemporalWorkflow, queue: str) -> Target:
+def _elsewhere(registry: Registry, entry: TemporalWorkflow, queue: str) -> StartTarget:
     """A queue that the entry names itself. Its runs are known by the entry where nothing else leads to their client."""
     default = _default_client(registry)
     client = entry.client or default
     worker = worker_of(registry, queue)
-    return Target(client, queue, worker if worker in registry or client == default else entry.id)
+    return StartTarget(client, queue, worker if worker in registry or client == default else entry.id)
 
 
-def _place(registry: Registry, entry_id: str, worker: str | None, queue: str | None) -> Target:
+def _place(registry: Registry, entry_id: str, worker: str | None, queue: str | None) -> StartTarget:
     """Where a start goes that names this worker, or this queue among its options. Raises `Error` as `check_host` does."""
     entry = registry.resolve(registry[entry_id])
     assert isinstance(entry, StartableWorkflow)
@@ -136,7 +136,7 @@ class _StartPlan:
         programs: Programs | None,
         request: StartRequest,
         clients: Clients,
-        target: Callable[[str, str | None, str | None], Target],
+        target: Callable[[str, str | None, str | None], StartTarget],
     ) -> None:
         entry = workflow_of(registry, request.entry)
         if entry.input_schema is not None:

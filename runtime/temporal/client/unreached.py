@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from runtime import errors
 from runtime.errors import Error
 from runtime.registry import TemporalClient
-from runtime.temporal.client.probe import Cause, Found, Tls, look
+from runtime.temporal.client.probe import Cause, Diagnosis, Tls, look
 
 #: What is in the way at an address. `{at}` is the address and where it comes from, `{entry}` the client.
 _WORDS: Mapping[Cause, str] = {
@@ -50,7 +50,7 @@ async def unreached(
     """
     status = _STATUS.search(str(raised))
     cause = status[1] if status and status[1] in _REFUSALS else None
-    found = Found("unclear") if cause else await look(address, tls)
+    found = Diagnosis("unclear") if cause else await look(address, tls)
     words = _REFUSALS[cause] if cause else _WORDS[found.cause]
     told = words.format(
         at=f"{address}, {whence}," if whence else address,

@@ -10,7 +10,7 @@ from typing import TypeVar
 from runtime.backoff import Backoff
 from runtime.contracts import Cursor, RunEvent
 from runtime.errors import Error
-from runtime.modules.stream.record import Batch
+from runtime.modules.stream.record import PublishedBatch
 from runtime.modules.stream.store import StreamStore
 from runtime.modules.stream.streams import live
 from runtime.temporal.history.live_steps import LiveStep
@@ -76,7 +76,7 @@ class StreamLog:
         events = [live(step.source, step.name, step.about, step.position, at) for step in steps]
         told = [event for event in events if event is not None]
         if store is not None and told:
-            await self._asked(lambda: store.append([Batch(self._name, 0, told)]))
+            await self._asked(lambda: store.append([PublishedBatch(self._name, 0, told)]))
 
     async def changed(self) -> bool:
         """Returns when there may be more; False when there will not be."""

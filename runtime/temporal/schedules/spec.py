@@ -66,7 +66,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SchedulePlace:
     """The client and the task queue of the runs of a schedule."""
 
     client: str
@@ -83,21 +83,21 @@ def entry_id_of(schedule: str) -> str | None:
     return schedule.removeprefix(prefix) if schedule.startswith(prefix) else None
 
 
-def place_of(registry: Registry, entry: TemporalSchedule) -> Place:
+def place_of(registry: Registry, entry: TemporalSchedule) -> SchedulePlace:
     """Where what the schedule starts runs. Raises `Error` INVALID when nothing says so."""
     workflow = _workflow(registry, entry)
     workers = registry.of_kind(TemporalWorker)
     if isinstance(workflow, TemporalWorkflow):
         if entry.worker is None and workflow.task_queue is not None:
             workflow = registry.resolve(workflow)
-            return Place(workflow.client or Clients(registry).default, workflow.task_queue or "")
+            return SchedulePlace(workflow.client or Clients(registry).default, workflow.task_queue or "")
         name = entry.worker or workflow.worker
     else:
         name = entry.worker or workflow.workflow.worker or (workers[0].id if len(workers) == 1 else None)
     worker = registry.get(name) if name else None
     if not isinstance(worker, TemporalWorker):
         raise invalid(f"neither the schedule nor {workflow.id} names a worker")
-    return Place(worker.client, queue_of(registry, worker))
+    return SchedulePlace(worker.client, queue_of(registry, worker))
 
 
 def args_of(entry: TemporalSchedule) -> Sequence[Any]:

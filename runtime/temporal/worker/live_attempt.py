@@ -13,7 +13,7 @@ from temporalio.api.common.v1 import Payload as Proto
 from temporalio.exceptions import ApplicationError
 
 from runtime.errors import Error
-from runtime.modules.stream.queue import Target
+from runtime.modules.stream.queue import PublishTarget
 from runtime.modules.stream.streams import Streams
 from runtime.temporal import wire
 
@@ -30,7 +30,7 @@ class LiveAttempt:
         info = activity.info()
         self._streams, self._info = streams, info
         run_id, chain = info.workflow_run_id or "", wire.read_header(headers, wire.CHAIN)
-        self._target = Target(info.workflow_id or "", run_id, chain=chain or run_id)
+        self._target = PublishTarget(info.workflow_id or "", run_id, chain=chain or run_id)
         self._source = f"{run_id}/{info.activity_id}"
         self._about = {
             "run_id": run_id,

@@ -10,7 +10,7 @@ from temporalio.client import Client
 from temporalio.plugin import SimplePlugin
 from temporalio.worker import ReplayerConfig, Worker, WorkerConfig, WorkflowRunner
 
-from runtime.lua.hibernation import Counts, HibernationPool
+from runtime.lua.hibernation import HibernationCounts, HibernationPool
 from runtime.lua.program import Programs
 from runtime.modules.stream.streams import Streams
 from runtime.process.host import ProcessHost
@@ -75,7 +75,7 @@ class LuaPlugin(SimplePlugin):
         self._hosts: list[tuple[ProcessHost, Client]] = []
 
     @property
-    def counts(self) -> Mapping[str, Counts]:
+    def counts(self) -> Mapping[str, HibernationCounts]:
         """How many runs of each worker have an interpreter, and how many sleep, by task queue."""
         return {queue: pool.counts for queue, pool in self._pools.items()}
 

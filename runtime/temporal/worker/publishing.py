@@ -9,7 +9,7 @@ from typing import Any
 from temporalio import activity
 from temporalio.common import RawValue
 
-from runtime.modules.stream.queue import Target
+from runtime.modules.stream.queue import PublishTarget
 from runtime.modules.stream.record import Published, Publisher
 from runtime.process.host import ProcessHost
 from runtime.temporal import wire
@@ -25,7 +25,7 @@ def publish_activity(host: ProcessHost) -> Callable[..., Any]:
         run = activity.info().workflow_id or ""
         publisher = Publisher(run_id, entry=str(said["by"]), is_anew=bool(said["anew"]))
         events = [_published(publisher, event) for event in said["events"]]
-        await host.streams.add(Target(run, run_id, chain=str(said["chain"]), event=int(said["event"])), events)
+        await host.streams.add(PublishTarget(run, run_id, chain=str(said["chain"]), event=int(said["event"])), events)
 
     return publish
 

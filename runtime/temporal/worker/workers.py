@@ -15,7 +15,7 @@ from temporalio.worker import PollerBehaviorSimpleMaximum, Worker, WorkerDeploym
 from runtime.backoff import Backoff
 from runtime.contracts import Workflows
 from runtime.errors import UNAVAILABLE, Error, unavailable
-from runtime.lua.hibernation import Counts, HibernationPool
+from runtime.lua.hibernation import HibernationCounts, HibernationPool
 from runtime.lua.program import Programs
 from runtime.modules.stream.streams import Streams
 from runtime.process.host import ProcessHost
@@ -189,7 +189,7 @@ class Workers:
         return [name for name, served in self._served.items() if not served.polling]
 
     @property
-    def counts(self) -> Mapping[str, Counts]:
+    def counts(self) -> Mapping[str, HibernationCounts]:
         """How many runs of each worker have an interpreter, and how many sleep."""
         return {name: served.host.pool.counts for name, served in self._served.items()}
 

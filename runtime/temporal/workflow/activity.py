@@ -10,7 +10,7 @@ from runtime import errors
 from runtime.payload import NOTHING, Payload
 from runtime.temporal import wire
 from runtime.temporal.workflow.pending import PendingActivity
-from runtime.temporal.workflow.run import Held, Run
+from runtime.temporal.workflow.run import HeldPort, Run
 from runtime.temporal.workflow.timer import Timer
 from runtime.temporal.workflow.turns import FOLLOWED, RESULT
 
@@ -57,7 +57,7 @@ class Activity:
         self._told: int | None = None  # the number under which the server was asked to cancel it
         self._sleep: Timer | None = None
         self._number = run.pending.next("activity")
-        self._held: Held | None = None
+        self._held: HeldPort | None = None
         if is_local:  # the server hears of its outcome alone
             self._schedule(None)
         else:

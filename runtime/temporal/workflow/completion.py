@@ -13,7 +13,7 @@ from runtime import errors, limits
 from runtime.errors import Error, invalid
 from runtime.lua.protocol import Batch
 from runtime.payload import NOTHING, Payload
-from runtime.process.authorization import UPGRADE, Asked
+from runtime.process.authorization import UPGRADE, AccessRequest
 from runtime.registry import WorkflowLua
 from runtime.temporal import budgets, failures, sdk_options, search_attributes, wire
 from runtime.temporal.workflow import budget, system_activities
@@ -159,7 +159,7 @@ def _continue(run: Run, continuation: dict[str, Any]) -> None:
     if continuation.get("id"):
         entry = run.host.find(continuation["id"])
         if entry.id != successor:
-            run.ask(Asked(UPGRADE, [entry.id]), 0, 0)
+            run.ask(AccessRequest(UPGRADE, [entry.id]), 0, 0)
             successor, workflow_type = entry.id, run.host.registry.workflow_type(entry)
     bundle = run.host.bundle(successor)
     args: list[Payload] = continuation.get("args") or []

@@ -80,7 +80,7 @@ class PendingDelivery(Protocol):
         """The run closes and waits no longer."""
 
 
-class Held(Protocol):
+class HeldPort(Protocol):
     """A command that waits for a later task."""
 
     def drop(self) -> None:
@@ -90,7 +90,7 @@ class Held(Protocol):
 class PacingPort(Protocol):
     """The part of `pacing.Pacing` that a run and its commands need."""
 
-    def send(self, size: int, write: Callable[[], object], *, lasts: bool = False) -> Held | None: ...
+    def send(self, size: int, write: Callable[[], object], *, lasts: bool = False) -> HeldPort | None: ...
     def when_done(self, follower: Callable[[], None]) -> bool: ...
 
 
@@ -498,7 +498,7 @@ class Run:
         for number, item in enumerate(authorization.asked(command, authorization.of_pid)):
             self.ask(item, command.seq or 0, number)
 
-    def ask(self, item: authorization.Asked, seq: int, number: int) -> None:
+    def ask(self, item: authorization.AccessRequest, seq: int, number: int) -> None:
         """The policies of the day decide when live, and the record of that when replaying."""
         if self.principal.scope is None:
             return

@@ -10,7 +10,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from runtime import LuaPlugin
-from runtime.lua.hibernation import Counts
+from runtime.lua.hibernation import HibernationCounts
 from runtime.temporal.dev_server import DevServer
 from tests.lua.holes import BORDERS
 from tests.temporal.stage import Files, Stage, staged
@@ -36,7 +36,7 @@ COUNTER = """return { main = function(start)
 end }"""
 
 
-def counts(stage: Stage) -> Counts:
+def counts(stage: Stage) -> HibernationCounts:
     return stage.workers.counts["t:worker"]
 
 

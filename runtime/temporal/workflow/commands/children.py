@@ -27,7 +27,7 @@ from runtime.temporal.workflow.recorded_choices import (
     check_under_way,
     refuse,
 )
-from runtime.temporal.workflow.run import Held, Run
+from runtime.temporal.workflow.run import HeldPort, Run
 from runtime.temporal.workflow.timer import Timer
 from runtime.temporal.workflow.turns import CHILD_STARTED, FOLLOWED, RESULT
 
@@ -77,7 +77,7 @@ class Child:
         self._number = 0
         self._is_over = False  # nobody waits for it any more
         self._delay: DelayedStart | None = None
-        self._held: Held | None = None  # its start, where the task was full
+        self._held: HeldPort | None = None  # its start, where the task was full
         self._is_greeted = self._has_waited = self._is_start_given_up = self._has_ended = False
         self._give_up: Callable[[], object] = self._abandon  # what a cancellation does now
 

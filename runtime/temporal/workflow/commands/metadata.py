@@ -15,7 +15,7 @@ from temporalio.common import SearchAttributeUpdate
 from runtime import limits
 from runtime.errors import Error, invalid
 from runtime.lua.protocol import Command
-from runtime.modules.stream.queue import Target
+from runtime.modules.stream.queue import PublishTarget
 from runtime.payload import NOTHING, Payload
 from runtime.process.host_port import log_line
 from runtime.process.lua_run import MAX_LINE
@@ -111,7 +111,7 @@ def status(run: Run, command: Command) -> None:
     run.statuses += 1
     streams, info = run.host.streams, run.info
     if streams is not None and not run.replaying:
-        target = Target(info.workflow_id, info.run_id, chain=info.first_execution_run_id)
+        target = PublishTarget(info.workflow_id, info.run_id, chain=info.first_execution_run_id)
         about = {"run_id": info.run_id, "status": value}
         streams.tell(target, info.run_id, "status", about, run.statuses)
 
