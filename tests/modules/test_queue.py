@@ -474,7 +474,7 @@ async def test_two_consumers_share_a_queue(tmp_path: Path) -> None:
 
 
 async def test_a_message_given_back_is_first_in_line_and_no_attempt(tmp_path: Path) -> None:
-    entry = registry(tmp_path, queue())["app:q"]
+    entry = registry(tmp_path, queue(initial_delay="24h", max_delay="24h"))["app:q"]
     assert isinstance(entry, QueueEntry)
 
     async def unburied(*_: object) -> None:
