@@ -16,7 +16,12 @@ from runtime.registry import Registry
 #: Every name that a destination, as a script gives it, is known by.
 Names = Callable[[str], Sequence[str]]
 
-_STARTS = {"call": "funcs.call", "spawn": "process.spawn", "exec": "process.exec"}
+_STARTS = {
+    "call": "funcs.call",
+    "spawn": "process.spawn",
+    "exec": "process.exec",
+    "operation.start": "process.spawn",
+}
 _REACHES = {
     "send": "process.send",
     "cancel_process": "process.cancel",
