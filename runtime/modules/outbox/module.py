@@ -11,7 +11,6 @@ from runtime.late import late
 from runtime.modules.definition import HOST, HostCall, ModuleDef
 from runtime.modules.queue.message import QueueMessage, admit
 from runtime.payload import Payload
-from runtime.registry import inputs
 from runtime.registry.kinds import StartableWorkflow
 from runtime.registry.kinds.outbox import OutboxRelay
 from runtime.registry.kinds.queue import QueueEntry
@@ -20,8 +19,10 @@ from runtime.registry.problems import did_you_mean
 if TYPE_CHECKING:
     from runtime.modules.outbox import letter
     from runtime.modules.sql import database as sql_database
+    from runtime.registry import inputs
 else:
     letter, sql_database = late("runtime.modules.outbox.letter"), late("runtime.modules.sql.database")
+    inputs = late("runtime.registry.inputs")
 
 MAX_HEADERS = 64 * 1024  # bytes, as JSON
 
