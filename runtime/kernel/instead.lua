@@ -18,6 +18,7 @@ return function(K)
     ["http_client.stream"] = "what you read of it: stream:read(size)",
     ["events.Subscription"] = "what it gives: subscription:channel():receive()",
     ["queue.Message"] = "what you need of it: message:id(), message:headers()",
+    ["operation.Operation"] = "its id, by which operation.find has it again: operation:id()",
     ["sql.Database"] = "rows: database:query(text, parameters)",
     ["sql.Statement"] = "rows: statement:query(parameters)",
     ["sql.Transaction"] = "rows: transaction:query(text, parameters)",

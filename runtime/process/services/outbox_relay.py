@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from runtime.contracts import StartRequest
-from runtime.errors import ALREADY_EXISTS, UNAVAILABLE, Error, unavailable
+from runtime.errors import ALREADY_EXISTS, Error, unavailable
 from runtime.late import late
 from runtime.modules.queue.message import QueueMessage
 from runtime.modules.queue.module import put
@@ -94,7 +94,7 @@ class OutboxRelayKeeper(ServiceKeeper):
             _log.warning(
                 "%s: message %s to %s, attempt %d: %s", self.entry.id, message.id, to.target, message.attempt, error
             )
-            with_patience = Error(UNAVAILABLE, str(error), retryable=True)
+            with_patience = unavailable(str(error))
             await self._told(queue.nack(message, with_patience), message)
         else:
             await self._told(queue.ack(message), message)
