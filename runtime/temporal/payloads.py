@@ -28,7 +28,7 @@ from temporalio.converter import (
 )
 
 from runtime import errors
-from runtime.errors import invalid
+from runtime.errors import PERMISSION_DENIED, Error, invalid
 from runtime.late import late
 from runtime.registry import Registry, TemporalClient
 from runtime.temporal import payload_store, wire
@@ -150,8 +150,11 @@ def _storage(entry: TemporalClient, url: str | None) -> ExternalStorage | None:
     return ExternalStorage([driver], payload_size_threshold=entry.payloads.threshold)
 
 
-async def opened(message: M, converter: DataConverter) -> M:
-    """A copy of what the server has of a run, with every payload in it as it was before it travelled."""
+async def opened(message: M, converter: DataConverter, *, whole: bool = True) -> M:
+    """A copy of what the server has of a run, with every payload in it as it was before it travelled.
+
+    What cannot be read, since it is of another key, stays as it is unless the `whole` is needed: then it raises `Error` PERMISSION_DENIED.
+    """
     if converter.payload_codec is None and converter.external_storage is None:
         return message
     copy = type(message)()
@@ -159,8 +162,13 @@ async def opened(message: M, converter: DataConverter) -> M:
     found = list(_messages(copy))
     for payload in found:
         if isinstance(payload, Proto):
-            [clear] = await converter.decode([payload], [RawValue])
-            payload.CopyFrom(clear.payload)
+            try:
+                [clear] = await converter.decode([payload], [RawValue])
+            except Error as error:
+                if whole or error.kind != PERMISSION_DENIED:
+                    raise
+            else:
+                payload.CopyFrom(clear.payload)
     for failure in found:
         if isinstance(failure, Failure) and failure.HasField("encoded_attributes"):
             _tell(failure)

@@ -160,6 +160,28 @@ async def test_a_schedule_knows_its_mark_and_its_runs_their_input(files: Files, 
                 await runtime.schedules.delete("t:each")
 
 
+@pytest.mark.parametrize("codec", [{}, {"type": "aes_gcm", "key": "00" * 32}], ids=["no codec", "another key"])
+async def test_a_run_whose_values_cannot_be_read_is_listed_and_described(
+    codec: dict[str, str], files: Files, temporal_server: DevServer
+) -> None:
+    files.workflow(
+        "main",
+        "return { main = function(word) workflow.attrs{ memo = { note = word } } process.listen('go'):receive() end }",
+    )
+    files.client(codec={"type": "aes_gcm", "key": KEY})
+    async with staged(files, temporal_server.address) as stage:
+        run = await stage.start("main", SECRET)
+        await stage.until(run, "WORKFLOW_PROPERTIES_MODIFIED")
+        files.client(codec=codec)
+        async with staged(files, temporal_server.address, serving=False) as other:
+            [found] = await other.listed(f"WorkflowId = '{run.id}'")
+            assert (found.id, found.entry, found.memo) == (run.id, "t:main", {})
+            described = await other.runs.describe(run.id)
+            assert (described.id, described.memo) == (run.id, {})
+        await stage.send(run, "go")
+        await stage.result(run)
+
+
 @pytest.mark.parametrize("codec", [None, {"type": "aes_gcm", "key": KEY}], ids=["clear", "encrypted"])
 async def test_large_values_travel_by_reference(
     codec: dict[str, str] | None, files: Files, tmp_path: Path, temporal_server: DevServer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -63,7 +64,7 @@ _STATES = {
 async def listed(registry: Registry, execution: WorkflowExecution) -> RunDescription:
     """What a listing shows of a run: no further question is asked, so how an open one is doing is unknown."""
     status = execution.status or WorkflowExecutionStatus.RUNNING
-    memo = dict(await execution.memo())
+    memo = await _memo(execution)
     entry = registry.find_startable(execution.workflow_type)
     return RunDescription(
         id=execution.id,
@@ -79,6 +80,15 @@ async def listed(registry: Registry, execution: WorkflowExecution) -> RunDescrip
         bundle=memo.get(wire.MEMO_BUNDLE),
         memo={key: value for key, value in memo.items() if key not in _OURS},
     )
+
+
+async def _memo(execution: WorkflowExecution) -> dict[str, Any]:
+    """What can be read of it. A namespace may have runs of somebody else, with another key or another form of values: they are listed all the same."""
+    found: dict[str, Any] = {}
+    for name, value in execution.raw_info.memo.fields.items():
+        with suppress(Exception):
+            [found[name]] = await execution.data_converter.decode([value])
+    return found
 
 
 async def describe(
@@ -116,7 +126,7 @@ async def _looked_at(
     registry: Registry, client: Client, handle: Handle
 ) -> tuple[RunDescription, DescribeWorkflowExecutionResponse]:
     description = await handle.describe(rpc_timeout=rpc.TIMEOUT)
-    raw = await opened(description.raw_description, client.data_converter)
+    raw = await opened(description.raw_description, client.data_converter, whole=False)
     run = await listed(registry, description)
     failure = await _task_failure(client, run, raw) if run.status == _RUNNING else None
     pending = [_pending(item) for item in raw.pending_activities]

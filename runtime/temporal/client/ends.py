@@ -34,7 +34,7 @@ async def backwards(client: Client, id: str, run_id: str | None) -> AsyncIterato
     )
     for _ in range(_PAGES):
         response = await client.workflow_service.get_workflow_execution_history_reverse(request, timeout=rpc.TIMEOUT)
-        for event in (await opened(response.history, client.data_converter)).events:
+        for event in (await opened(response.history, client.data_converter, whole=False)).events:
             yield event
         if not response.next_page_token:
             return

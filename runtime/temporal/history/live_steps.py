@@ -29,7 +29,7 @@ async def live_steps(client: Client, workflow_id: str) -> list[LiveStep]:
     """Of the latest run. Raises `Error` NOT_FOUND or UNAVAILABLE."""
     with rpc.mapped(workflow_id):
         described = await client.get_workflow_handle(workflow_id).describe(rpc_timeout=rpc.TIMEOUT)
-        raw = await opened(described.raw_description, client.data_converter)
+        raw = await opened(described.raw_description, client.data_converter, whole=False)
         unserved = await unserved_steps(client, raw)
     run = described.run_id
     found = [step for item in raw.pending_activities for step in _of(run, item)]
