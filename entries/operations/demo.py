@@ -141,7 +141,11 @@ async def killed(desk: Desk, point: str) -> Document:
     done = [counter.get(op, 0) for counter in (desk.provider.charges, desk.provider.receipts, desk.provider.refunds)]
     expect("one charge, one receipt, no refund", done, [1, 1, 0])
     lost = ["lost", "ok"]
-    may_be = {"accepted": (["ok"], lost), "asked": (lost,), "charged": (lost,)}  # as soon as it is accepted it may be asked
+    may_be = {
+        "accepted": (["ok"], lost),
+        "asked": (lost,),
+        "charged": (lost,),
+    }  # as soon as it is accepted it may be asked
     expect("each attempt to ask is told", outcomes(found) in may_be.get(point, (["ok"],)), True)
     finalized = outcomes(found, "operations:finalize")
     expect("each attempt to finalize is told", finalized, lost if point == "committed" else ["ok"])
