@@ -46,7 +46,7 @@ class Commands:
 
         async def once(name: str) -> float:
             words = {
-                "start": ["start", "bench:noop", "--id", f"command-{next(ids)}"],
+                "start": ["start", "bench:noop", "--id", f"command-{next(ids)}", "--unserved"],  # nobody polls yet
                 "send": ["send", run, "tick", "1"],
                 "ps": ["ps"],
                 "check": ["check"],
