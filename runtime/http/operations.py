@@ -32,7 +32,7 @@ class Operations:
     def routes(self) -> list[Route]:
         return [
             Route("POST", f"{API}/operations/{{entry}}", self.post, query=PARAMETERS),
-            Route("GET", f"{API}/operations/{{id}}", self.show),
+            Route("GET", f"{API}/operations/{{id}}", self.show, query=()),
         ]
 
     async def post(self, request: web.BaseRequest, params: Params) -> web.Response:

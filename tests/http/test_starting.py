@@ -88,6 +88,8 @@ async def test_a_parameter_that_cannot_be_meant_is_400_and_starts_nothing(web: S
         ("GET", "/api/v1/runs?limti=3", 'did you mean "limit"?'),
         ("GET", "/api/v1/processes?limti=3", 'did you mean "limit"?'),
         ("GET", "/api/v1/processes/x?stak=0", 'did you mean "stack"?'),
+        ("GET", "/api/v1/operations/op-1?stak=0", "unknown parameter ?stak="),
+        ("GET", "/api/v1/schedules?limit=3", "unknown parameter ?limit="),
         ("GET", "/api/v1/entries?limit=3", "unknown parameter ?limit="),
         ("GET", "/api/v1/entries/web:echo?stack=3", "unknown parameter ?stack="),
         ("GET", "/api/v1/runs/nobody/result?wiat=3", 'did you mean "wait"?'),

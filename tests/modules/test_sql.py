@@ -63,6 +63,28 @@ async def test_rows_are_tables_by_column(tmp_path: Path, database: Database) -> 
     assert await ask(tmp_path, database, body) == [1, 1, 1, "Ann", 7, True, 0]
 
 
+async def test_a_query_that_gives_no_rows_does_what_it_says(tmp_path: Path, database: Database) -> None:
+    """By itself, and in a transaction, which goes on."""
+    body = """
+    local none, err = db:query("INSERT INTO t (id, name) VALUES (1, 'Ann')")
+    local tx = db:begin()
+    local also, failed = tx:query("UPDATE t SET name = 'Bob' WHERE id = 1")
+    local seen = tx:query("SELECT name FROM t")[1].name
+    tx:commit()
+    return {err and err:message() or #none, failed and failed:message() or #also, seen, db:query("SELECT name FROM t")[1].name}
+    """
+    assert await ask(tmp_path, database, body) == [0, 0, "Bob", "Bob"]
+
+
+async def test_postgres_copies_nothing_for_a_query(tmp_path: Path, postgres_url: str) -> None:
+    database = {"name": "db", "kind": "db.sql.postgres", "url": postgres_url}
+    body = """
+    local rows, err = db:query("/* all */ COPY (SELECT 1) TO STDOUT")
+    return {rows == nil, err ~= nil, db:query("SELECT 1 AS one")[1].one}
+    """
+    assert await ask(tmp_path, database, body, table=False) == [True, True, 1]
+
+
 async def test_values_come_back_as_they_were(tmp_path: Path, database: Database) -> None:
     body = r"""
     local bytes = "\0\255\128'"

@@ -79,9 +79,21 @@ class Postgres(Dialect):
     @contextmanager
     def rows(self, connection: Connection, sql: str, parameters: tuple[Any, ...]) -> Iterator[Rows]:
         with raw_of(connection).cursor() as cursor, closing(cursor.stream(sql, parameters, size=_chunk())) as rows:
-            first = next(rows, None)
+            first = _first(rows)
             columns = [column.name for column in cursor.description or ()]
             yield Rows(columns, rows if first is None else _with(first, rows))
+
+
+def _first(rows: Iterator[Any]) -> Any:
+    """The first row; None of a statement that was carried out and gives none, which psycopg takes for a mistake."""
+    try:
+        return next(rows, None)
+    except (
+        psycopg.ProgrammingError
+    ) as error:  # of its own, without a state of the server's, as for COPY, which it does not carry out
+        if error.sqlstate is not None or "COPY" in str(error):
+            raise
+        return None
 
 
 def _with(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
